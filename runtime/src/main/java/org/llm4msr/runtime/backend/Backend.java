@@ -1,0 +1,49 @@
+package org.llm4msr.runtime.backend;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.op.Op;
+
+/**
+ * Implements the operator set on one device. A backend belongs to one thread at a time; it owns its
+ * threads and scratch memory, and is closed after every plan and buffer made with it.
+ */
+public interface Backend extends AutoCloseable {
+  /** Short name as given to {@code --device}. */
+  String name();
+
+  /** What is in use, such as the instruction set and the number of threads. */
+  String description();
+
+  /** Whether the backend computes in this type. */
+  boolean computesIn(DType dtype);
+
+  /** Allocates zeroed device memory; the caller owns it. */
+  Buffer allocate(long byteSize, String label);
+
+  /**
+   * Makes host memory usable as a tensor's without copying where the device can (the segment must
+   * then outlive the buffer), copies it otherwise.
+   */
+  Buffer wrap(MemorySegment host, String label);
+
+  /** Copies host memory to {@code buffer} at {@code byteOffset}. */
+  void upload(MemorySegment host, Buffer buffer, long byteOffset);
+
+  /** Copies device memory to the host; everything issued before has finished when it returns. */
+  void download(Buffer buffer, long byteOffset, MemorySegment host);
+
+  /**
+   * Binds one operator application to memory. Operators that update state in place (optimisers,
+   * running statistics) write to their inputs.
+   *
+   * @throws UnsupportedOperationException if this backend lacks the operator for these types; the
+   *     message says which
+   */
+  Kernel kernel(Op op, List<Operand> inputs, List<Operand> outputs);
+
+  @Override
+  void close();
+}

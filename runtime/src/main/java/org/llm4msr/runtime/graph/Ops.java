@@ -1,0 +1,167 @@
+package org.llm4msr.runtime.graph;
+
+import java.util.Arrays;
+import java.util.List;
+import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.BceWithLogitsOp;
+import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.EmbeddingConcatOp;
+import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GroupedMatMulOp;
+import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.ReshapeOp;
+import org.llm4msr.runtime.op.RmsNormOp;
+import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.ScaleOp;
+import org.llm4msr.runtime.op.SliceOp;
+import org.llm4msr.runtime.op.SoftmaxOp;
+import org.llm4msr.runtime.op.SwiGluOp;
+import org.llm4msr.runtime.op.UnaryOp;
+
+/** Applies operators by name, so that models read like their formulas. */
+public final class Ops {
+  private Ops() {}
+
+  private static Value one(Op op, Value... inputs) {
+    return inputs[0].graph().apply(op, inputs).get(0);
+  }
+
+  /** {@code a b}: {@code [M, K] x [K, N] -> [M, N]}. */
+  public static Value matmul(Value a, Value b) {
+    return one(new MatMulOp(false, false, false, false, null), a, b);
+  }
+
+  /**
+   * {@code act(x W^T + bias)}, the field's linear layer.
+   *
+   * @param weight {@code [out, in]}
+   * @param bias {@code [out]}, or null
+   * @param activation or null
+   */
+  public static Value linear(Value x, Value weight, Value bias, UnaryOp.Kind activation) {
+    return bias == null
+        ? one(new MatMulOp(false, true, false, false, activation), x, weight)
+        : one(new MatMulOp(false, true, true, false, activation), x, weight, bias);
+  }
+
+  /** {@code x W^T + residual} with weight {@code [out, in]}. */
+  public static Value linearResidual(Value x, Value weight, Value bias, Value residual) {
+    return bias == null
+        ? one(new MatMulOp(false, true, false, true, null), x, weight, residual)
+        : one(new MatMulOp(false, true, true, true, null), x, weight, bias, residual);
+  }
+
+  /**
+   * One layer per group of rows; see {@link GroupedMatMulOp}.
+   *
+   * @param weight {@code [groups, in, out]}, or {@code [groups, out, in]} if transposed
+   * @param bias {@code [groups, out]}, or null
+   * @param activation or null
+   */
+  public static Value groupedLinear(
+      Value x,
+      Value weight,
+      boolean transposed,
+      Value bias,
+      Grouping rows,
+      UnaryOp.Kind activation) {
+    Op op = new GroupedMatMulOp(transposed, bias != null, activation);
+    return bias == null
+        ? one(op, x, weight, rows.order(), rows.offsets())
+        : one(op, x, weight, rows.order(), rows.offsets(), bias);
+  }
+
+  /**
+   * Which rows belong to which group.
+   *
+   * @param order I32 {@code [rows]}: row numbers sorted by group
+   * @param offsets I32 {@code [groups + 1]}: where each group begins in {@code order}
+   */
+  public record Grouping(Value order, Value offsets) {}
+
+  public static Value gather(Value table, Value ids) {
+    return one(new GatherOp(table.graph().computeType()), table, ids);
+  }
+
+  /** One lookup per field, side by side; see {@link EmbeddingConcatOp}. */
+  public static Value embeddings(Value ids, List<Value> tables) {
+    Value[] inputs = new Value[tables.size() + 1];
+    inputs[0] = ids;
+    for (int i = 0; i < tables.size(); i++) {
+      inputs[i + 1] = tables.get(i);
+    }
+    return one(new EmbeddingConcatOp(), inputs);
+  }
+
+  public static Value rmsNorm(Value x, Value weight, double epsilon) {
+    return one(new RmsNormOp(epsilon), x, weight);
+  }
+
+  public static Value rope(
+      Value x, Value positions, Value inverseFrequencies, int heads, int headDim) {
+    int rotaryDims = Math.toIntExact(2 * inverseFrequencies.type().dim(0).fixed());
+    return one(
+        new RopeOp(heads, headDim, rotaryDims, false, false), x, positions, inverseFrequencies);
+  }
+
+  public static Value attention(Value q, Value k, Value v, Value offsets, AttentionOp op) {
+    return one(op, q, k, v, offsets);
+  }
+
+  public static Value swiGlu(Value gate, Value up) {
+    return one(new SwiGluOp(), gate, up);
+  }
+
+  public static Value softmax(Value x) {
+    return one(new SoftmaxOp(), x);
+  }
+
+  public static Value relu(Value x) {
+    return one(new UnaryOp(UnaryOp.Kind.RELU), x);
+  }
+
+  public static Value sigmoid(Value x) {
+    return one(new UnaryOp(UnaryOp.Kind.SIGMOID), x);
+  }
+
+  public static Value add(Value a, Value b) {
+    return one(new BinaryOp(BinaryOp.Kind.ADD), a, b);
+  }
+
+  public static Value sub(Value a, Value b) {
+    return one(new BinaryOp(BinaryOp.Kind.SUB), a, b);
+  }
+
+  public static Value mul(Value a, Value b) {
+    return one(new BinaryOp(BinaryOp.Kind.MUL), a, b);
+  }
+
+  public static Value div(Value a, Value b) {
+    return one(new BinaryOp(BinaryOp.Kind.DIV), a, b);
+  }
+
+  /** {@code scale * x + offset}. */
+  public static Value scale(Value x, double scale, double offset) {
+    return one(new ScaleOp(scale, offset), x);
+  }
+
+  public static Value concat(Value... parts) {
+    return one(new ConcatOp(), parts);
+  }
+
+  /** Columns {@code [from, to)}. */
+  public static Value slice(Value x, long from, long to) {
+    return one(new SliceOp(from, to), x);
+  }
+
+  public static Value reshape(Value x, Dim... dims) {
+    return one(new ReshapeOp(Arrays.asList(dims)), x);
+  }
+
+  /** Mean binary cross-entropy of logits {@code [B]} or {@code [B, 1]}. */
+  public static Value bceWithLogits(Value logits, Value labels) {
+    return one(new BceWithLogitsOp(false), logits, labels);
+  }
+}

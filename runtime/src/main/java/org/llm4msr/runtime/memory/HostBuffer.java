@@ -1,0 +1,71 @@
+package org.llm4msr.runtime.memory;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** Host memory outside the Java heap: allocated (64-byte aligned, zeroed), or borrowed. */
+public final class HostBuffer implements Buffer {
+  /** Cache line and AVX-512 vector. */
+  public static final long ALIGNMENT = 64;
+
+  private final Arena arena;
+  private final MemorySegment segment;
+  private final AllocationTracker.Entry entry;
+
+  private HostBuffer(Arena arena, MemorySegment segment, AllocationTracker.Entry entry) {
+    this.arena = arena;
+    this.segment = segment;
+    this.entry = entry;
+  }
+
+  /**
+   * Allocates zeroed memory.
+   *
+   * @param label says what it is for when a leak is reported
+   */
+  public static HostBuffer allocate(long byteSize, String label) {
+    Arena arena = Arena.ofShared();
+    MemorySegment segment;
+    try {
+      segment = arena.allocate(Math.max(byteSize, 1), ALIGNMENT).asSlice(0, byteSize);
+    } catch (OutOfMemoryError e) {
+      arena.close();
+      throw e;
+    }
+    return new HostBuffer(arena, segment, AllocationTracker.opened(label, byteSize));
+  }
+
+  /** A view of memory that somebody else owns and keeps open longer, such as a mapped file. */
+  public static HostBuffer borrow(MemorySegment segment) {
+    if (!segment.isNative()) {
+      throw new IllegalArgumentException("heap memory cannot back a tensor");
+    }
+    return new HostBuffer(null, segment, null);
+  }
+
+  @Override
+  public long byteSize() {
+    return segment.byteSize();
+  }
+
+  @Override
+  public MemorySegment segment() {
+    if (!segment.scope().isAlive()) {
+      throw new IllegalStateException("the buffer is closed");
+    }
+    return segment;
+  }
+
+  @Override
+  public long address() {
+    return segment.address();
+  }
+
+  @Override
+  public void close() {
+    if (arena != null && arena.scope().isAlive()) {
+      arena.close();
+      AllocationTracker.closed(entry);
+    }
+  }
+}
