@@ -1,0 +1,119 @@
+package org.llm4msr.app;
+
+import java.io.PrintWriter;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import org.llm4msr.runtime.UserError;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** The command line. Every command is a class of its own in {@code org.llm4msr.app.command}. */
+@Command(
+    name = "llm4msr",
+    description =
+        "Trains a multi-scenario recommender on what a frozen large language model knows.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    usageHelpAutoWidth = true,
+    footer = {
+      "",
+      "Examples:",
+      "  llm4msr help COMMAND",
+      "",
+      "Exit codes: 0 success, 1 failure (one line says why), 2 wrong usage.",
+      "Environment:",
+      "  LLM4MSR_DATA       folder that relative paths in a data description start from",
+      "  LLM4MSR_JAVA_OPTS  options for the Java virtual machine, such as -Xmx4g"
+    },
+    subcommands = {
+      HelpCommand.class,
+    })
+public final class Main implements Runnable {
+  @Option(
+      names = {"-v", "--verbose"},
+      scope = ScopeType.INHERIT,
+      description = "Print stack traces of failures.")
+  private boolean verbose;
+
+  @Spec private CommandSpec spec;
+
+  public static void main(String[] args) {
+    System.exit(run(args, new PrintWriter(System.out, true), new PrintWriter(System.err, true)));
+  }
+
+  /**
+   * Runs one command.
+   *
+   * @return the exit code: 0 success, 1 failure, 2 wrong usage
+   */
+  public static int run(String[] args, PrintWriter out, PrintWriter err) {
+    Main main = new Main();
+    return new CommandLine(main)
+        .setOut(out)
+        .setErr(err)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setParameterExceptionHandler((e, rest) -> wrongUsage(e, err))
+        .setExecutionExceptionHandler((e, command, parsed) -> main.report(e, err))
+        .execute(args);
+  }
+
+  /** Without a command there is nothing to do: wrong usage. */
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Missing command");
+  }
+
+  private static int wrongUsage(ParameterException e, PrintWriter err) {
+    CommandLine command = e.getCommandLine();
+    err.println("llm4msr: " + e.getMessage().lines().collect(Collectors.joining(" ")));
+    UnmatchedArgumentException.printSuggestions(e, err);
+    err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
+    return ExitCode.USAGE;
+  }
+
+  private int report(Exception e, PrintWriter err) {
+    err.println("llm4msr: " + describe(e));
+    if (verbose) {
+      e.printStackTrace(err);
+    }
+    return ExitCode.SOFTWARE;
+  }
+
+  private static String describe(Exception e) {
+    if (e instanceof UserError) {
+      return e.getMessage().strip();
+    }
+    String message = Objects.requireNonNullElse(e.getMessage(), "no message").strip();
+    return "internal error, "
+        + e.getClass().getSimpleName()
+        + ": "
+        + message.lines().findFirst().orElse("")
+        + " (-v shows where; please report it)";
+  }
+
+  /** The version that the build wrote into the jar's manifest. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = Main.class.getPackage().getImplementationVersion();
+      return new String[] {
+        "llm4msr " + Objects.requireNonNullElse(version, "(development build)"),
+        "Java "
+            + Runtime.version()
+            + ", "
+            + System.getProperty("os.name")
+            + " "
+            + System.getProperty("os.arch")
+      };
+    }
+  }
+}
