@@ -20,6 +20,11 @@ public interface Backend extends AutoCloseable {
   /** Whether the backend computes in this type. */
   boolean computesIn(DType dtype);
 
+  /**
+   * Whether buffers are ordinary memory of this process, so that inputs can be written in place.
+   */
+  boolean sharesHostMemory();
+
   /** Allocates zeroed device memory; the caller owns it. */
   Buffer allocate(long byteSize, String label);
 

@@ -1,0 +1,303 @@
+package org.llm4msr.runtime.plan;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.Tensor;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.graph.Dim;
+import org.llm4msr.runtime.graph.Graph;
+import org.llm4msr.runtime.graph.Node;
+import org.llm4msr.runtime.graph.Value;
+import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.op.ReshapeOp;
+
+/**
+ * A graph made ready to run: which nodes in which order, each bound to its memory in one workspace.
+ * Running it allocates nothing. For each run the caller fills the inputs, sets the extents of the
+ * symbols and calls {@link #run()}; outputs stay readable until the next run.
+ *
+ * <p>Not thread-safe, like the backend it uses. Close it before the backend and the parameters.
+ */
+public final class Plan implements AutoCloseable {
+  private static final long UNSET = -1;
+
+  private final Backend backend;
+  private final Buffer workspace;
+  private final List<Buffer> constants = new ArrayList<>();
+  private final Map<Value, Slot> slots = new HashMap<>();
+  private final Map<Dim, Integer> symbols = new LinkedHashMap<>();
+  private final Dim[] symbolDims;
+  private final long[] symbolExtents;
+  private final Kernel[] kernels;
+  private final String[] kernelNames;
+  private long[] nanos;
+
+  /**
+   * Prepares the nodes that {@code outputs} need and all that update state.
+   *
+   * @param parameters holds every parameter of these nodes, with the graph's types and extents
+   * @throws IllegalArgumentException if a parameter is missing or has another type or shape
+   * @throws UnsupportedOperationException if the backend lacks an operator or a type
+   */
+  public Plan(Backend backend, Graph graph, ParameterStore parameters, List<Value> outputs) {
+    if (!backend.computesIn(graph.computeType())) {
+      throw new UnsupportedOperationException(
+          "the backend '" + backend.name() + "' does not compute in " + graph.computeType());
+    }
+    this.backend = backend;
+    List<Node> nodes = needed(graph, outputs);
+    for (Node node : nodes) {
+      node.inputs().forEach(this::noteSymbols);
+      node.outputs().forEach(this::noteSymbols);
+    }
+    outputs.forEach(this::noteSymbols);
+    symbolDims = symbols.keySet().toArray(Dim[]::new);
+    symbolExtents = new long[symbolDims.length];
+    Arrays.fill(symbolExtents, UNSET);
+    MemoryPlan memory = new MemoryPlan(nodes, outputs);
+    workspace = backend.allocate(memory.byteSize(), "workspace of a plan");
+    try {
+      List<Kernel> bound = new ArrayList<>();
+      List<String> names = new ArrayList<>();
+      for (Node node : nodes) {
+        List<Operand> inputs = new ArrayList<>();
+        node.inputs().forEach(input -> inputs.add(slot(input, memory, parameters)));
+        List<Operand> results = new ArrayList<>();
+        node.outputs().forEach(output -> results.add(slot(output, memory, parameters)));
+        if (!(node.op() instanceof ReshapeOp)) {
+          bound.add(backend.kernel(node.op(), inputs, results));
+          names.add(node.op().name());
+        }
+      }
+      outputs.forEach(output -> slot(output, memory, parameters));
+      kernels = bound.toArray(Kernel[]::new);
+      kernelNames = names.toArray(String[]::new);
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  private static List<Node> needed(Graph graph, List<Value> outputs) {
+    Set<Node> marked = new HashSet<>();
+    outputs.stream().map(Value::producer).filter(node -> node != null).forEach(marked::add);
+    List<Node> all = graph.nodes();
+    for (int i = all.size() - 1; i >= 0; i--) {
+      Node node = all.get(i);
+      if (marked.contains(node) || node.op().hasEffect()) {
+        marked.add(node);
+        node.inputs().stream()
+            .map(Value::producer)
+            .filter(producer -> producer != null)
+            .forEach(marked::add);
+      }
+    }
+    return all.stream().filter(marked::contains).toList();
+  }
+
+  private void noteSymbols(Value value) {
+    for (Dim dim : value.type().dims()) {
+      if (dim.isSymbol()) {
+        symbols.putIfAbsent(dim, symbols.size());
+      }
+    }
+  }
+
+  private Slot slot(Value value, MemoryPlan memory, ParameterStore parameters) {
+    Slot known = slots.get(value);
+    if (known != null) {
+      return known;
+    }
+    Buffer buffer;
+    long offset = 0;
+    Value root = memory.root(value);
+    switch (root.kind()) {
+      case PARAMETER -> {
+        Tensor tensor = parameters.get(root.name());
+        checkParameter(root, tensor);
+        buffer = tensor.buffer();
+        offset = tensor.byteOffset();
+      }
+      case CONSTANT -> buffer = upload(root);
+      default -> {
+        if (!memory.contains(value)) {
+          throw new IllegalArgumentException(value + " is not computed by this plan");
+        }
+        buffer = workspace;
+        offset = memory.offset(value);
+      }
+    }
+    int[] axes =
+        value.type().dims().stream()
+            .mapToInt(dim -> dim.isSymbol() ? symbols.get(dim) : -1)
+            .toArray();
+    MemorySegment segment = null;
+    if (backend.sharesHostMemory()) {
+      long bytes = value.type().dtype().byteSize(value.type().maxElements());
+      segment = buffer.segment().asSlice(offset, bytes);
+    }
+    Slot slot = new Slot(value.type(), buffer, offset, segment, axes, symbolExtents);
+    slots.put(value, slot);
+    return slot;
+  }
+
+  private static void checkParameter(Value value, Tensor tensor) {
+    long[] expected = value.type().dims().stream().mapToLong(Dim::fixed).toArray();
+    if (tensor.dtype() != value.type().dtype()
+        || !Arrays.equals(tensor.shape().toArray(), expected)) {
+      throw new IllegalArgumentException(
+          "the parameter " + value + " is stored as " + tensor.dtype() + tensor.shape());
+    }
+  }
+
+  private Buffer upload(Value constant) {
+    DType dtype = constant.type().dtype();
+    double[] elements = constant.constant();
+    Buffer buffer = backend.allocate(dtype.byteSize(elements.length), constant.name());
+    constants.add(buffer);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(buffer.byteSize());
+      for (int i = 0; i < elements.length; i++) {
+        dtype.set(host, i, elements[i]);
+      }
+      backend.upload(host, buffer, 0);
+    }
+    return buffer;
+  }
+
+  /** Bytes of the workspace, which holds inputs, results and everything between. */
+  public long workspaceBytes() {
+    return workspace.byteSize();
+  }
+
+  /**
+   * Memory of an input, to be filled before {@link #run()}; large enough for the largest extents.
+   *
+   * @throws IllegalArgumentException if the plan does not read it
+   */
+  public MemorySegment input(Value value) {
+    if (value.kind() != Value.Kind.INPUT) {
+      throw new IllegalArgumentException(value + " is not an input");
+    }
+    return find(value).segment();
+  }
+
+  /** Whether the plan reads or keeps this value. */
+  public boolean uses(Value value) {
+    return slots.containsKey(value);
+  }
+
+  /**
+   * Sets the extent of a symbol for the following runs. A symbol that the plan does not use is
+   * ignored.
+   *
+   * @throws IllegalArgumentException if it is negative or above the symbol's maximum
+   */
+  public void setExtent(Dim symbol, long extent) {
+    if (extent < 0 || extent > symbol.max()) {
+      throw new IllegalArgumentException("the extent " + extent + " of " + symbol);
+    }
+    // A plan has a handful of symbols: a scan beats a map and allocates nothing.
+    for (int i = 0; i < symbolDims.length; i++) {
+      if (symbolDims[i] == symbol) {
+        symbolExtents[i] = extent;
+        return;
+      }
+    }
+  }
+
+  /**
+   * Runs all nodes.
+   *
+   * @throws IllegalStateException if the extent of a symbol was never set
+   * @throws IllegalArgumentException if an index in the inputs is out of range
+   */
+  public void run() {
+    for (int i = 0; i < symbolExtents.length; i++) {
+      if (symbolExtents[i] == UNSET) {
+        throw new IllegalStateException("the extent of " + symbolDims[i] + " is not set");
+      }
+    }
+    if (nanos != null) {
+      runProfiled();
+      return;
+    }
+    for (Kernel kernel : kernels) {
+      kernel.run();
+    }
+  }
+
+  private void runProfiled() {
+    long before = System.nanoTime();
+    for (int i = 0; i < kernels.length; i++) {
+      kernels[i].run();
+      long after = System.nanoTime();
+      nanos[i] += after - before;
+      before = after;
+    }
+  }
+
+  /** Measures each node from now on; see {@link #profileNanos()}. */
+  public void startProfile() {
+    nanos = new long[kernels.length];
+  }
+
+  /** Nanoseconds per operator name since {@link #startProfile()}. */
+  public Map<String, Long> profileNanos() {
+    Map<String, Long> result = new LinkedHashMap<>();
+    for (int i = 0; i < kernels.length; i++) {
+      result.merge(kernelNames[i], nanos[i], Long::sum);
+    }
+    return result;
+  }
+
+  /** A kept output or an input, as the last run left it. */
+  public Operand output(Value value) {
+    return find(value);
+  }
+
+  /** Copies the current elements of an output to the start of {@code host}. */
+  public void read(Value value, MemorySegment host) {
+    Slot slot = find(value);
+    long bytes = slot.dtype().byteSize(slot.elements());
+    backend.download(slot.buffer(), slot.byteOffset(), host.asSlice(0, bytes));
+  }
+
+  /** The first element of an output as a double, such as a loss. */
+  public double readScalar(Value value) {
+    Slot slot = find(value);
+    if (backend.sharesHostMemory()) {
+      return slot.dtype().get(slot.segment(), 0);
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(slot.dtype().byteSize(1));
+      backend.download(slot.buffer(), slot.byteOffset(), host);
+      return slot.dtype().get(host, 0);
+    }
+  }
+
+  private Slot find(Value value) {
+    Slot slot = slots.get(value);
+    if (slot == null) {
+      throw new IllegalArgumentException(value + " is not part of this plan");
+    }
+    return slot;
+  }
+
+  @Override
+  public void close() {
+    constants.forEach(Buffer::close);
+    workspace.close();
+  }
+}
