@@ -1,0 +1,100 @@
+package org.llm4msr.model.recommender;
+
+import java.util.List;
+
+/**
+ * How the language model's knowledge enters a recommender: design choices that the paper leaves
+ * open, each an option.
+ *
+ * @param user what becomes of the user's meta layers' output u
+ * @param userHidden widths between the features and u; u is as wide as the features
+ * @param userOutput width of u for {@link UserMode#CONCAT}; the others need the features' width and
+ *     ignore it
+ * @param userLastActivation whether u passes a ReLU
+ * @param scenario what the scenario's meta layers read
+ * @param scenarioHidden widths before their logit
+ * @param rank width of the generators' trunk, 0 for none
+ * @param normalization of the language model's vectors
+ * @param fusion how both logits become one
+ */
+public record MetaConfig(
+    UserMode user,
+    List<Integer> userHidden,
+    int userOutput,
+    boolean userLastActivation,
+    ScenarioMode scenario,
+    List<Integer> scenarioHidden,
+    int rank,
+    Normalization normalization,
+    Fusion fusion) {
+  /** What the backbone reads. */
+  public enum UserMode {
+    /** z = x: no user level. */
+    OFF,
+    /** z = u. */
+    REPLACE,
+    /** z = x + u. */
+    RESIDUAL,
+    /** z = [x; u]. */
+    CONCAT
+  }
+
+  /** What the scenario's meta layers read. */
+  public enum ScenarioMode {
+    /** No scenario level. */
+    OFF,
+    /** z, what the backbone reads. */
+    BOTTOM,
+    /** x, the embedded features. */
+    FEATURES
+  }
+
+  /** Applied to each vector h once, when it is loaded. */
+  public enum Normalization {
+    NONE,
+    /** h / |h|. */
+    L2,
+    /** h / sqrt(mean(h^2)). */
+    RMS
+  }
+
+  /** How the backbone's logit and the scenario level's become one. */
+  public enum Fusion {
+    /** a yb + (1 - a) ym with a = sigmoid(alpha), alpha learned. */
+    ALPHA,
+    /** wb yb + wm ym, both learned. */
+    SCALARS,
+    /** a yb + (1 - a) ym with a = sigmoid(Linear(x)) for each row. */
+    GATE,
+    /** yb + ym. */
+    ADD,
+    /**
+     * yb + k ym with k = sigmoid(Linear(evidence)) for each row, which also scales u: knowledge
+     * counts where the training rows say little about the user and the item in this scenario.
+     */
+    EVIDENCE
+  }
+
+  public MetaConfig {
+    userHidden = List.copyOf(userHidden);
+    scenarioHidden = List.copyOf(scenarioHidden);
+  }
+
+  /** No knowledge: the backbone alone. */
+  public static MetaConfig off() {
+    return new MetaConfig(
+        UserMode.OFF,
+        List.of(),
+        0,
+        false,
+        ScenarioMode.OFF,
+        List.of(),
+        0,
+        Normalization.NONE,
+        Fusion.ADD);
+  }
+
+  public boolean isOff() {
+    return user == UserMode.OFF && scenario == ScenarioMode.OFF;
+  }
+}
