@@ -1,0 +1,130 @@
+package org.llm4msr.model.checkpoint;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.llm4msr.runtime.UserError;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Checked access to the fields of one JSON object; {@code null} counts as absent.
+ *
+ * @param where begins the message of an error
+ */
+record ConfigFields(String where, ObjectNode node) {
+
+  UserError error(String key, String problem) {
+    return new UserError(where + ": " + FileErrors.printable(key + " " + problem));
+  }
+
+  boolean has(String key) {
+    return node.hasNonNull(key);
+  }
+
+  /** The object under {@code key}, or null. */
+  ConfigFields object(String key) {
+    if (!has(key)) {
+      return null;
+    }
+    if (node.get(key) instanceof ObjectNode child) {
+      return new ConfigFields(where + ": " + key, child);
+    }
+    throw error(key, "is not an object");
+  }
+
+  String string(String key, String otherwise) {
+    if (!has(key)) {
+      return otherwise;
+    }
+    JsonNode value = node.get(key);
+    if (!value.isString()) {
+      throw error(key, "is " + brief(value) + ", expected a string");
+    }
+    return value.stringValue();
+  }
+
+  /** The strings of an array, none if it is absent. */
+  List<String> strings(String key) {
+    List<String> strings = new ArrayList<>();
+    if (has(key)) {
+      JsonNode value = node.get(key);
+      if (!value.isArray() || !value.valueStream().allMatch(JsonNode::isString)) {
+        throw error(key, "is " + brief(value) + ", expected an array of strings");
+      }
+      value.forEach(element -> strings.add(element.stringValue()));
+    }
+    return strings;
+  }
+
+  boolean flag(String key, boolean otherwise) {
+    if (!has(key)) {
+      return otherwise;
+    }
+    JsonNode value = node.get(key);
+    if (!value.isBoolean()) {
+      throw error(key, "is " + brief(value) + ", expected true or false");
+    }
+    return value.booleanValue();
+  }
+
+  int count(String key, int most) {
+    if (!has(key)) {
+      throw error(key, "is missing, expected 1 to " + most);
+    }
+    return count(key, most, 0);
+  }
+
+  /** A whole number from 1 to {@code most}. */
+  int count(String key, int most, int otherwise) {
+    int count = wholeNumber(key, otherwise);
+    if (has(key) && (count < 1 || count > most)) {
+      throw error(key, "is " + count + ", expected 1 to " + most);
+    }
+    return count;
+  }
+
+  int wholeNumber(String key, int otherwise) {
+    if (!has(key)) {
+      return otherwise;
+    }
+    JsonNode value = node.get(key);
+    if (!value.isIntegralNumber() || !value.canConvertToInt()) {
+      throw error(key, "is " + brief(value) + ", expected a whole number");
+    }
+    return value.intValue();
+  }
+
+  double positive(String key) {
+    if (!has(key)) {
+      throw error(key, "is missing, expected a number above 0");
+    }
+    return positive(key, 0);
+  }
+
+  /** A finite number above 0. */
+  double positive(String key, double otherwise) {
+    if (!has(key)) {
+      return otherwise;
+    }
+    JsonNode value = node.get(key);
+    if (!value.isNumber() || !Double.isFinite(value.asDouble()) || value.asDouble() <= 0) {
+      throw error(key, "is " + brief(value) + ", expected a number above 0");
+    }
+    return value.asDouble();
+  }
+
+  void allowOnly(String... keys) {
+    Set<String> allowed = Set.of(keys);
+    for (String key : node.propertyNames()) {
+      if (!allowed.contains(key) && has(key)) {
+        throw error(key, "is not supported here");
+      }
+    }
+  }
+
+  private static String brief(JsonNode value) {
+    String text = value.toString();
+    return text.length() > 60 ? text.substring(0, 60) + "…" : text;
+  }
+}

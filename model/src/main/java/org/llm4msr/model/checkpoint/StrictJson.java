@@ -1,0 +1,94 @@
+package org.llm4msr.model.checkpoint;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.llm4msr.runtime.UserError;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** JSON as the standard has it: no duplicate keys, no trailing content, no NaN, valid UTF-8. */
+public final class StrictJson {
+  private static final JsonFactory FACTORY =
+      JsonFactory.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
+          .build();
+  private static final JsonMapper MAPPER =
+      JsonMapper.builder(FACTORY).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+  private StrictJson() {}
+
+  static JsonParser parser(String text) {
+    return FACTORY.createParser(ObjectReadContext.empty(), text);
+  }
+
+  /**
+   * Reads a file that holds one JSON object.
+   *
+   * @param maxBytes a larger file is refused unread
+   * @throws UserError if it is missing, too large or no such object
+   */
+  public static ObjectNode readObject(Path file, long maxBytes) {
+    FileErrors.requireFile(file);
+    byte[] bytes;
+    try {
+      if (Files.size(file) > maxBytes) {
+        throw new UserError(
+            file + ": " + Files.size(file) + " bytes, expected at most " + maxBytes);
+      }
+      bytes = Files.readAllBytes(file);
+    } catch (IOException e) {
+      throw FileErrors.reading(file, e);
+    }
+    try {
+      String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      return object(text, file.toString());
+    } catch (CharacterCodingException e) {
+      throw new UserError(file + ": not valid UTF-8", e);
+    }
+  }
+
+  /**
+   * Parses one JSON object.
+   *
+   * @param where begins the message of an error
+   * @throws UserError if the text is no such object
+   */
+  public static ObjectNode object(String text, String where) {
+    JsonNode node;
+    try {
+      node = MAPPER.readTree(text);
+    } catch (JacksonException e) {
+      throw new UserError(where + ": not valid JSON: " + reason(e), e);
+    }
+    if (node instanceof ObjectNode object) {
+      return object;
+    }
+    throw new UserError(where + ": expected a JSON object");
+  }
+
+  /** What the parser says, on one line and without echoing the source. */
+  static String reason(JacksonException e) {
+    String brief = String.valueOf(e.getOriginalMessage()).replaceAll("\\s+", " ");
+    return e.getLocation() == null
+        ? brief
+        : brief
+            + " (line "
+            + e.getLocation().getLineNr()
+            + ", column "
+            + e.getLocation().getColumnNr()
+            + ")";
+  }
+}
