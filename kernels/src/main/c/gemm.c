@@ -1,0 +1,228 @@
+// Packed, register-tiled matrix product of one rectangle (Goto and van de Geijn, "Anatomy of
+// High-Performance Matrix Multiplication", 2008, arranged for few rows: A is packed once per block of the
+// inner dimension and stays in L2, B is packed one panel at a time and goes from L1 straight into the tile).
+#include "gemm.h"
+
+#include "vmath.h"
+
+// Tile: MR rows by NV vectors. AVX-512 14x32 uses 28 + 2 + 1 of 32 registers, AVX2 6x16 12 + 2 + 1 of 16.
+#if VL == 16
+#define MR 14
+#define NV 2
+#elif VL == 8
+#define MR 6
+#define NV 2
+#else
+#define MR 4
+#define NV 2
+#endif
+#define NR (NV * VL)
+#define KC 512
+
+// c[mr, NR] (+)= a[kc, mr]^T b[kc, NR], all accumulators in registers.
+INLINE void tile_body(const int mr, int64_t kc, const float *restrict a, const float *restrict b, float *c,
+                      int64_t ldc, int accumulate) {
+    vf acc[MR][NV];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) acc[i][v] = vzero();
+        __builtin_prefetch(c + i * ldc, 1);
+        __builtin_prefetch(c + i * ldc + NR - 1, 1);
+    }
+    for (int64_t p = 0; p < kc; p++) {
+        vf bv[NV];
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) bv[v] = vload(b + v * VL);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            vf av = vset1(a[i]);
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; v++) acc[i][v] = vfma(av, bv[v], acc[i][v]);
+        }
+        a += mr;
+        b += NR;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) {
+            float *at = c + i * ldc + v * VL;
+            vstore(at, accumulate ? (vf)(vload(at) + acc[i][v]) : acc[i][v]);
+        }
+    }
+}
+
+typedef void (*tile_fn)(int64_t, const float *, const float *, float *, int64_t, int);
+
+#define TILE(n)                                                                                              \
+    static void tile_##n(int64_t kc, const float *a, const float *b, float *c, int64_t ldc, int accumulate) { \
+        tile_body(n, kc, a, b, c, ldc, accumulate);                                                          \
+    }
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+#if MR >= 6
+TILE(5)
+TILE(6)
+#endif
+#if MR >= 14
+TILE(7)
+TILE(8)
+TILE(9)
+TILE(10)
+TILE(11)
+TILE(12)
+TILE(13)
+TILE(14)
+#endif
+
+static const tile_fn tiles[MR + 1] = {
+    NULL,    tile_1, tile_2, tile_3, tile_4,
+#if MR >= 6
+    tile_5,  tile_6,
+#endif
+#if MR >= 14
+    tile_7,  tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
+#endif
+};
+
+// dst[p * stride + i] = row(i)[p]: vectors of several rows transposed in registers. Each store is a whole
+// vector, so up to VL - 1 floats past the last row are overwritten: by the next p, or slack at the end.
+INLINE void pack_transposed(const void *base, int64_t ld, const int32_t *index, int64_t first, int64_t count,
+                            int64_t p0, int64_t kc, const int32_t type, float *dst, int64_t stride) {
+    const void *row[VL];
+    for (int64_t i = 0; i < VL; i++) {
+        int64_t r = first + l4m_min(i, count - 1);
+        row[i] = l4m_at(base, (index ? index[r] : r) * ld + p0, type);
+    }
+    for (int64_t p = 0; p < kc; p += VL) {
+        vf r[VL];
+        int64_t n = l4m_min(VL, kc - p);
+        if (n == VL) {
+#pragma GCC unroll 16
+            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), VL, type);
+        } else {
+            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), n, type);
+        }
+        vtranspose(r);
+        if (n == VL) {
+#pragma GCC unroll 16
+            for (int q = 0; q < VL; q++) vstore(dst + (p + q) * stride, r[q]);
+        } else {
+            for (int64_t q = 0; q < n; q++) vstore(dst + (p + q) * stride, r[q]);
+        }
+    }
+}
+
+// dst[p * stride + i] = base[(inner(p)) * ld + first + i]: rows copied as they are.
+INLINE void pack_straight(const void *base, int64_t ld, const int32_t *inner, int64_t first, int64_t count,
+                          int64_t p0, int64_t kc, const int32_t type, float *dst, int64_t stride) {
+    for (int64_t p = 0; p < kc; p++) {
+        int64_t q = inner ? inner[p0 + p] : p0 + p;
+        const void *src = l4m_at(base, q * ld + first, type);
+        float *to = dst + p * stride;
+        int64_t i = 0;
+        for (; i + VL <= count; i += VL) vstore(to + i, vload_any(l4m_at(src, i, type), VL, type));
+        if (i < count) vstore(to + i, vload_any(l4m_at(src, i, type), count - i, type));
+    }
+}
+
+static void pack_a(const gemm *g, int64_t first, int64_t count, int64_t p0, int64_t kc, float *dst) {
+    if (g->trans_a)
+        pack_straight(g->a, g->lda, g->inner, first, count, p0, kc, L4M_F32, dst, count);
+    else
+        pack_transposed(g->a, g->lda, g->rows, first, count, p0, kc, L4M_F32, dst, count);
+}
+
+INLINE void pack_b_typed(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, const int32_t type,
+                         float *dst) {
+    if (g->trans_b)
+        for (int64_t v = 0; v < n; v += VL)
+            pack_transposed(g->b, g->ldb, NULL, j + v, l4m_min(VL, n - v), p0, kc, type, dst + v, NR);
+    else if (n == NR)
+        pack_straight(g->b, g->ldb, g->inner, j, NR, p0, kc, type, dst, NR);
+    else
+        pack_straight(g->b, g->ldb, g->inner, j, n, p0, kc, type, dst, NR);
+}
+
+static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *dst) {
+    switch (g->b_type) {
+        case L4M_BF16:
+            pack_b_typed(g, j, n, p0, kc, L4M_BF16, dst);
+            break;
+        case L4M_F16:
+            pack_b_typed(g, j, n, p0, kc, L4M_F16, dst);
+            break;
+        default:
+            pack_b_typed(g, j, n, p0, kc, L4M_F32, dst);
+    }
+}
+
+void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, const float *residual,
+                        int32_t activation, int64_t n, float *dst) {
+    for (int64_t j = 0; j < n; j += VL) {
+        int64_t w = l4m_min(VL, n - j);
+        vf x = vload_any(src + j, w, L4M_F32);
+        if (add) x += vload_any(add + j, w, L4M_F32);
+        if (bias) x += vload_any(bias + j, w, L4M_F32);
+        if (residual) x += vload_any(residual + j, w, L4M_F32);
+        x = vactivate(x, activation);
+        if (w == VL)
+            vstore(dst + j, x);
+        else
+            vstore_n(dst + j, x, w);
+    }
+}
+
+size_t ISA(gemm_scratch)(int64_t rows, int64_t k) {
+    int64_t kc = l4m_round_up(l4m_min(k, KC), VL) + 1;
+    int64_t r = l4m_min(rows, GEMM_MAX_ROWS);
+    int64_t panels = l4m_ceil_div(r, MR) + 1;
+    return (size_t)(r * kc + panels * 2 * VL + kc * NR + 2 * VL + (MR + 1) * NR + 64) * sizeof(float);
+}
+
+static int64_t panel_stride(int64_t mr, int64_t kc) { return l4m_round_up(mr * kc + VL, 16); }
+
+static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
+    // Equal tiles rather than full ones and a rest: 128 rows are 9 x 13 + 11, not 9 x 14 + 2.
+    int64_t rows = i1 - i0, panels = l4m_ceil_div(rows, MR), mr = l4m_ceil_div(rows, panels);
+    int64_t blocks = l4m_max(1, l4m_ceil_div(g->k, KC)), kc_max = l4m_ceil_div(g->k, blocks);
+    panels = l4m_ceil_div(rows, mr);
+    float *tile = scratch, *b = tile + MR * NR, *a = b + l4m_round_up((kc_max + 1) * NR, 16);
+    for (int64_t block = 0, p0 = 0; block < blocks; block++, p0 += kc_max) {
+        int64_t kc = l4m_min(kc_max, g->k - p0), stride = panel_stride(mr, kc);
+        int last = block == blocks - 1;
+        int finish = last && (g->bias || g->residual || g->activation);
+        for (int64_t q = 0; q < panels; q++)
+            pack_a(g, i0 + q * mr, l4m_min(mr, rows - q * mr), p0, kc, a + q * stride);
+        for (int64_t j = j0; j < j1; j += NR) {
+            int64_t n = l4m_min(NR, j1 - j);
+            pack_b(g, j, n, p0, kc, b);
+            int direct = n == NR && g->rows == NULL;
+            for (int64_t q = 0; q < panels; q++) {
+                int64_t i = i0 + q * mr, m = l4m_min(mr, rows - q * mr);
+                float *c = g->c + i * g->ldc + j;
+                if (direct)
+                    tiles[m](kc, a + q * stride, b, c, g->ldc, block > 0);
+                else
+                    tiles[m](kc, a + q * stride, b, tile, NR, 0);
+                if (direct && !finish) continue;
+                for (int64_t r = 0; r < m; r++) {
+                    int64_t row = g->rows ? g->rows[i + r] : i + r;
+                    float *to = g->c + row * g->ldc + j;
+                    ISA(gemm_epilogue)
+                    (direct ? to : tile + r * NR, !direct && block > 0 ? to : NULL,
+                     last && g->bias ? g->bias + j : NULL, last && g->residual ? g->residual + row * g->ldr + j : NULL,
+                     last ? g->activation : L4M_ACT_NONE, n, to);
+                }
+            }
+        }
+    }
+}
+
+void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, void *scratch) {
+    for (int64_t i = i0; i < i1; i += GEMM_MAX_ROWS)
+        rect_block(g, i, l4m_min(i + GEMM_MAX_ROWS, i1), j0, j1, scratch);
+}

@@ -1,0 +1,47 @@
+// The engine under matmul and grouped matmul: one rectangle of C on one thread.
+#ifndef L4M_GEMM_H
+#define L4M_GEMM_H
+
+#include "vec.h"
+
+// C[i, j] = act(sum_p op(A)[i, p] op(B)[p, j] + bias[j] + residual[i, j]).
+// rows, when given, maps row i of an untransposed A, of C and of residual; inner maps p in a transposed A
+// and an untransposed B (sums over gathered rows: weight gradients). Both NULL: plain matrices.
+typedef struct {
+    const float *a;
+    int64_t lda;
+    int32_t trans_a;
+    const void *b;
+    int64_t ldb;
+    int32_t trans_b;
+    int32_t b_type;
+    float *c;
+    int64_t ldc;
+    const float *bias;
+    const float *residual;
+    int64_t ldr;
+    int32_t activation;
+    int64_t k;
+    const int32_t *rows;
+    const int32_t *inner;
+} gemm;
+
+// Rows that share one packed block of A.
+#define GEMM_MAX_ROWS 512
+// At most this many rows go through the unpacked path, which reads B once and at the speed of memory.
+#define GEMM_SMALL_ROWS 8
+
+// Bytes of scratch that gemm_rect needs for up to `rows` rows.
+size_t ISA(gemm_scratch)(int64_t rows, int64_t k);
+void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, void *scratch);
+
+// The unpacked path. x holds m <= GEMM_SMALL_ROWS pointers to rows of k values; the big matrix is
+// [n, k] (by_row) or [k, n] with leading dimension ld. Writes sums to out[i * out_ld + j - j0].
+void ISA(gemm_small)(const float *const *x, int64_t m, const void *big, int64_t ld, int32_t by_row, int32_t type,
+                     int64_t k, int64_t j0, int64_t j1, float *out, int64_t out_ld);
+
+// dst = act(src + add + bias + residual) over n values; add, bias and residual may be NULL.
+void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, const float *residual,
+                        int32_t activation, int64_t n, float *dst);
+
+#endif

@@ -1,0 +1,126 @@
+// Dense matrix product: chooses the path by shape alone, cuts C into rectangles, lets the pool run them.
+#include "gemm.h"
+#include "kernels.h"
+#include "vmath.h"
+
+#define STRIP 256
+
+typedef struct {
+    gemm g;
+    l4m_pool *pool;
+    int64_t m, n;
+    int64_t row_chunks, col_chunks;
+    const float *x[GEMM_SMALL_ROWS];
+} job;
+
+static void packed_chunk(void *context, int64_t chunk, int thread) {
+    const job *w = context;
+    int64_t r = chunk / w->col_chunks, c = chunk % w->col_chunks;
+    int64_t tiles = l4m_ceil_div(w->n, 64);
+    ISA(gemm_rect)
+    (&w->g, l4m_chunk_start(w->m, w->row_chunks, r), l4m_chunk_start(w->m, w->row_chunks, r + 1),
+     64 * l4m_chunk_start(tiles, w->col_chunks, c),
+     l4m_min(w->n, 64 * l4m_chunk_start(tiles, w->col_chunks, c + 1)), l4m_pool_scratch(w->pool, thread));
+}
+
+// Few rows of C: B is read in place.
+static void few_rows_chunk(void *context, int64_t chunk, int thread) {
+    (void)thread;
+    const job *w = context;
+    const gemm *g = &w->g;
+    int64_t tiles = l4m_ceil_div(w->n, 64);
+    int64_t j0 = 64 * l4m_chunk_start(tiles, w->col_chunks, chunk);
+    int64_t j1 = l4m_min(w->n, 64 * l4m_chunk_start(tiles, w->col_chunks, chunk + 1));
+    for (int64_t j = j0; j < j1; j += STRIP) {
+        int64_t n = l4m_min(STRIP, j1 - j);
+        ISA(gemm_small)(w->x, w->m, g->b, g->ldb, g->trans_b, g->b_type, g->k, j, j + n, g->c + j, g->ldc);
+        if (!g->bias && !g->residual && !g->activation) continue;
+        for (int64_t i = 0; i < w->m; i++) {
+            float *c = g->c + i * g->ldc + j;
+            ISA(gemm_epilogue)
+            (c, NULL, g->bias ? g->bias + j : NULL, g->residual ? g->residual + i * g->ldr + j : NULL,
+             g->activation, n, c);
+        }
+    }
+}
+
+// Few columns of C: the same with the roles exchanged (the transpose of C), A is read in place.
+static void few_cols_chunk(void *context, int64_t chunk, int thread) {
+    (void)thread;
+    const job *w = context;
+    const gemm *g = &w->g;
+    float sums[GEMM_SMALL_ROWS * STRIP], addend[STRIP], biases[STRIP];
+    int64_t tiles = l4m_ceil_div(w->m, 64);
+    int64_t i0 = 64 * l4m_chunk_start(tiles, w->row_chunks, chunk);
+    int64_t i1 = l4m_min(w->m, 64 * l4m_chunk_start(tiles, w->row_chunks, chunk + 1));
+    for (int64_t i = i0; i < i1; i += STRIP) {
+        int64_t m = l4m_min(STRIP, i1 - i);
+        ISA(gemm_small)(w->x, w->n, g->a, g->lda, !g->trans_a, L4M_F32, g->k, i, i + m, sums, STRIP);
+        for (int64_t j = 0; j < w->n; j++) {
+            float *s = sums + j * STRIP;
+            for (int64_t r = 0; g->residual && r < m; r++) addend[r] = g->residual[(i + r) * g->ldr + j];
+            for (int64_t r = 0; g->bias && r < m; r++) biases[r] = g->bias[j];
+            ISA(gemm_epilogue)
+            (s, NULL, g->bias ? biases : NULL, g->residual ? addend : NULL, g->activation, m, s);
+            for (int64_t r = 0; r < m; r++) g->c[(i + r) * g->ldc + j] = s[r];
+        }
+    }
+}
+
+static void small_path(job *w) {
+    const gemm *g = &w->g;
+    int few_rows = w->m <= GEMM_SMALL_ROWS;
+    int64_t few = few_rows ? w->m : w->n, many = few_rows ? w->n : w->m;
+    float *copy = l4m_pool_shared(w->pool);
+    for (int64_t i = 0; i < few; i++) {
+        w->x[i] = copy + i * g->k;
+        if (few_rows && !g->trans_a) w->x[i] = g->a + i * g->lda;
+        for (int64_t p = 0; few_rows && g->trans_a && p < g->k; p++) copy[i * g->k + p] = g->a[p * g->lda + i];
+        for (int64_t p = 0; !few_rows && p < g->k; p++)
+            copy[i * g->k + p] = l4m_load(g->b, g->trans_b ? i * g->ldb + p : p * g->ldb + i, g->b_type);
+    }
+    int64_t chunks = l4m_chunks(w->pool, l4m_ceil_div(many, 64), 64.0 * (double)few * (double)g->k);
+    w->row_chunks = w->col_chunks = chunks;
+    l4m_pool_run(w->pool, chunks, few_rows ? few_rows_chunk : few_cols_chunk, w);
+}
+
+// Rectangles large enough that packing is cheap, small enough that C stays in L2 and every thread has work.
+static void choose_grid(job *w) {
+    w->row_chunks = l4m_ceil_div(w->m, GEMM_MAX_ROWS);
+    w->col_chunks = l4m_ceil_div(w->n, 1024);
+    int64_t tiles = l4m_ceil_div(w->m, 64) * l4m_ceil_div(w->n, 64);
+    int64_t wanted = l4m_chunks(w->pool, tiles, (double)(w->m * w->n) / (double)tiles * (double)w->g.k);
+    while (w->row_chunks * w->col_chunks < wanted) {
+        int64_t rows = w->m / w->row_chunks, cols = w->n / w->col_chunks;
+        if (cols >= 128 && cols >= rows)
+            w->col_chunks++;
+        else if (rows >= 64)
+            w->row_chunks++;
+        else if (cols >= 128)
+            w->col_chunks++;
+        else
+            break;
+    }
+}
+
+int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+                int64_t lda, const void *b, int64_t ldb, int32_t b_type, const float *bias, const float *residual,
+                int64_t ldr, int32_t activation, float *c, int64_t ldc) {
+    if (m == 0 || n == 0) return L4M_OK;
+    job w = {.g = {a, lda, trans_a, b, ldb, trans_b, b_type, c, ldc, bias, residual, ldr, activation, k, NULL, NULL},
+             .pool = pool,
+             .m = m,
+             .n = n};
+    int small = l4m_min(m, n) <= GEMM_SMALL_ROWS && residual != c;
+    size_t copied = small ? (size_t)(GEMM_SMALL_ROWS * k) * sizeof(float) : 0;
+    int code = l4m_pool_begin(pool, small ? 0 : ISA(gemm_scratch)(m, k), copied);
+    if (code != L4M_OK) return code;
+    if (small) {
+        small_path(&w);
+    } else {
+        choose_grid(&w);
+        l4m_pool_run(pool, w.row_chunks * w.col_chunks, packed_chunk, &w);
+    }
+    l4m_pool_end(pool);
+    return L4M_OK;
+}
