@@ -1,0 +1,84 @@
+package org.llm4msr.bindings.cpu;
+
+import java.lang.foreign.MemorySegment;
+
+/** What must hold before native code sees a pointer. Messages name the argument. */
+final class Checks {
+  private Checks() {}
+
+  /** {@code rows} rows of {@code cols} floats, {@code ld} apart; returns the segment itself. */
+  static MemorySegment floats(String name, MemorySegment segment, long rows, long cols, long ld) {
+    leading(name, rows, cols, ld);
+    return memory(name, segment, span(rows, cols, ld), Float.BYTES);
+  }
+
+  static MemorySegment floats(String name, MemorySegment segment, long count) {
+    return memory(name, segment, count, Float.BYTES);
+  }
+
+  static MemorySegment ints(String name, MemorySegment segment, long count) {
+    return memory(name, segment, count, Integer.BYTES);
+  }
+
+  static MemorySegment doubles(String name, MemorySegment segment, long count) {
+    return memory(name, segment, count, Double.BYTES);
+  }
+
+  /** Like {@link #floats}, of a stored type. */
+  static MemorySegment stored(
+      String name, MemorySegment segment, long rows, long cols, long ld, StoredType type) {
+    leading(name, rows, cols, ld);
+    return memory(name, segment, span(rows, cols, ld), type.bytes());
+  }
+
+  /** NULL for an argument that is not given. */
+  static MemorySegment optional(String name, MemorySegment segment, long count) {
+    return segment == null ? MemorySegment.NULL : floats(name, segment, count);
+  }
+
+  static long size(String name, long value) {
+    if (value < 0) {
+      throw new IllegalArgumentException(name + " must not be negative, but is " + value);
+    }
+    return value;
+  }
+
+  static void positive(String name, long value) {
+    if (value < 1) {
+      throw new IllegalArgumentException(name + " must be positive, but is " + value);
+    }
+  }
+
+  private static void leading(String name, long rows, long cols, long ld) {
+    size("the rows of " + name, rows);
+    size("the columns of " + name, cols);
+    if (ld < cols) {
+      throw new IllegalArgumentException(
+          "the leading dimension of " + name + " is " + ld + ", less than its columns " + cols);
+    }
+  }
+
+  private static long span(long rows, long cols, long ld) {
+    return rows == 0 || cols == 0 ? 0 : Math.addExact(Math.multiplyExact(rows - 1, ld), cols);
+  }
+
+  private static MemorySegment memory(
+      String name, MemorySegment segment, long count, int elementBytes) {
+    if (segment == null) {
+      throw new IllegalArgumentException(name + " is missing");
+    }
+    if (!segment.isNative()) {
+      throw new IllegalArgumentException(name + " must be native memory, not on the heap");
+    }
+    long needed = Math.multiplyExact(size("the elements of " + name, count), (long) elementBytes);
+    if (segment.byteSize() < needed) {
+      throw new IllegalArgumentException(
+          name + " needs " + needed + " bytes, but has " + segment.byteSize());
+    }
+    if (segment.address() % elementBytes != 0) {
+      throw new IllegalArgumentException(
+          name + " is not aligned to its elements of " + elementBytes + " bytes");
+    }
+    return segment;
+  }
+}
