@@ -142,10 +142,9 @@ public final class CpuLibrary {
     MemorySegment address =
         LOOKUP
             .find(symbol)
-            .orElseThrow(
-                () ->
-                    new IllegalStateException(
-                        "the native library lacks " + symbol + ": it belongs to another version"));
+            .orElseThrow(() ->
+                new IllegalStateException(
+                    "the native library lacks " + symbol + ": it belongs to another version"));
     MemoryLayout[] layouts = new MemoryLayout[parameters.length()];
     for (int i = 0; i < layouts.length; i++) {
       layouts[i] =

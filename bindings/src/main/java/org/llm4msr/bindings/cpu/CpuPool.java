@@ -6,9 +6,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Native threads and scratch memory for the kernels. The calling thread takes part in the work, so a
- * pool of one thread starts none. Any thread may use it; calls run one after another. Close it when no
- * call is in progress.
+ * Native threads and scratch memory for the kernels. The calling thread takes part in the work, so
+ * a pool of one thread starts none. Any thread may use it; calls run one after another. Close it
+ * when no call is in progress.
  */
 public final class CpuPool implements AutoCloseable {
   private static final MethodHandle CREATE = CpuLibrary.kernel("pool_create", "IP");

@@ -4,9 +4,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Instruction sets that the kernels are compiled for. The best one of this machine is chosen when the
- * library loads; the environment variable {@code LLM4MSR_ISA} (ref, base, avx2, avx512) or {@link
- * #select} choose another, for the whole process.
+ * Instruction sets that the kernels are compiled for. The best one of this machine is chosen when
+ * the library loads; the environment variable {@code LLM4MSR_ISA} (ref, base, avx2, avx512) or
+ * {@link #select} choose another, for the whole process.
  */
 public enum Isa {
   /** Plain C with double accumulation: the specification that the others are tested against. */

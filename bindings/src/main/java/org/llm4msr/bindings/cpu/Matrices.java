@@ -5,14 +5,13 @@ import java.lang.invoke.MethodHandle;
 
 /** Matrix products. */
 public final class Matrices {
-  private static final MethodHandle MATMUL =
-      CpuLibrary.kernel("matmul", "PIILLLPLPLIPPLIPL");
+  private static final MethodHandle MATMUL = CpuLibrary.kernel("matmul", "PIILLLPLPLIPPLIPL");
 
   private Matrices() {}
 
   /**
-   * {@code C = activation(op(A) op(B) + bias + residual)}, op(A) {@code [m, k]}, op(B) {@code [k, n]}.
-   * C may be the residual, and must not overlap A or B.
+   * {@code C = activation(op(A) op(B) + bias + residual)}, op(A) {@code [m, k]}, op(B) {@code [k,
+   * n]}. C may be the residual, and must not overlap A or B.
    *
    * @param a {@code [m, k]}, or {@code [k, m]} if transposed, rows {@code lda} apart
    * @param b {@code [k, n]}, or {@code [n, k]} if transposed, rows {@code ldb} apart

@@ -60,8 +60,23 @@ class MatricesTest {
           "%s%s %d x %d x %d".formatted(transposeA, transposeB, m, n, k),
           () ->
               Matrices.matmul(
-                  pool, transposeA, transposeB, m, n, k, a, lda, b, ldb, type, bias, residual,
-                  n + 1, activation, c, n + pad),
+                  pool,
+                  transposeA,
+                  transposeB,
+                  m,
+                  n,
+                  k,
+                  a,
+                  lda,
+                  b,
+                  ldb,
+                  type,
+                  bias,
+                  residual,
+                  n + 1,
+                  activation,
+                  c,
+                  n + pad),
           c);
     }
   }
@@ -92,10 +107,23 @@ class MatricesTest {
       Isa.REF.select();
       MemorySegment c = Native.floats(arena, 4);
       Matrices.matmul(
-          pool, false, false, 2, 2, 3,
-          arena.allocateFrom(ValueLayout.JAVA_FLOAT, a), 3,
-          arena.allocateFrom(ValueLayout.JAVA_FLOAT, b), 2,
-          StoredType.F32, null, null, 0, Activation.NONE, c, 2);
+          pool,
+          false,
+          false,
+          2,
+          2,
+          3,
+          arena.allocateFrom(ValueLayout.JAVA_FLOAT, a),
+          3,
+          arena.allocateFrom(ValueLayout.JAVA_FLOAT, b),
+          2,
+          StoredType.F32,
+          null,
+          null,
+          0,
+          Activation.NONE,
+          c,
+          2);
       before.select();
       assertThat(Native.toArray(c)).containsExactly(11, -3, 24.5f, -6);
     }
@@ -123,7 +151,22 @@ class MatricesTest {
   private static void plain(
       CpuPool pool, long m, long n, long k, MemorySegment a, MemorySegment b, MemorySegment c) {
     Matrices.matmul(
-        pool, false, false, m, n, k, a, k, b, n, StoredType.F32, null, null, 0, Activation.NONE, c,
+        pool,
+        false,
+        false,
+        m,
+        n,
+        k,
+        a,
+        k,
+        b,
+        n,
+        StoredType.F32,
+        null,
+        null,
+        0,
+        Activation.NONE,
+        c,
         n);
   }
 
