@@ -1,0 +1,204 @@
+package org.llm4msr.model.data;
+
+import java.util.List;
+
+/**
+ * An interaction log in memory: immutable, column by column. Rows, users and items have dense
+ * indices from 0. Users and items include those that only the users or items table knows, so that
+ * knowledge and fields exist for newcomers too.
+ *
+ * <p>Rows keep the order of the log. A field's ids are stored once per user or item where the field
+ * belongs to one, so that a row costs some 16 bytes whatever the number of fields.
+ */
+public final class Dataset {
+  /** {@link #time} of a row without one. */
+  public static final long NO_TIME = Long.MIN_VALUE;
+
+  private final String name;
+  private final String description;
+  private final List<Scenario> scenarios;
+  private final Dictionary users;
+  private final Dictionary items;
+  private final TextTable userText;
+  private final TextTable itemText;
+  private final List<Field> fields;
+  private final int[] user;
+  private final int[] item;
+  private final short[] scenario;
+  private final byte[] label;
+  private final byte[] split;
+  private final long[] time;
+  private final long[] userHash;
+  private final long[] itemHash;
+
+  private static final Split[] SPLITS = Split.values();
+
+  /** Takes the builder's columns over; the builder is used up. */
+  Dataset(DatasetBuilder from) {
+    name = from.name;
+    description = from.description;
+    scenarios = from.scenarios;
+    users = from.users;
+    items = from.items;
+    userText = from.userText;
+    itemText = from.itemText;
+    fields = List.copyOf(from.fields);
+    user = from.user;
+    item = from.item;
+    scenario = from.scenario;
+    label = from.label;
+    split = from.split;
+    time = from.time;
+    userHash = hashes(users);
+    itemHash = hashes(items);
+  }
+
+  private static long[] hashes(Dictionary keys) {
+    return keys.values().stream().mapToLong(StableHash::of).toArray();
+  }
+
+  public String name() {
+    return name;
+  }
+
+  /** What the log is about, for prompts; empty when the description says nothing. */
+  public String description() {
+    return description;
+  }
+
+  public int rows() {
+    return user.length;
+  }
+
+  public List<Scenario> scenarios() {
+    return scenarios;
+  }
+
+  public int users() {
+    return users.size();
+  }
+
+  public int items() {
+    return items.size();
+  }
+
+  /** The external id of a user. */
+  public String userKey(int userIndex) {
+    return users.value(userIndex);
+  }
+
+  /** The external id of an item. */
+  public String itemKey(int itemIndex) {
+    return items.value(itemIndex);
+  }
+
+  /** The dense index of an external user id, or {@link Dictionary#ABSENT}. */
+  public int findUser(String key) {
+    return users.find(key);
+  }
+
+  /** The dense index of an external item id, or {@link Dictionary#ABSENT}. */
+  public int findItem(String key) {
+    return items.find(key);
+  }
+
+  /** Words about users; without entries when the log has none. */
+  public TextTable userText() {
+    return userText;
+  }
+
+  /** Words about items; without entries when the log has none. */
+  public TextTable itemText() {
+    return itemText;
+  }
+
+  /** The model's categorical inputs, in the order of the ids in a batch. */
+  public List<Field> fields() {
+    return fields;
+  }
+
+  /** Dense index of the row's user. */
+  public int user(int row) {
+    return user[row];
+  }
+
+  /** Dense index of the row's item. */
+  public int item(int row) {
+    return item[row];
+  }
+
+  /** Index into {@link #scenarios}. */
+  public int scenario(int row) {
+    return scenario[row];
+  }
+
+  /** 0 or 1. */
+  public int label(int row) {
+    return label[row];
+  }
+
+  public Split split(int row) {
+    return SPLITS[split[row]];
+  }
+
+  /** The time as the log gives it (only its order matters), or {@link #NO_TIME}. */
+  public long time(int row) {
+    return time == null ? NO_TIME : time[row];
+  }
+
+  /** The id of field {@code field} in a row, in [0, vocabulary size). */
+  public int fieldId(int field, int row) {
+    Field f = fields.get(field);
+    return switch (f.owner()) {
+      case USER -> f.id(user[row]);
+      case ITEM -> f.id(item[row]);
+      case ROW -> f.id(row);
+    };
+  }
+
+  /** The rows of a part, ascending. */
+  public int[] rowsOf(Split part) {
+    int[] rows = new int[count(part)];
+    int next = 0;
+    for (int row = 0; row < split.length; row++) {
+      if (split[row] == part.ordinal()) {
+        rows[next++] = row;
+      }
+    }
+    return rows;
+  }
+
+  /** Number of rows of a part. */
+  public int count(Split part) {
+    int count = 0;
+    for (byte s : split) {
+      count += s == part.ordinal() ? 1 : 0;
+    }
+    return count;
+  }
+
+  /** How many training rows each user has: the evidence behind what is known of her. [users] */
+  public int[] trainRowsPerUser() {
+    return trainRows(user, users.size());
+  }
+
+  /** How many training rows each item has. [items] */
+  public int[] trainRowsPerItem() {
+    return trainRows(item, items.size());
+  }
+
+  private int[] trainRows(int[] owner, int owners) {
+    int[] count = new int[owners];
+    for (int row = 0; row < owner.length; row++) {
+      if (split[row] == Split.TRAIN.ordinal()) {
+        count[owner[row]]++;
+      }
+    }
+    return count;
+  }
+
+  /** A hash of the row's (user, item) pair that does not depend on the order of the log. */
+  long pairHash(int row) {
+    return StableHash.combine(userHash[user[row]], itemHash[item[row]]);
+  }
+}

@@ -1,0 +1,310 @@
+package org.llm4msr.model.data;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.llm4msr.runtime.UserError;
+
+/**
+ * Collects a log and makes a {@link Dataset} of it. First users, items and rows; then, unless rows
+ * came with their part, {@link #split}; then fields, whose vocabularies need the parts; then {@link
+ * #build}.
+ */
+public final class DatasetBuilder {
+  private static final byte UNDECIDED = -1;
+
+  final String name;
+  final String description;
+  final List<Scenario> scenarios;
+  final Dictionary users = new Dictionary();
+  final Dictionary items = new Dictionary();
+  final TextTable userText = new TextTable();
+  final TextTable itemText = new TextTable();
+  final List<Field> fields = new ArrayList<>();
+  int[] user = new int[1024];
+  int[] item = new int[1024];
+  short[] scenario = new short[1024];
+  byte[] label = new byte[1024];
+  byte[] split = new byte[1024];
+  long[] time;
+  private int rows;
+
+  /**
+   * @param name of the data set, for messages
+   * @param description what the log is about, for prompts; may be empty
+   * @param scenarios at least one, names distinct
+   */
+  public DatasetBuilder(String name, String description, List<Scenario> scenarios) {
+    if (scenarios.isEmpty() || scenarios.size() > Short.MAX_VALUE) {
+      throw new IllegalArgumentException("number of scenarios: " + scenarios.size());
+    }
+    if (scenarios.stream().map(Scenario::name).distinct().count() != scenarios.size()) {
+      throw new IllegalArgumentException("scenario names must be distinct: " + scenarios);
+    }
+    this.name = name;
+    this.description = description;
+    this.scenarios = List.copyOf(scenarios);
+  }
+
+  /** The dense index of a user, who is added when new. */
+  public int user(String key) {
+    return users.add(key);
+  }
+
+  /** The dense index of an item, which is added when new. */
+  public int item(String key) {
+    return items.add(key);
+  }
+
+  /** Number of users so far. */
+  public int users() {
+    return users.size();
+  }
+
+  /** Number of items so far. */
+  public int items() {
+    return items.size();
+  }
+
+  /** Number of rows so far. */
+  public int rows() {
+    return rows;
+  }
+
+  /** Words about an item. {@code title} may be null; the first category is the main one. */
+  public void itemText(int index, String title, List<String> categories) {
+    itemText.set(index, title, categories);
+  }
+
+  /** Words about a user. */
+  public void userText(int index, String title, List<String> categories) {
+    userText.set(index, title, categories);
+  }
+
+  /**
+   * Appends a row.
+   *
+   * @param userIndex from {@link #user}
+   * @param itemIndex from {@link #item}
+   * @param scenarioIndex position in the list of scenarios
+   * @param labelValue 0 or 1
+   * @param part null when {@link #split} will decide
+   * @param rowTime or {@link Dataset#NO_TIME}
+   */
+  public void row(
+      int userIndex, int itemIndex, int scenarioIndex, int labelValue, Split part, long rowTime) {
+    if (userIndex >= users.size()
+        || itemIndex >= items.size()
+        || scenarioIndex >= scenarios.size()
+        || (labelValue & ~1) != 0) {
+      throw new IllegalArgumentException(
+          "row with user %d, item %d, scenario %d, label %d"
+              .formatted(userIndex, itemIndex, scenarioIndex, labelValue));
+    }
+    if (rows == user.length) {
+      grow(rows + (rows >> 1));
+    }
+    user[rows] = userIndex;
+    item[rows] = itemIndex;
+    scenario[rows] = (short) scenarioIndex;
+    label[rows] = (byte) labelValue;
+    split[rows] = part == null ? UNDECIDED : (byte) part.ordinal();
+    if (rowTime != Dataset.NO_TIME || time != null) {
+      if (time == null) {
+        time = new long[user.length];
+        Arrays.fill(time, 0, rows, Dataset.NO_TIME);
+      }
+      time[rows] = rowTime;
+    }
+    rows++;
+  }
+
+  private void grow(int length) {
+    user = Arrays.copyOf(user, length);
+    item = Arrays.copyOf(item, length);
+    scenario = Arrays.copyOf(scenario, length);
+    label = Arrays.copyOf(label, length);
+    split = Arrays.copyOf(split, length);
+    if (time != null) {
+      time = Arrays.copyOf(time, length);
+    }
+  }
+
+  /** Divides all rows by {@code rule}. */
+  public void split(SplitRule rule) {
+    switch (rule) {
+      case SplitRule.Random(SplitRule.Ratios ratios, long seed) -> {
+        for (int row = 0; row < rows; row++) {
+          split[row] = part(ratios, StableHash.combine(contentHash(row), seed));
+        }
+      }
+      case SplitRule.ColdUsers(SplitRule.Ratios ratios, long seed) -> {
+        for (int row = 0; row < rows; row++) {
+          long hash = StableHash.of(users.value(user[row]));
+          split[row] = part(ratios, StableHash.combine(hash, seed));
+        }
+      }
+      case SplitRule.ByTime(SplitRule.Ratios ratios) -> splitByTime(ratios);
+    }
+  }
+
+  private static byte part(SplitRule.Ratios ratios, long hash) {
+    return (byte) ratios.at(StableHash.unit(hash)).ordinal();
+  }
+
+  private long contentHash(int row) {
+    long hash = StableHash.of(users.value(user[row]));
+    hash = StableHash.combine(hash, StableHash.of(items.value(item[row])));
+    hash = StableHash.combine(hash, StableHash.of(scenarios.get(scenario[row]).name()));
+    return time == null ? hash : StableHash.combine(hash, time[row]);
+  }
+
+  private void splitByTime(SplitRule.Ratios ratios) {
+    for (int row = 0; row < rows; row++) {
+      if (time == null || time[row] == Dataset.NO_TIME) {
+        throw new UserError(
+            name
+                + ": a split by time needs a time in every row, but row "
+                + (row + 1)
+                + " has none; use another split or fill the time column");
+      }
+    }
+    if (rows == 0) {
+      return;
+    }
+    long[] sorted = Arrays.copyOf(time, rows);
+    Arrays.sort(sorted);
+    long validFrom = quantile(sorted, ratios.trainShare());
+    long testFrom = quantile(sorted, ratios.trainAndValidShare());
+    for (int row = 0; row < rows; row++) {
+      Split part =
+          time[row] < validFrom ? Split.TRAIN : time[row] < testFrom ? Split.VALID : Split.TEST;
+      split[row] = (byte) part.ordinal();
+    }
+  }
+
+  /** The time from which on the next part begins; beyond the last time for a share of 1. */
+  private static long quantile(long[] sorted, double share) {
+    long index = Math.round(sorted.length * share);
+    return index < sorted.length ? sorted[(int) index] : Long.MAX_VALUE;
+  }
+
+  /** Adds the user's own id as a field. */
+  public void userIdField(int minCount) {
+    field("user", Field.Owner.USER, CodedColumn.identity(users), minCount);
+  }
+
+  /** Adds the item's own id as a field. */
+  public void itemIdField(int minCount) {
+    field("item", Field.Owner.ITEM, CodedColumn.identity(items), minCount);
+  }
+
+  /**
+   * Adds a field. Its vocabulary is made of the values of training rows, the most frequent first.
+   *
+   * @param column one entry per user, item or row, whichever {@code owner} says
+   * @param minCount values with fewer training rows become unknown; at least 1
+   */
+  public void field(String fieldName, Field.Owner owner, CodedColumn column, int minCount) {
+    long[] counts = trainCounts(owner, column);
+    Dictionary dictionary = column.dictionary();
+    int[] known =
+        IntStream.range(0, dictionary.size())
+            .filter(code -> counts[code] >= Math.max(1, minCount))
+            .boxed()
+            .sorted(
+                Comparator.comparingLong((Integer code) -> -counts[code])
+                    .thenComparing(dictionary::value))
+            .mapToInt(Integer::intValue)
+            .toArray();
+    int[] idOfCode = new int[dictionary.size()];
+    List<String> values = new ArrayList<>(known.length);
+    for (int code : known) {
+      values.add(dictionary.value(code));
+      idOfCode[code] = values.size();
+    }
+    int[] ids = new int[entries(owner)];
+    for (int i = 0; i < ids.length; i++) {
+      int code = column.code(i);
+      ids[i] = code == CodedColumn.MISSING ? Vocabulary.UNKNOWN : idOfCode[code];
+    }
+    fields.add(new Field(fieldName, owner, new Vocabulary(values), ids));
+  }
+
+  /** How many training rows each code of {@code column} has; missing values are not counted. */
+  public long[] trainCounts(Field.Owner owner, CodedColumn column) {
+    long[] counts = new long[column.dictionary().size()];
+    for (int row = 0; row < rows; row++) {
+      if (split[row] == Split.TRAIN.ordinal()) {
+        int code =
+            column.code(
+                switch (owner) {
+                  case USER -> user[row];
+                  case ITEM -> item[row];
+                  case ROW -> row;
+                });
+        if (code != CodedColumn.MISSING) {
+          counts[code]++;
+        }
+      }
+    }
+    return counts;
+  }
+
+  private int entries(Field.Owner owner) {
+    return switch (owner) {
+      case USER -> users.size();
+      case ITEM -> items.size();
+      case ROW -> rows;
+    };
+  }
+
+  /**
+   * Makes the data set; the builder cannot be used afterwards.
+   *
+   * @throws UserError when there are no rows, when a scenario has no rows or none to train on, when
+   *     all training labels are equal
+   */
+  public Dataset build() {
+    if (rows == 0) {
+      throw new UserError(name + ": the log has no rows");
+    }
+    grow(rows);
+    int[] scenarioRows = new int[scenarios.size()];
+    int[] scenarioTrainRows = new int[scenarios.size()];
+    long trainRows = 0;
+    long positives = 0;
+    for (int row = 0; row < rows; row++) {
+      if (split[row] == UNDECIDED) {
+        throw new IllegalStateException("row " + row + " belongs to no part; call split first");
+      }
+      scenarioRows[scenario[row]]++;
+      if (split[row] == Split.TRAIN.ordinal()) {
+        scenarioTrainRows[scenario[row]]++;
+        trainRows++;
+        positives += label[row];
+      }
+    }
+    for (int s = 0; s < scenarioRows.length; s++) {
+      if (scenarioTrainRows[s] == 0) {
+        throw new UserError(
+            name
+                + ": scenario "
+                + scenarios.get(s).name()
+                + " has "
+                + (scenarioRows[s] == 0 ? "no rows" : "no training rows")
+                + "; remove it from the description or give it some");
+      }
+    }
+    if (positives == 0 || positives == trainRows) {
+      throw new UserError(
+          name
+              + ": every training row has label "
+              + (positives == 0 ? 0 : 1)
+              + ", so there is nothing to learn; check the label column or its rule");
+    }
+    return new Dataset(this);
+  }
+}

@@ -1,0 +1,49 @@
+package org.llm4msr.model.data;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The values of a categorical field that have an embedding of their own. Id 0 stands for unknown: a
+ * missing value, one never seen in training, one seen too rarely.
+ */
+public final class Vocabulary {
+  public static final int UNKNOWN = 0;
+
+  private final List<String> values;
+  private final Map<String, Integer> ids;
+
+  /**
+   * @param values the known values; the first gets id 1
+   */
+  public Vocabulary(List<String> values) {
+    this.values = List.copyOf(values);
+    this.ids = HashMap.newHashMap(values.size());
+    for (int i = 0; i < values.size(); i++) {
+      if (ids.put(values.get(i), i + 1) != null) {
+        throw new IllegalArgumentException("twice in a vocabulary: " + values.get(i));
+      }
+    }
+  }
+
+  /** Number of ids, the unknown one included: the rows of an embedding table. */
+  public int size() {
+    return values.size() + 1;
+  }
+
+  /** The id of {@code value}; {@link #UNKNOWN} for one that is not known, and for null. */
+  public int id(String value) {
+    return ids.getOrDefault(value, UNKNOWN);
+  }
+
+  /** The value of an id in [1, size). */
+  public String value(int id) {
+    return values.get(id - 1);
+  }
+
+  /** The known values in the order of their ids, from id 1. */
+  public List<String> values() {
+    return values;
+  }
+}

@@ -1,0 +1,215 @@
+package org.llm4msr.model.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.llm4msr.model.data.SplitRule.Ratios;
+import org.llm4msr.runtime.UserError;
+
+class DatasetBuilderTest {
+  private static final Ratios EIGHT_ONE_ONE = new Ratios(8, 1, 1);
+
+  private static DatasetBuilder twoScenarios() {
+    return new DatasetBuilder("log", "", List.of(new Scenario("web"), new Scenario("store")));
+  }
+
+  private static Map<Split, Integer> counts(Dataset dataset) {
+    Map<Split, Integer> counts = new EnumMap<>(Split.class);
+    for (Split split : Split.values()) {
+      counts.put(split, dataset.count(split));
+    }
+    return counts;
+  }
+
+  @Test
+  void vocabulariesKnowTrainingValuesOnlyAndDropRareOnes() {
+    DatasetBuilder builder = twoScenarios();
+    CodedColumn colour = new CodedColumn();
+    String[] colours = {"red", "red", "blue", "green", "white", null};
+    Split[] parts = {Split.TRAIN, Split.TRAIN, Split.TRAIN, Split.VALID, Split.TEST, Split.TRAIN};
+    for (int row = 0; row < colours.length; row++) {
+      builder.row(builder.user("u"), builder.item("i" + row), row % 2, row % 2, parts[row], row);
+      colour.add(colours[row]);
+    }
+    builder.field("any", Field.Owner.ROW, colour, 1);
+    builder.field("often", Field.Owner.ROW, colour, 2);
+    builder.itemIdField(1);
+    Dataset dataset = builder.build();
+    assertThat(dataset.fields().get(0).vocabulary().values()).containsExactly("red", "blue");
+    assertThat(dataset.fields().get(1).vocabulary().values()).containsExactly("red");
+    int[] any = new int[colours.length];
+    int[] often = new int[colours.length];
+    for (int row = 0; row < colours.length; row++) {
+      any[row] = dataset.fieldId(0, row);
+      often[row] = dataset.fieldId(1, row);
+    }
+    assertThat(any).containsExactly(1, 1, 2, 0, 0, 0);
+    assertThat(often).containsExactly(1, 1, 0, 0, 0, 0);
+    assertThat(dataset.fieldId(2, 3)).as("an item that only validation knows").isZero();
+    assertThat(dataset.fieldId(2, 5)).isNotZero();
+  }
+
+  @Test
+  void aFieldOfUsersFollowsTheUserAndNewcomersAreUnknown() {
+    DatasetBuilder builder = twoScenarios();
+    CodedColumn gender = new CodedColumn();
+    gender.set(builder.user("ann"), "F");
+    gender.set(builder.user("bob"), "M");
+    builder.user("never seen");
+    for (int row = 0; row < 4; row++) {
+      String who = row < 2 ? "bob" : "ann";
+      builder.row(builder.user(who), builder.item("i"), row % 2, row / 2, Split.TRAIN, row);
+    }
+    builder.field("gender", Field.Owner.USER, gender, 1);
+    Dataset dataset = builder.build();
+    Field field = dataset.fields().getFirst();
+    assertThat(field.vocabulary().value(dataset.fieldId(0, 0))).isEqualTo("M");
+    assertThat(field.vocabulary().value(dataset.fieldId(0, 3))).isEqualTo("F");
+    assertThat(dataset.users()).isEqualTo(3);
+    assertThat(field.id(dataset.findUser("never seen"))).isZero();
+    assertThat(dataset.trainRowsPerUser()).containsExactly(2, 2, 0);
+  }
+
+  @Test
+  void aRandomSplitHasTheRatiosAndDoesNotDependOnTheOrder() {
+    List<int[]> rows = new ArrayList<>();
+    for (int user = 0; user < 100; user++) {
+      for (int item = 0; item < 100; item++) {
+        rows.add(new int[] {user, item});
+      }
+    }
+    Map<String, Split> first = randomSplit(rows, 7);
+    Collections.shuffle(rows, new Random(1));
+    assertThat(randomSplit(rows, 7)).isEqualTo(first);
+    assertThat(randomSplit(rows, 8)).isNotEqualTo(first);
+    long train = first.values().stream().filter(s -> s == Split.TRAIN).count();
+    long valid = first.values().stream().filter(s -> s == Split.VALID).count();
+    // Binomial(10000, 0.8) and (10000, 0.1): standard deviations 40 and 30; five of them.
+    assertThat(train).isBetween(7800L, 8200L);
+    assertThat(valid).isBetween(850L, 1150L);
+  }
+
+  private static Map<String, Split> randomSplit(List<int[]> rows, long seed) {
+    DatasetBuilder builder = twoScenarios();
+    for (int[] row : rows) {
+      builder.row(
+          builder.user("u" + row[0]),
+          builder.item("i" + row[1]),
+          row[1] % 2,
+          row[0] % 2,
+          null,
+          Dataset.NO_TIME);
+    }
+    builder.split(new SplitRule.Random(EIGHT_ONE_ONE, seed));
+    Dataset dataset = builder.build();
+    Map<String, Split> splits = new HashMap<>();
+    for (int row = 0; row < dataset.rows(); row++) {
+      splits.put(
+          dataset.userKey(dataset.user(row)) + dataset.itemKey(dataset.item(row)),
+          dataset.split(row));
+    }
+    return splits;
+  }
+
+  @Test
+  void aSplitByTimeCutsAtTheQuantilesAndKeepsEqualTimesTogether() {
+    DatasetBuilder builder = Logs.random(1000, 20, 20, 2, 4);
+    builder.split(new SplitRule.ByTime(EIGHT_ONE_ONE));
+    Dataset dataset = builder.build();
+    for (int row = 0; row < 1000; row++) {
+      Split expected = row < 800 ? Split.TRAIN : row < 900 ? Split.VALID : Split.TEST;
+      assertThat(dataset.split(row)).isEqualTo(expected);
+    }
+
+    DatasetBuilder ties = twoScenarios();
+    for (int row = 0; row < 100; row++) {
+      ties.row(ties.user("u"), ties.item("i" + row), row % 2, row / 2 % 2, null, row / 30);
+    }
+    ties.split(new SplitRule.ByTime(EIGHT_ONE_ONE));
+    // Times 0, 1, 2 for 30 rows each and 3 for 10: the 80 % mark lies within time 2.
+    assertThat(counts(ties.build()))
+        .isEqualTo(Map.of(Split.TRAIN, 60, Split.VALID, 30, Split.TEST, 10));
+  }
+
+  @Test
+  void aSplitByTimeNeedsTimes() {
+    DatasetBuilder builder = twoScenarios();
+    builder.row(builder.user("u"), builder.item("i"), 0, 0, null, 5);
+    builder.row(builder.user("u"), builder.item("i"), 0, 0, null, Dataset.NO_TIME);
+    assertThatThrownBy(() -> builder.split(new SplitRule.ByTime(EIGHT_ONE_ONE)))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("row 2 has none");
+  }
+
+  @Test
+  void coldUsersAreInOnePartOnly() {
+    DatasetBuilder builder = Logs.random(20_000, 500, 50, 2, 4);
+    builder.split(new SplitRule.ColdUsers(EIGHT_ONE_ONE, 9));
+    Dataset dataset = builder.build();
+    Map<Integer, Split> partOfUser = new HashMap<>();
+    for (int row = 0; row < dataset.rows(); row++) {
+      Split part = dataset.split(row);
+      assertThat(partOfUser.merge(dataset.user(row), part, (a, b) -> a)).isEqualTo(part);
+    }
+    assertThat(partOfUser.values()).contains(Split.TRAIN, Split.VALID, Split.TEST);
+  }
+
+  @Test
+  void whatCannotBeTrainedOnIsRefused() {
+    assertThatThrownBy(() -> twoScenarios().build()).hasMessage("log: the log has no rows");
+
+    DatasetBuilder empty = twoScenarios();
+    empty.row(empty.user("u"), empty.item("i"), 0, 1, Split.TRAIN, 0);
+    assertThatThrownBy(empty::build)
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("scenario store has no rows");
+
+    DatasetBuilder untrained = twoScenarios();
+    untrained.row(untrained.user("u"), untrained.item("i"), 0, 1, Split.TRAIN, 0);
+    untrained.row(untrained.user("u"), untrained.item("i"), 1, 1, Split.TEST, 0);
+    assertThatThrownBy(untrained::build).hasMessageContaining("store has no training rows");
+
+    DatasetBuilder oneLabel = twoScenarios();
+    oneLabel.row(oneLabel.user("u"), oneLabel.item("i"), 0, 1, Split.TRAIN, 0);
+    oneLabel.row(oneLabel.user("u"), oneLabel.item("i"), 1, 1, Split.TRAIN, 0);
+    assertThatThrownBy(oneLabel::build).hasMessageContaining("every training row has label 1");
+
+    assertThatThrownBy(() -> new Ratios(0, 1, 1)).isInstanceOf(UserError.class);
+    assertThatThrownBy(() -> new Ratios(1, Double.NaN, 1)).isInstanceOf(UserError.class);
+  }
+
+  @Test
+  void foldsDivideTrainingRowsEvenlyAndKeepRepeatsTogether() {
+    Dataset dataset = Logs.randomWithFields(20_000, 300, 300, 2, 4);
+    Folds folds = new Folds(4);
+    int[] count = new int[5];
+    Map<Long, Integer> foldOfPair = new HashMap<>();
+    for (int row = 0; row < dataset.rows(); row++) {
+      int fold = folds.of(dataset, row);
+      count[fold]++;
+      if (dataset.split(row) == Split.TRAIN) {
+        long pair = dataset.user(row) * 1000L + dataset.item(row);
+        assertThat(foldOfPair.merge(pair, fold, (a, b) -> a)).isEqualTo(fold);
+        int profile = folds.profile(dataset, row);
+        assertThat(folds.user(profile)).isEqualTo(dataset.user(row));
+        assertThat(folds.fold(profile)).isEqualTo(fold);
+      }
+    }
+    assertThat(count[Folds.ALL_ROWS])
+        .isEqualTo(dataset.count(Split.VALID) + dataset.count(Split.TEST));
+    for (int fold = 1; fold <= 4; fold++) {
+      // About Binomial(16000, 1/4), standard deviation 55, more for the repeats.
+      assertThat(count[fold]).isBetween(3600, 4400);
+    }
+    assertThat(folds.profiles(dataset)).isEqualTo(dataset.users() * 5);
+    assertThat(Folds.NONE.profile(dataset, 17)).isEqualTo(dataset.user(17));
+  }
+}
