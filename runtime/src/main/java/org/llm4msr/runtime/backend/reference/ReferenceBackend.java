@@ -1,0 +1,157 @@
+package org.llm4msr.runtime.backend.reference;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.memory.HostBuffer;
+import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.AttentionGradientOp;
+import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
+import org.llm4msr.runtime.op.BceWithLogitsOp;
+import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.EmbeddingConcatOp;
+import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
+import org.llm4msr.runtime.op.GroupedBatchNormOp;
+import org.llm4msr.runtime.op.GroupedMatMulOp;
+import org.llm4msr.runtime.op.GroupedSumOp;
+import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.PadOp;
+import org.llm4msr.runtime.op.ReshapeOp;
+import org.llm4msr.runtime.op.RmsNormGradientOp;
+import org.llm4msr.runtime.op.RmsNormOp;
+import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.ScaleOp;
+import org.llm4msr.runtime.op.SliceOp;
+import org.llm4msr.runtime.op.SoftmaxGradientOp;
+import org.llm4msr.runtime.op.SoftmaxOp;
+import org.llm4msr.runtime.op.SparseAdamOp;
+import org.llm4msr.runtime.op.SparseRowGradientOp;
+import org.llm4msr.runtime.op.SparseToDenseOp;
+import org.llm4msr.runtime.op.SumToOp;
+import org.llm4msr.runtime.op.SwiGluGradientOp;
+import org.llm4msr.runtime.op.SwiGluOp;
+import org.llm4msr.runtime.op.UnaryGradientOp;
+import org.llm4msr.runtime.op.UnaryOp;
+
+/**
+ * The operator set in plain Java: the specification that every other backend is compared with, and
+ * what runs where nothing faster can. All arithmetic is in double and is rounded once, when a
+ * result is stored. One thread; arrays of doubles are reused between kernels, see {@link Scratch}.
+ */
+public final class ReferenceBackend implements Backend {
+  static final String NAME = "reference";
+
+  private final Scratch scratch = new Scratch();
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public String description() {
+    return "plain Java, one thread, arithmetic in double";
+  }
+
+  @Override
+  public boolean computesIn(DType dtype) {
+    return dtype.isCompute();
+  }
+
+  @Override
+  public boolean sharesHostMemory() {
+    return true;
+  }
+
+  @Override
+  public Buffer allocate(long byteSize, String label) {
+    return HostBuffer.allocate(byteSize, label);
+  }
+
+  @Override
+  public Buffer wrap(MemorySegment host, String label) {
+    return HostBuffer.borrow(host);
+  }
+
+  @Override
+  public void upload(MemorySegment host, Buffer buffer, long byteOffset) {
+    MemorySegment.copy(host, 0, buffer.segment(), byteOffset, host.byteSize());
+  }
+
+  @Override
+  public void download(Buffer buffer, long byteOffset, MemorySegment host) {
+    MemorySegment.copy(buffer.segment(), byteOffset, host, 0, host.byteSize());
+  }
+
+  @Override
+  public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
+    for (Operand input : in) {
+      if (input.dtype().blockSize() != 1) {
+        throw new UnsupportedOperationException(
+            "the reference backend has no " + op.name() + " for " + input.dtype());
+      }
+    }
+    return switch (op) {
+      case MatMulOp matmul -> MatrixKernels.matmul(matmul, in, out.get(0), scratch);
+      case GroupedMatMulOp matmul -> MatrixKernels.groupedMatmul(matmul, in, out.get(0), scratch);
+      case GroupedWeightGradientOp gradient ->
+          MatrixKernels.groupedWeightGradient(gradient, in, out.get(0), scratch);
+      case GroupedSumOp sum -> MatrixKernels.groupedSum(sum, in, out.get(0), scratch);
+
+      case GatherOp gather ->
+          LookupKernels.gather(gather, in.get(0), in.get(1), out.get(0), scratch);
+      case EmbeddingConcatOp concat -> LookupKernels.embeddingConcat(concat, in, out.get(0));
+      case SparseRowGradientOp gradient ->
+          LookupKernels.sparseRowGradient(gradient, in.get(0), in.get(1), out, scratch);
+      case SparseToDenseOp scatter -> LookupKernels.sparseToDense(scatter, in, out.get(0));
+
+      case RmsNormOp norm -> NormKernels.rmsNorm(norm, in.get(0), in.get(1), out.get(0), scratch);
+      case RmsNormGradientOp gradient -> NormKernels.rmsNormGradient(gradient, in, out, scratch);
+      case SoftmaxOp _ -> NormKernels.softmax(in.get(0), out.get(0), scratch);
+      case SoftmaxGradientOp _ ->
+          NormKernels.softmaxGradient(in.get(0), in.get(1), out.get(0), scratch);
+      case GroupedBatchNormOp norm -> BatchNormKernels.forward(norm, in, out, scratch);
+      case GroupedBatchNormGradientOp gradient ->
+          BatchNormKernels.gradient(gradient, in, out, scratch);
+
+      case RopeOp rope -> AttentionKernels.rope(rope, in, out.get(0), scratch);
+      case AttentionOp attention -> AttentionKernels.attention(attention, in, out.get(0), scratch);
+      case AttentionGradientOp gradient -> AttentionKernels.gradient(gradient, in, out, scratch);
+
+      case UnaryOp unary -> ElementwiseKernels.unary(unary, in.get(0), out.get(0), scratch);
+      case UnaryGradientOp gradient ->
+          ElementwiseKernels.unaryGradient(gradient, in.get(0), in.get(1), out.get(0), scratch);
+      case BinaryOp binary ->
+          ElementwiseKernels.binary(binary, in.get(0), in.get(1), out.get(0), scratch);
+      case SumToOp _ -> ElementwiseKernels.sumTo(in.get(0), out.get(0), scratch);
+      case ScaleOp scale -> ElementwiseKernels.scale(scale, in.get(0), out.get(0), scratch);
+      case SwiGluOp _ -> ElementwiseKernels.swiGlu(in.get(0), in.get(1), out.get(0), scratch);
+      case SwiGluGradientOp _ -> ElementwiseKernels.swiGluGradient(in, out, scratch);
+
+      case ConcatOp _ -> LayoutKernels.concat(in, out.get(0));
+      case SliceOp slice -> LayoutKernels.slice(slice, in.get(0), out.get(0));
+      case PadOp pad -> LayoutKernels.pad(pad, in.get(0), out.get(0));
+      case ReshapeOp _ -> LayoutKernels.reshape(in.get(0), out.get(0));
+
+      case BceWithLogitsOp bce -> LossKernels.bce(bce, in, out.get(0));
+      case BceWithLogitsGradientOp gradient -> LossKernels.bceGradient(gradient, in, out.get(0));
+
+      case AdamOp adam -> OptimiserKernels.adam(adam, in, scratch);
+      case SparseAdamOp adam -> OptimiserKernels.sparseAdam(adam, in, scratch);
+    };
+  }
+
+  @Override
+  public void close() {
+    // Owns nothing outside the heap.
+  }
+}
