@@ -1,0 +1,135 @@
+package org.llm4msr.app.report;
+
+import java.util.List;
+
+/**
+ * Everything that a report shows; plain values, so that any command can fill it. A number that is
+ * undefined (the AUC of one class, a p-value from one seed) is {@link Double#NaN} and shown as a
+ * dash.
+ *
+ * @param title what was done, for the heading
+ * @param data what it was done on, in one line
+ * @param notices what the reader must know before believing a number: data that is synthetic, an
+ *     encoder that knows nothing
+ * @param results one entry per backbone, at least one
+ * @param curves one entry per training run, possibly none
+ * @param userMap the user vectors in two dimensions, or null where there are none
+ * @param settings everything needed to repeat it, versions included
+ * @param limits what the numbers do not show
+ */
+public record ReportModel(
+    String title,
+    String data,
+    List<String> notices,
+    List<Result> results,
+    List<Curve> curves,
+    UserMap userMap,
+    List<Setting> settings,
+    List<String> limits) {
+
+  /**
+   * @throws IllegalArgumentException if there is no result, or one has neither or not the same
+   *     sides as the others
+   */
+  public ReportModel {
+    notices = List.copyOf(notices);
+    results = List.copyOf(results);
+    curves = List.copyOf(curves);
+    settings = List.copyOf(settings);
+    limits = List.copyOf(limits);
+    if (results.isEmpty()) {
+      throw new IllegalArgumentException("a report needs at least one result");
+    }
+  }
+
+  /** Which side of the comparison a figure or a run belongs to. */
+  public enum Side {
+    WITHOUT,
+    WITH
+  }
+
+  /**
+   * Test metrics of one backbone, means over the seeds.
+   *
+   * @param backbone its name, such as {@code star}
+   * @param seeds number of runs behind each mean
+   * @param scenarios one row per scenario, at least one
+   * @param overall all scenarios together
+   */
+  public record Result(String backbone, int seeds, List<Row> scenarios, Row overall) {
+    public Result {
+      scenarios = List.copyOf(scenarios);
+      if (seeds < 1 || scenarios.isEmpty()) {
+        throw new IllegalArgumentException(backbone + ": no seed or no scenario");
+      }
+    }
+
+    /** Whether both sides were measured, so that there is a difference to show. */
+    public boolean compares() {
+      return overall.without() != null && overall.with() != null;
+    }
+  }
+
+  /**
+   * One line of the table.
+   *
+   * @param trainRows rows of the training split
+   * @param testRows rows of the test split
+   * @param testPositives those with label 1
+   * @param without the backbone alone, or null if it was not run
+   * @param with the backbone with LLM4MSR, or null if it was not run
+   * @param pValue two-sided p-value of the paired difference in AUC
+   */
+  public record Row(
+      String name,
+      long trainRows,
+      long testRows,
+      long testPositives,
+      Scores without,
+      Scores with,
+      double pValue) {
+
+    public Row {
+      if (without == null && with == null) {
+        throw new IllegalArgumentException(name + ": neither side was measured");
+      }
+      if (testPositives < 0 || testPositives > testRows || trainRows < 0) {
+        throw new IllegalArgumentException(name + ": rows and positives contradict each other");
+      }
+    }
+
+    /** AUC with LLM4MSR less AUC without; not a number unless both are known. */
+    public double aucDifference() {
+      return without == null || with == null ? Double.NaN : with.auc() - without.auc();
+    }
+  }
+
+  /**
+   * Means over the seeds.
+   *
+   * @param aucDeviation standard deviation of the AUC over the seeds
+   */
+  public record Scores(double auc, double aucDeviation, double logLoss, double gauc) {}
+
+  /**
+   * How one training run went.
+   *
+   * @param backbone panel in which it is drawn
+   * @param label shown when the reader points at the line, such as {@code seed 3}
+   * @param bestEpoch index into {@code epochs} of the weights that were kept
+   */
+  public record Curve(String backbone, Side side, String label, List<Epoch> epochs, int bestEpoch) {
+    public Curve {
+      epochs = List.copyOf(epochs);
+      if (bestEpoch < 0 || bestEpoch >= epochs.size()) {
+        throw new IllegalArgumentException(label + ": best epoch " + bestEpoch + " is not there");
+      }
+    }
+  }
+
+  /** Loss on the training rows and AUC on the validation rows after an epoch. */
+  public record Epoch(double trainLoss, double validAuc) {}
+
+  /** A setting or a version, in words. */
+  public record Setting(String name, String value) {}
+}

@@ -1,0 +1,66 @@
+package org.llm4msr.app.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.llm4msr.app.report.Headline.Verdict;
+import org.llm4msr.app.report.ReportModel.Result;
+import org.llm4msr.app.report.ReportModel.Row;
+import org.llm4msr.app.report.ReportModel.Scores;
+
+class HeadlineTest {
+  @Test
+  void saysHowMuchAndWhereItHelps() {
+    Headline headline =
+        Headline.of(result(5, row("web", 0.001, 0.4), row("store", 0.03, 0.0002), 0.012, 0.004));
+    assertThat(headline.verdict()).isEqualTo(Verdict.HELPS);
+    assertThat(headline.detail())
+        .isEqualTo(
+            "AUC over all scenarios goes from 0.7000 to 0.7120 (+0.0120, p = 0.004, 5 seeds), most"
+                + " in store (+0.0300), significant in 1 of 2 scenarios.");
+  }
+
+  @Test
+  void aLossIsCalledHarm() {
+    Headline headline =
+        Headline.of(result(5, row("web", -0.02, 0.01), row("store", 0.01, 0.01), -0.01, 0.0001));
+    assertThat(headline.verdict()).isEqualTo(Verdict.HARMS);
+    assertThat(headline.detail()).contains("−0.0100, p < 0.001", "most in web (−0.0200)");
+  }
+
+  @Test
+  void aGainThatMayBeChanceIsNoGain() {
+    Headline headline =
+        Headline.of(result(5, row("web", 0.02, 0.3), row("store", 0.01, 0.2), 0.01, 0.06));
+    assertThat(headline.verdict()).isEqualTo(Verdict.UNDECIDED);
+    assertThat(headline.answer()).isEqualTo("No significant difference.");
+  }
+
+  @Test
+  void oneSeedDecidesNothing() {
+    double none = Double.NaN;
+    Headline headline =
+        Headline.of(result(1, row("web", 0.02, none), row("store", 0.01, none), 0.01, none));
+    assertThat(headline.verdict()).isEqualTo(Verdict.UNDECIDED);
+    assertThat(headline.detail()).contains("1 seed, no test");
+  }
+
+  @Test
+  void oneSideIsNoComparison() {
+    Row row = new Row("web", 1, 2, 1, new Scores(0.7, 0, 0.5, 0.6), null, Double.NaN);
+    Headline headline = Headline.of(new Result("star", 1, List.of(row), row));
+    assertThat(headline.verdict()).isEqualTo(Verdict.SINGLE);
+    assertThat(headline.detail()).contains("star alone");
+  }
+
+  private static Result result(int seeds, Row first, Row second, double gain, double pValue) {
+    return new Result("star", seeds, List.of(first, second), row("overall", gain, pValue));
+  }
+
+  private static Row row(String name, double gain, double pValue) {
+    Scores without = new Scores(0.7, 0.001, 0.5, 0.6);
+    Scores with = new Scores(0.7 + gain, 0.001, 0.5, 0.6);
+    return new Row(name, 100, 100, 50, without, with, pValue);
+  }
+}
