@@ -30,8 +30,7 @@ public final class StrictJson {
 
   private StrictJson() {}
 
-  /** A parser that refuses what is not strictly JSON. */
-  public static JsonParser parser(String text) {
+  static JsonParser parser(String text) {
     return FACTORY.createParser(ObjectReadContext.empty(), text);
   }
 
@@ -81,7 +80,7 @@ public final class StrictJson {
   }
 
   /** What the parser says, on one line and without echoing the source. */
-  public static String reason(JacksonException e) {
+  static String reason(JacksonException e) {
     String brief = String.valueOf(e.getOriginalMessage()).replaceAll("\\s+", " ");
     return e.getLocation() == null
         ? brief

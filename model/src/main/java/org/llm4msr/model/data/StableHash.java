@@ -4,7 +4,7 @@ package org.llm4msr.model.data;
  * Hashes and random numbers that are the same on every machine, in every Java version and whatever
  * the order of the rows.
  */
-final class StableHash {
+public final class StableHash {
   private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
   private static final long FNV_OFFSET = 0xCBF29CE484222325L;
   private static final long FNV_PRIME = 0x100000001B3L;
@@ -22,12 +22,12 @@ final class StableHash {
   }
 
   /** Combines a hash with one more value; the order matters. */
-  static long combine(long hash, long value) {
+  public static long combine(long hash, long value) {
     return mix(hash * GOLDEN_GAMMA + value + GOLDEN_GAMMA);
   }
 
   /** FNV-1a over the UTF-16 code units, finished by {@link #mix}. */
-  static long of(String text) {
+  public static long of(String text) {
     long hash = FNV_OFFSET;
     for (int i = 0; i < text.length(); i++) {
       hash = (hash ^ text.charAt(i)) * FNV_PRIME;

@@ -1,2 +1,0 @@
-/** Text to token ids. */
-package org.llm4msr.model.tokenizer;

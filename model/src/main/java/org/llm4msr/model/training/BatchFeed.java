@@ -1,0 +1,97 @@
+package org.llm4msr.model.training;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.MemorySegment;
+import org.llm4msr.model.data.Batch;
+import org.llm4msr.model.recommender.Evidence;
+import org.llm4msr.model.recommender.ModelBuilder;
+import org.llm4msr.runtime.graph.Dim;
+import org.llm4msr.runtime.graph.Value;
+import org.llm4msr.runtime.plan.Plan;
+
+/** Copies batches into a plan's inputs, those that the plan reads. Allocates nothing per batch. */
+final class BatchFeed {
+  private final Plan plan;
+  private final Dim rows;
+  private final Dim users;
+  private final Dim userOffsetsDim;
+  private final MemorySegment ids;
+  private final MemorySegment labels;
+  private final MemorySegment scenarioIds;
+  private final MemorySegment scenarioOrder;
+  private final MemorySegment scenarioOffsets;
+  private final MemorySegment userRows;
+  private final MemorySegment userOrder;
+  private final MemorySegment userOffsets;
+  private final MemorySegment evidence;
+
+  /**
+   * @param labels the labels' input, or null where there is no loss
+   */
+  BatchFeed(Plan plan, ModelBuilder inputs, Value labels) {
+    this.plan = plan;
+    rows = inputs.rows();
+    users = inputs.users();
+    userOffsetsDim = inputs.byUser().offsets().type().dim(0);
+    ids = find(inputs.ids());
+    this.labels = labels == null ? null : find(labels);
+    scenarioIds = find(inputs.scenarioIds());
+    scenarioOrder = find(inputs.byScenario().order());
+    scenarioOffsets = find(inputs.byScenario().offsets());
+    userRows = find(inputs.userRows());
+    userOrder = find(inputs.byUser().order());
+    userOffsets = find(inputs.byUser().offsets());
+    evidence = find(inputs.evidence());
+  }
+
+  private MemorySegment find(Value input) {
+    return plan.uses(input) ? plan.input(input) : null;
+  }
+
+  /** Whether {@link #load} needs evidence. */
+  boolean needsEvidence() {
+    return evidence != null;
+  }
+
+  /**
+   * Fills the inputs and sets the extents.
+   *
+   * @param rowEvidence {@code [rows, Evidence.FEATURES]}, or null where it is not needed
+   */
+  void load(Batch batch, MemorySegment rowEvidence) {
+    int size = batch.size();
+    int profiles = batch.profileCount();
+    plan.setExtent(rows, size);
+    plan.setExtent(users, profiles);
+    plan.setExtent(userOffsetsDim, profiles + 1L);
+    copy(batch.ids(), ids, (long) size * batch.fields());
+    copy(batch.labels(), labels, size);
+    copy(batch.scenarioOrder(), scenarioOrder, size);
+    copy(batch.scenarioOffsets(), scenarioOffsets, batch.scenarios() + 1L);
+    copy(batch.profiles(), userRows, profiles);
+    copy(batch.profileOrder(), userOrder, size);
+    copy(batch.profileOffsets(), userOffsets, profiles + 1L);
+    copy(rowEvidence, evidence, (long) size * Evidence.FEATURES);
+    if (scenarioIds != null) {
+      writeScenarioIds(batch);
+    }
+  }
+
+  /** Rows lie sorted by scenario. */
+  private void writeScenarioIds(Batch batch) {
+    for (int s = 0; s < batch.scenarios(); s++) {
+      int end = batch.scenarioOffsets().getAtIndex(JAVA_INT, s + 1L);
+      for (int b = batch.scenarioOffsets().getAtIndex(JAVA_INT, s); b < end; b++) {
+        scenarioIds.setAtIndex(JAVA_INT, b, s);
+      }
+    }
+  }
+
+  /** All inputs have elements of four bytes. */
+  private static void copy(MemorySegment from, MemorySegment to, long elements) {
+    if (to != null) {
+      MemorySegment.copy(from, 0, to, 0, elements * Integer.BYTES);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+package org.llm4msr.model.training;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+import org.llm4msr.model.data.Batch;
+import org.llm4msr.model.data.Batcher;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.data.Split;
+import org.llm4msr.model.recommender.RecommenderModel;
+import org.llm4msr.runtime.memory.HostBuffer;
+import org.llm4msr.runtime.plan.ParameterStore;
+import org.llm4msr.runtime.plan.Plan;
+
+/** Predicts with a model whose parameters lie in a store; sees their current values. */
+public final class Evaluator implements AutoCloseable {
+  private final Dataset dataset;
+  private final Folds folds;
+  private final EvidenceCounts evidence;
+  private final int batchSize;
+  private final RecommenderModel model;
+  private final Plan plan;
+  private final BatchFeed feed;
+  private final HostBuffer logits;
+
+  /**
+   * @param model built for evaluation
+   * @param evidence null where the model does not ask for it
+   */
+  public Evaluator(
+      ParameterStore store,
+      RecommenderModel model,
+      Dataset dataset,
+      Folds folds,
+      EvidenceCounts evidence) {
+    this.dataset = dataset;
+    this.folds = folds;
+    this.evidence = evidence;
+    this.model = model;
+    batchSize = model.inputs().schema().maxBatch();
+    plan = new Plan(store.backend(), model.graph(), store, List.of(model.logits()));
+    feed = new BatchFeed(plan, model.inputs(), null);
+    logits = HostBuffer.allocate(JAVA_FLOAT.byteSize() * batchSize, "logits of a batch");
+  }
+
+  /** Probabilities of all rows of a part, in the order of the data set. */
+  public Predictions predict(Split part) {
+    int[] rows = dataset.rowsOf(part);
+    double[] probabilities = new double[rows.length];
+    Batcher batcher = Batcher.inOrder(dataset, part, batchSize, folds);
+    EvidenceCounts wanted = feed.needsEvidence() ? evidence : null;
+    try (BatchPipeline batches = new BatchPipeline(batcher, wanted, dataset, batchSize)) {
+      for (BatchPipeline.Slot slot = batches.take(); !slot.isEndOfEpoch(); slot = batches.take()) {
+        Batch batch = slot.batch();
+        feed.load(batch, slot.evidence());
+        plan.run();
+        plan.read(model.logits(), logits.segment());
+        collect(batch, logits.segment(), rows, probabilities);
+        batches.release(slot);
+      }
+    }
+    return new Predictions(dataset, rows, probabilities);
+  }
+
+  private static void collect(
+      Batch batch, MemorySegment logits, int[] rows, double[] probabilities) {
+    for (int b = 0; b < batch.size(); b++) {
+      int at = Arrays.binarySearch(rows, batch.rows().getAtIndex(JAVA_INT, b));
+      probabilities[at] = 1 / (1 + StrictMath.exp(-logits.getAtIndex(JAVA_FLOAT, b)));
+    }
+  }
+
+  @Override
+  public void close() {
+    logits.close();
+    plan.close();
+  }
+}

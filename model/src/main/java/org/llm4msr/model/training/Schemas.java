@@ -1,0 +1,26 @@
+package org.llm4msr.model.training;
+
+import java.util.List;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.recommender.ModelSchema;
+
+/** What a model needs to know of a data set, taken from it. */
+public final class Schemas {
+  private Schemas() {}
+
+  /**
+   * @param knowledge null without knowledge
+   */
+  public static ModelSchema of(Dataset dataset, KnowledgeTables knowledge, int maxBatch) {
+    List<ModelSchema.Field> fields =
+        dataset.fields().stream()
+            .map(field -> new ModelSchema.Field(field.name(), field.vocabulary().size()))
+            .toList();
+    return new ModelSchema(
+        fields,
+        dataset.scenarios().size(),
+        knowledge == null ? 0 : knowledge.folds().profiles(dataset),
+        knowledge == null ? 0 : knowledge.vectors().width(),
+        maxBatch);
+  }
+}

@@ -1,0 +1,315 @@
+package org.llm4msr.model.training;
+
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.llm4msr.model.data.Batcher;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.data.Split;
+import org.llm4msr.model.metrics.MetricsReport;
+import org.llm4msr.model.recommender.MetaConfig;
+import org.llm4msr.model.recommender.ModelSchema;
+import org.llm4msr.model.recommender.RecommenderConfig;
+import org.llm4msr.model.recommender.RecommenderModel;
+import org.llm4msr.model.recommender.TrainingGraph;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.plan.ParameterStore;
+import org.llm4msr.runtime.plan.Plan;
+
+/**
+ * Trains one model: mini-batches of any mix of scenarios, evaluation on the validation rows, early
+ * stopping. The same configuration on the same backend and number of threads gives the same bits,
+ * also when training was interrupted and resumed in between.
+ */
+public final class Trainer implements AutoCloseable {
+  /** How {@link #fit} ended. */
+  public enum Outcome {
+    /** All epochs done or stopped early; the best weights are in place. */
+    FINISHED,
+    /** Asked to stop; the checkpoint, where there is one, holds everything. */
+    INTERRUPTED
+  }
+
+  private final Dataset dataset;
+  private final Folds folds;
+  private final RecommenderConfig modelConfig;
+  private final TrainingConfig config;
+  private final RecommenderModel model;
+  private final TrainingGraph graph;
+  private final RecommenderModel evaluationModel;
+  private final EvidenceCounts evidence;
+  private final ParameterStore store;
+  private final int usersWithoutVector;
+  private final Plan plan;
+  private final BatchFeed feed;
+  private final MemorySegment stepInput;
+  private final Evaluator evaluator;
+  private final BestWeights best;
+  private final TrainingCheckpoint checkpoint;
+  private TrainingState state = new TrainingState();
+  private Path checkpointFile;
+  private String fingerprint = "";
+
+  /**
+   * Builds the graphs and gives the parameters their first values.
+   *
+   * @param knowledge null when the model's meta levels are off
+   * @throws UserError if a knowledge vector is missing or not finite, or there are no validation
+   *     rows
+   */
+  public Trainer(
+      Backend backend,
+      Dataset dataset,
+      KnowledgeTables knowledge,
+      RecommenderConfig modelConfig,
+      TrainingConfig config) {
+    this.dataset = dataset;
+    this.modelConfig = modelConfig;
+    this.config = config;
+    if (dataset.count(Split.VALID) == 0) {
+      throw new UserError(
+          dataset.name()
+              + ": no validation rows, which decide which weights are kept; change the split");
+    }
+    folds = knowledge == null ? Folds.NONE : knowledge.folds();
+    ModelSchema schema = Schemas.of(dataset, knowledge, config.batchSize());
+    model = RecommenderModel.build(modelConfig, schema, DType.F32, true);
+    graph = TrainingGraph.of(model, config.optimizer());
+    evaluationModel = RecommenderModel.build(modelConfig, schema, DType.F32, false);
+    evidence = EvidenceCounts.forModel(modelConfig, dataset);
+    store = new ParameterStore(backend);
+    Plan openPlan = null;
+    Evaluator openEvaluator = null;
+    try {
+      usersWithoutVector =
+          ParameterInitializer.create(store, model, config.seed(), dataset, knowledge);
+      ParameterInitializer.createState(store, model.graph());
+      plan = openPlan = new Plan(backend, model.graph(), store, List.of(graph.loss()));
+      feed = new BatchFeed(plan, model.inputs(), graph.labels());
+      stepInput = plan.input(graph.step());
+      evaluator = openEvaluator = new Evaluator(store, evaluationModel, dataset, folds, evidence);
+      List<String> weights = ModelFile.changing(model);
+      best = new BestWeights(store, weights);
+      List<String> changing =
+          store.names().stream()
+              .filter(name -> !name.equals(RecommenderModel.USER_KNOWLEDGE))
+              .filter(name -> !name.equals(RecommenderModel.SCENARIO_KNOWLEDGE))
+              .toList();
+      checkpoint = new TrainingCheckpoint(store, changing, weights, best);
+    } catch (RuntimeException | Error e) {
+      if (openEvaluator != null) {
+        openEvaluator.close();
+      }
+      if (openPlan != null) {
+        openPlan.close();
+      }
+      store.close();
+      throw e;
+    }
+  }
+
+  /** Users (with folds: profiles) whose vector is missing; they use zeros. */
+  public int usersWithoutVector() {
+    return usersWithoutVector;
+  }
+
+  /** Number of trained weights. */
+  public long weights() {
+    return ModelFile.changing(model).stream()
+        .mapToLong(name -> store.get(name).shape().elements())
+        .sum();
+  }
+
+  /**
+   * Writes checkpoints to {@code file} from now on.
+   *
+   * @param fingerprint of everything that the result depends on, so that {@link #resume} refuses
+   *     the checkpoint of another training
+   */
+  public void checkpointTo(Path file, String fingerprint) {
+    this.checkpointFile = file;
+    this.fingerprint = fingerprint;
+  }
+
+  /**
+   * Goes on from the checkpoint file.
+   *
+   * @throws UserError if it is damaged or belongs to another training
+   */
+  public void resume() {
+    state = checkpoint.read(checkpointFile, fingerprint);
+  }
+
+  /** Optimiser steps so far. */
+  public long step() {
+    return state.step;
+  }
+
+  /** Evaluations so far. */
+  public List<HistoryEntry> history() {
+    return Collections.unmodifiableList(state.history);
+  }
+
+  /** Index into {@link #history} of the weights that are kept. */
+  public int bestEntry() {
+    return state.best;
+  }
+
+  /** The model as built for evaluation, and its parameters, whose values are the best after fit. */
+  public RecommenderModel model() {
+    return evaluationModel;
+  }
+
+  /** See {@link #model}. */
+  public ParameterStore parameters() {
+    return store;
+  }
+
+  /** Predictions with the current weights. */
+  public Predictions predict(Split part) {
+    return evaluator.predict(part);
+  }
+
+  /**
+   * Trains until all epochs are done or patience ends, then restores the best weights.
+   *
+   * @param stop asked after each step; true ends training after a checkpoint
+   * @throws UserError if the loss is not finite
+   */
+  public Outcome fit(TrainingListener listener, BooleanSupplier stop) {
+    Batcher batcher = Batcher.training(dataset, config.batchSize(), folds, config.seed());
+    batcher.restore(new Batcher.State(state.epoch, state.position));
+    EvidenceCounts wanted = feed.needsEvidence() ? evidence : null;
+    try (BatchPipeline batches = new BatchPipeline(batcher, wanted, dataset, config.batchSize())) {
+      while (!isFinished()) {
+        BatchPipeline.Slot slot = batches.take();
+        if (slot.isEndOfEpoch()) {
+          batches.release(slot);
+          endEpoch(listener);
+          continue;
+        }
+        step(slot, batches);
+        listener.onStep(
+            state.epoch + 1, state.position, batcher.rowsPerEpoch(), plan.readScalar(graph.loss()));
+        if (every(config.evaluateEverySteps())) {
+          evaluate(listener);
+        }
+        if (stop.getAsBoolean()) {
+          writeCheckpoint();
+          return Outcome.INTERRUPTED;
+        }
+        if (every(config.checkpointEverySteps())) {
+          writeCheckpoint();
+        }
+      }
+    }
+    if (state.best >= 0) {
+      best.restore();
+    }
+    return Outcome.FINISHED;
+  }
+
+  private boolean every(int steps) {
+    return steps > 0 && state.step % steps == 0;
+  }
+
+  private boolean isFinished() {
+    return state.epoch >= config.maxEpochs()
+        || config.patience() > 0 && state.withoutImprovement() >= config.patience();
+  }
+
+  private void step(BatchPipeline.Slot slot, BatchPipeline batches) {
+    long before = System.nanoTime();
+    int rows = slot.batch().size();
+    feed.load(slot.batch(), slot.evidence());
+    batches.release(slot);
+    state.step++;
+    stepInput.setAtIndex(JAVA_DOUBLE, 0, config.optimizer().learningRate());
+    stepInput.setAtIndex(JAVA_DOUBLE, 1, state.step);
+    plan.run();
+    double loss = plan.readScalar(graph.loss());
+    if (!Double.isFinite(loss)) {
+      throw notFinite(loss);
+    }
+    state.lossSum += loss * rows;
+    state.lossRows += rows;
+    state.position += rows;
+    state.seconds += (System.nanoTime() - before) * 1e-9;
+  }
+
+  private void endEpoch(TrainingListener listener) {
+    boolean last = state.epoch + 1 == config.maxEpochs();
+    if (config.evaluateEverySteps() == 0 || last && state.lossRows > 0) {
+      evaluate(listener);
+    }
+    state.epoch++;
+    state.position = 0;
+    writeCheckpoint();
+  }
+
+  private void evaluate(TrainingListener listener) {
+    MetricsReport report = evaluator.predict(Split.VALID).metrics();
+    HistoryEntry entry =
+        new HistoryEntry(
+            state.epoch + 1,
+            state.step,
+            state.lossSum / state.lossRows,
+            report.overall().auc(),
+            StopMetric.SCENARIO_AUC.score(report),
+            report.overall().logLoss(),
+            state.seconds,
+            state.lossRows / state.seconds);
+    state.history.add(entry);
+    double score = config.stopMetric().score(report);
+    boolean improved = score > state.bestScore;
+    if (improved) {
+      state.bestScore = score;
+      state.best = state.history.size() - 1;
+      best.take();
+    }
+    state.lossSum = 0;
+    state.lossRows = 0;
+    state.seconds = 0;
+    listener.onEvaluation(entry, improved);
+  }
+
+  private void writeCheckpoint() {
+    if (checkpointFile != null) {
+      checkpoint.write(checkpointFile, fingerprint, state);
+    }
+  }
+
+  private UserError notFinite(double loss) {
+    int batch = Math.ceilDiv(state.position, config.batchSize()) + 1;
+    MetaConfig meta = modelConfig.meta();
+    String vectors =
+        !meta.isOff() && meta.normalization() == MetaConfig.Normalization.NONE
+            ? ", or the knowledge vectors too large without normalisation (try --normalize rms)"
+            : "";
+    return new UserError(
+        "training stopped: the loss is %s at step %d (batch %d of epoch %d); the learning rate %s is probably too high (try --lr %s)%s"
+            .formatted(
+                loss,
+                state.step,
+                batch,
+                state.epoch + 1,
+                config.optimizer().learningRate(),
+                config.optimizer().learningRate() / 10,
+                vectors));
+  }
+
+  @Override
+  public void close() {
+    best.close();
+    evaluator.close();
+    plan.close();
+    store.close();
+  }
+}
