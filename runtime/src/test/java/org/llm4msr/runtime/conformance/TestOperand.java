@@ -1,7 +1,8 @@
 package org.llm4msr.runtime.conformance;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
+import java.lang.foreign.ValueLayout;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Shape;
 import org.llm4msr.runtime.backend.Backend;
@@ -9,46 +10,55 @@ import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.Buffer;
-import org.llm4msr.runtime.memory.HostBuffer;
 
 /**
- * One input or output of a kernel outside a plan: memory for the largest extents, current extents,
- * and guard bytes behind the current elements that no kernel may touch.
+ * One input or output of a kernel outside a plan: memory for the largest extents, the extents of
+ * the current run, and guard bytes behind its elements that no kernel may touch. As in a plan, a
+ * symbol has no extent (-1) until {@link #setShape} gives it one.
  */
 public final class TestOperand implements Operand, AutoCloseable {
-  private static final byte GUARD = (byte) 0xA5;
+  /** Not a number in every real type, so that reading it by mistake is noticed too. */
+  private static final byte GUARD = (byte) 0xFF;
 
   /** Guard bytes behind the largest extents: more than any vector store could overshoot. */
   private static final long GUARD_BYTES = 256;
 
   private final Backend backend;
   private final ValueType type;
-  private final Shape shape;
-  private final HostBuffer staging;
+  private final long[] extents;
+  private final Arena arena = Arena.ofConfined();
+  private final MemorySegment staging;
   private final Buffer memory;
 
-  /**
-   * @param type with symbols where the current extent may be smaller than the largest
-   * @param shape the current extents
-   */
-  public TestOperand(Backend backend, ValueType type, Shape shape) {
+  public TestOperand(Backend backend, ValueType type) {
     this.backend = backend;
     this.type = type;
-    this.shape = shape;
+    this.extents = type.dims().stream().mapToLong(d -> d.isSymbol() ? -1 : d.fixed()).toArray();
     long bytes = type.dtype().byteSize(type.maxElements()) + GUARD_BYTES;
-    this.staging = HostBuffer.allocate(bytes, "staging of a test operand");
+    this.staging = arena.allocate(bytes, Long.BYTES);
     this.memory = backend.allocate(bytes, "test operand");
-    staging.segment().fill(GUARD);
-    backend.upload(staging.segment(), memory, 0);
+  }
+
+  /** Sets the current extents and fills the memory with guard bytes. */
+  public void setShape(Shape shape) {
+    for (int axis = 0; axis < extents.length; axis++) {
+      Dim dim = type.dim(axis);
+      if (shape.dim(axis) > dim.max() || !dim.isSymbol() && shape.dim(axis) != dim.max()) {
+        throw new IllegalArgumentException(shape + " is not of type " + type);
+      }
+      extents[axis] = shape.dim(axis);
+    }
+    staging.fill(GUARD);
+    backend.upload(staging, memory, 0);
   }
 
   /** Writes the current elements, rounded to the operand's type. */
   public void write(double[] elements) {
     if (elements.length != elements()) {
-      throw new IllegalArgumentException(elements.length + " elements for " + shape);
+      throw new IllegalArgumentException(elements.length + " elements for " + this);
     }
     for (int i = 0; i < elements.length; i++) {
-      dtype().set(staging.segment(), i, elements[i]);
+      dtype().set(staging, i, elements[i]);
     }
     backend.upload(current(), memory, 0);
   }
@@ -58,28 +68,28 @@ public final class TestOperand implements Operand, AutoCloseable {
     backend.download(memory, 0, current());
     double[] elements = new double[Math.toIntExact(elements())];
     for (int i = 0; i < elements.length; i++) {
-      elements[i] = dtype().get(staging.segment(), i);
+      elements[i] = dtype().get(staging, i);
     }
     return elements;
   }
 
   /**
-   * Index of the first byte behind the current elements that has been written, counted from the
-   * first of them; -1 if none has.
+   * How far behind the current elements the first byte lies that has been written, or -1 if none
+   * has.
    */
   public long firstTouchedGuard() {
-    backend.download(memory, 0, staging.segment());
-    long begin = dtype().byteSize(elements());
-    for (long i = begin; i < staging.byteSize(); i++) {
-      if (staging.segment().get(java.lang.foreign.ValueLayout.JAVA_BYTE, i) != GUARD) {
-        return i - begin;
+    backend.download(memory, 0, staging);
+    MemorySegment behind = staging.asSlice(dtype().byteSize(elements()));
+    for (long i = 0; i < behind.byteSize(); i++) {
+      if (behind.get(ValueLayout.JAVA_BYTE, i) != GUARD) {
+        return i;
       }
     }
     return -1;
   }
 
   private MemorySegment current() {
-    return staging.segment().asSlice(0, dtype().byteSize(elements()));
+    return staging.asSlice(0, dtype().byteSize(elements()));
   }
 
   @Override
@@ -89,17 +99,17 @@ public final class TestOperand implements Operand, AutoCloseable {
 
   @Override
   public int rank() {
-    return shape.rank();
+    return extents.length;
   }
 
   @Override
   public long dim(int axis) {
-    return shape.dim(axis);
+    return extents[axis];
   }
 
   @Override
   public long elements() {
-    return shape.elements();
+    return Shape.of(extents).elements();
   }
 
   @Override
@@ -117,19 +127,14 @@ public final class TestOperand implements Operand, AutoCloseable {
     return memory.address();
   }
 
-  /** Largest extents. */
-  public long[] maxExtents() {
-    return type.dims().stream().mapToLong(Dim::max).toArray();
-  }
-
   @Override
   public String toString() {
-    return dtype() + Arrays.toString(shape.toArray());
+    return dtype() + Shape.of(extents).toString();
   }
 
   @Override
   public void close() {
     memory.close();
-    staging.close();
+    arena.close();
   }
 }

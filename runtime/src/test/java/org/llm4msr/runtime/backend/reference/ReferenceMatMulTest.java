@@ -60,6 +60,8 @@ class ReferenceMatMulTest {
 
   private static TestOperand matrix(ReferenceBackend backend, long rows, long cols) {
     ValueType type = ValueType.of(DType.F64, rows, cols);
-    return new TestOperand(backend, type, Shape.of(rows, cols));
+    TestOperand operand = new TestOperand(backend, type);
+    operand.setShape(Shape.of(rows, cols));
+    return operand;
   }
 }
