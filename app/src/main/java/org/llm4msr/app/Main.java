@@ -3,6 +3,7 @@ package org.llm4msr.app;
 import java.io.PrintWriter;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import org.llm4msr.app.command.DevicesCommand;
 import org.llm4msr.runtime.UserError;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -36,6 +37,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     },
     subcommands = {
       HelpCommand.class,
+      DevicesCommand.class,
     })
 public final class Main implements Runnable {
   @Option(

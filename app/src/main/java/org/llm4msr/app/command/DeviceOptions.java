@@ -1,0 +1,44 @@
+package org.llm4msr.app.command;
+
+import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.BackendOptions;
+import org.llm4msr.runtime.backend.Backends;
+import picocli.CommandLine.Option;
+
+/** Where a command computes. */
+public final class DeviceOptions {
+  @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description =
+          "Backend to compute on; 'llm4msr devices' lists them. The best available one by default.")
+  private String device;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads to compute with; all processors by default.")
+  private Integer threads;
+
+  /**
+   * Opens the backend; the caller closes it.
+   *
+   * @throws UserError if it is unknown or cannot run here
+   */
+  public Backend open() {
+    BackendOptions options = new BackendOptions(threads());
+    return device == null ? Backends.openBest(options) : Backends.open(device, options);
+  }
+
+  /** How many threads the user wants. */
+  public int threads() {
+    if (threads == null) {
+      return BackendOptions.defaults().threads();
+    }
+    if (threads < 1) {
+      throw new UserError("--threads: expected at least 1, found " + threads);
+    }
+    return threads;
+  }
+}
