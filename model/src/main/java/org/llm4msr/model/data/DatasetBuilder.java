@@ -15,6 +15,9 @@ import org.llm4msr.runtime.UserError;
 public final class DatasetBuilder {
   private static final byte UNDECIDED = -1;
 
+  /** As many as an array can hold. */
+  private static final int MOST_ROWS = Integer.MAX_VALUE - 8;
+
   final String name;
   final String description;
   final List<Scenario> scenarios;
@@ -104,7 +107,10 @@ public final class DatasetBuilder {
               .formatted(userIndex, itemIndex, scenarioIndex, labelValue));
     }
     if (rows == user.length) {
-      grow(rows + (rows >> 1));
+      if (rows == MOST_ROWS) {
+        throw new UserError(name + ": more than " + MOST_ROWS + " rows cannot be held");
+      }
+      grow((int) Math.min(MOST_ROWS, rows + (long) (rows >> 1)));
     }
     user[rows] = userIndex;
     item[rows] = itemIndex;

@@ -1,7 +1,5 @@
 package org.llm4msr.model.data;
 
-import org.llm4msr.runtime.UserError;
-
 /** How rows are divided into training, validation and test when the log does not say. */
 public sealed interface SplitRule {
 
@@ -15,7 +13,7 @@ public sealed interface SplitRule {
   record Ratios(double train, double valid, double test) {
     public Ratios {
       if (!(train > 0 && valid >= 0 && test >= 0 && Double.isFinite(train + valid + test))) {
-        throw new UserError(
+        throw new IllegalArgumentException(
             "split ratios must be at least 0, and that of train above 0, but are train "
                 + train
                 + ", valid "

@@ -182,8 +182,9 @@ class DatasetBuilderTest {
     oneLabel.row(oneLabel.user("u"), oneLabel.item("i"), 1, 1, Split.TRAIN, 0);
     assertThatThrownBy(oneLabel::build).hasMessageContaining("every training row has label 1");
 
-    assertThatThrownBy(() -> new Ratios(0, 1, 1)).isInstanceOf(UserError.class);
-    assertThatThrownBy(() -> new Ratios(1, Double.NaN, 1)).isInstanceOf(UserError.class);
+    assertThatThrownBy(() -> new Ratios(0, 1, 1)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new Ratios(1, Double.NaN, 1))
+        .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test

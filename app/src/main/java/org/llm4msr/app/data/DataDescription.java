@@ -1,0 +1,113 @@
+package org.llm4msr.app.data;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.llm4msr.model.data.Field;
+import org.llm4msr.model.data.SplitRule;
+import org.llm4msr.model.prompt.PromptOptions;
+
+/**
+ * What a data set's YAML file says; {@code docs/datasets.md} explains every key.
+ *
+ * @param file the YAML file
+ * @param folder what relative paths start from
+ * @param scenarios declared ones by their value in the log; empty when the log's own values are to
+ *     be used
+ */
+public record DataDescription(
+    Path file,
+    Path folder,
+    String name,
+    Localized<String> description,
+    Interactions interactions,
+    Optional<Entities> items,
+    Optional<Entities> users,
+    Map<String, ScenarioText> scenarios,
+    List<Feature> features,
+    SplitSource split,
+    PromptOptions prompts) {
+
+  /** The environment variable with the folder that relative paths start from. */
+  public static final String DATA_FOLDER = "LLM4MSR_DATA";
+
+  /** The log itself. */
+  record Interactions(
+      Table table,
+      String user,
+      String item,
+      String scenario,
+      LabelRule label,
+      Optional<String> time) {}
+
+  /** A table about items or users. */
+  record Entities(
+      Table table,
+      String key,
+      Optional<Localized<String>> title,
+      Optional<Localized<List<String>>> categories,
+      Optional<String> separator) {}
+
+  /** What people call a scenario. */
+  record ScenarioText(String name, Localized<String> title, Localized<String> description) {}
+
+  /** How a row gets its label. */
+  sealed interface LabelRule {
+    String column();
+
+    /** The column holds 0 or 1. */
+    record Binary(String column) implements LabelRule {}
+
+    /** 1 above the threshold (or at it, when {@code inclusive}), 0 otherwise. */
+    record Threshold(String column, double threshold, boolean inclusive) implements LabelRule {}
+  }
+
+  /** Where a row's part comes from. */
+  sealed interface SplitSource {
+    record Column(String column) implements SplitSource {}
+
+    record Rule(SplitRule rule) implements SplitSource {}
+  }
+
+  /** How a number becomes a category. */
+  sealed interface Bucketing {
+    record Log() implements Bucketing {}
+
+    record Quantiles(int count) implements Bucketing {}
+  }
+
+  /**
+   * An input of the model.
+   *
+   * @param column empty for the user's or the item's own id
+   * @param separator what divides a list of which only the first element is used
+   * @param labels words in place of coded values
+   */
+  record Feature(
+      String name,
+      Field.Owner owner,
+      Optional<String> column,
+      Optional<String> separator,
+      Optional<Bucketing> buckets,
+      Map<String, String> labels,
+      int minCount) {}
+
+  /**
+   * Reads a description. Relative paths start from the file's folder, or from the folder in the
+   * environment variable {@value #DATA_FOLDER} where that is set.
+   */
+  public static DataDescription read(Path file) {
+    String dataFolder = System.getenv(DATA_FOLDER);
+    return read(
+        file,
+        dataFolder == null || dataFolder.isBlank()
+            ? file.toAbsolutePath().normalize().getParent()
+            : Path.of(dataFolder));
+  }
+
+  /** Reads a description whose relative paths start from {@code folder}. */
+  public static DataDescription read(Path file, Path folder) {
+    return new DescriptionReader(file, folder).read();
+  }
+}

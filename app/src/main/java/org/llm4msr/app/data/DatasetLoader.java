@@ -1,0 +1,250 @@
+package org.llm4msr.app.data;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.llm4msr.app.data.DataDescription.Bucketing;
+import org.llm4msr.app.data.DataDescription.Entities;
+import org.llm4msr.app.data.DataDescription.Feature;
+import org.llm4msr.app.data.DataDescription.ScenarioText;
+import org.llm4msr.app.data.DataDescription.SplitSource;
+import org.llm4msr.model.data.Buckets;
+import org.llm4msr.model.data.CodedColumn;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.DatasetBuilder;
+import org.llm4msr.model.data.Field;
+import org.llm4msr.model.data.Scenario;
+import org.llm4msr.model.data.SplitRule;
+import org.llm4msr.model.prompt.Language;
+import org.llm4msr.runtime.UserError;
+
+/** Reads the tables that a {@link DataDescription} names into a {@link Dataset}. */
+public final class DatasetLoader {
+  /** More distinct values than this are no scenarios but a wrong column. */
+  private static final int MOST_SCENARIOS = 1000;
+
+  private final DataDescription description;
+  private final Language language;
+  private final TableReader reader;
+  private final Map<Feature, CodedColumn> columns = new LinkedHashMap<>();
+
+  private DatasetLoader(DataDescription description, Language language, TableReader reader) {
+    this.description = description;
+    this.language = language;
+    this.reader = reader;
+  }
+
+  /** Reads a data set with titles, categories and descriptions in the description's language. */
+  public static Dataset load(DataDescription description) {
+    return load(description, description.prompts().language());
+  }
+
+  /**
+   * Reads a data set.
+   *
+   * @param language of titles, categories and descriptions, where they exist in several
+   * @throws UserError with one line for anything that is wrong with the files
+   */
+  public static Dataset load(DataDescription description, Language language) {
+    try (TableReader reader = new TableReader()) {
+      return new DatasetLoader(description, language, reader).load();
+    }
+  }
+
+  private Dataset load() {
+    Table log = description.interactions().table();
+    Map<String, String> logColumns = columnsOf(log);
+    Map<String, ScenarioText> scenarios = scenarios(logColumns);
+    DatasetBuilder builder =
+        new DatasetBuilder(
+            description.name(),
+            description.description().in(language),
+            scenarios.values().stream().map(this::scenario).toList());
+    description.features().stream()
+        .filter(feature -> feature.column().isPresent())
+        .forEach(feature -> columns.put(feature, new CodedColumn()));
+
+    description.users().ifPresent(users -> readEntities(users, Field.Owner.USER, builder));
+    description.items().ifPresent(items -> readEntities(items, Field.Owner.ITEM, builder));
+    LogReader rows = new LogReader(description, scenarios, builder, columns);
+    reader.read(log, logColumns, rows.columns(logColumns.keySet()), rows);
+    rows.requireKnownUsersAndItems();
+    if (description.split() instanceof SplitSource.Rule(SplitRule rule)) {
+      builder.split(rule);
+    }
+    description.features().forEach(feature -> addField(builder, feature));
+    return builder.build();
+  }
+
+  private Scenario scenario(ScenarioText text) {
+    return new Scenario(text.name(), text.title().in(language), text.description().in(language));
+  }
+
+  private Map<String, String> columnsOf(Table table) {
+    table.require(description);
+    return reader.columns(table);
+  }
+
+  /** The scenarios by their value in the log: the declared ones, or what the log has, sorted. */
+  private Map<String, ScenarioText> scenarios(Map<String, String> logColumns) {
+    if (!description.scenarios().isEmpty()) {
+      return description.scenarios();
+    }
+    Table table = description.interactions().table();
+    String column = description.interactions().scenario();
+    requireColumn(table, logColumns.keySet(), column, "interactions.scenario");
+    TreeSet<String> values = new TreeSet<>();
+    reader.read(
+        table,
+        logColumns,
+        List.of(column),
+        (row, found) -> {
+          if (found[0] != null && values.add(found[0]) && values.size() > MOST_SCENARIOS) {
+            throw new UserError(
+                table.path()
+                    + ": column "
+                    + column
+                    + " has more than "
+                    + MOST_SCENARIOS
+                    + " different values; is it the scenario?");
+          }
+        });
+    if (values.isEmpty()) {
+      throw new UserError(table.path() + ": has no rows with a scenario");
+    }
+    Map<String, ScenarioText> scenarios = new LinkedHashMap<>();
+    for (String value : values) {
+      scenarios.put(value, new ScenarioText(value, Localized.of(value), Localized.of("")));
+    }
+    return scenarios;
+  }
+
+  static void requireColumn(Table table, Set<String> columns, String column, String key) {
+    if (!columns.contains(column)) {
+      throw new UserError(
+          table.path()
+              + ": has no column '"
+              + column
+              + "', which the description names as "
+              + key
+              + "; columns: "
+              + String.join(", ", columns));
+    }
+  }
+
+  private void readEntities(Entities entities, Field.Owner owner, DatasetBuilder builder) {
+    Table table = entities.table();
+    Map<String, String> tableColumns = columnsOf(table);
+    String section = owner == Field.Owner.USER ? "users" : "items";
+    List<String> wanted = new ArrayList<>();
+    wanted.add(entities.key());
+    requireColumn(table, tableColumns.keySet(), entities.key(), section + ".key");
+    entities
+        .title()
+        .ifPresent(title -> {
+          requireColumn(table, tableColumns.keySet(), title.in(language), section + ".title");
+          wanted.add(title.in(language));
+        });
+    int firstCategory = wanted.size();
+    List<String> categories = entities.categories().map(c -> c.in(language)).orElse(List.of());
+    for (String category : categories) {
+      requireColumn(table, tableColumns.keySet(), category, section + ".categories");
+      wanted.add(category);
+    }
+    int firstFeature = wanted.size();
+    List<CodedColumn> features = new ArrayList<>();
+    columns.forEach((feature, column) -> {
+      if (feature.owner() == owner) {
+        String name = feature.column().orElseThrow();
+        requireColumn(table, tableColumns.keySet(), name, "features." + feature.name());
+        wanted.add(name);
+        features.add(column);
+      }
+    });
+    reader.read(
+        table,
+        tableColumns,
+        wanted,
+        (row, values) -> {
+          String key = values[0];
+          if (key == null || key.isBlank()) {
+            throw new UserError(
+                table.path() + ": row " + row + ": column " + entities.key() + " is empty");
+          }
+          // Every row adds one entity, so an index below the last row's is an older row's.
+          int index = owner == Field.Owner.USER ? builder.user(key) : builder.item(key);
+          if (index != row - 1) {
+            throw new UserError(
+                table.path()
+                    + ": row "
+                    + row
+                    + ": "
+                    + entities.key()
+                    + " '"
+                    + key
+                    + "' is there already, in row "
+                    + (index + 1));
+          }
+          String title = firstCategory == 2 ? text(values[1]) : null;
+          List<String> names = new ArrayList<>();
+          for (int c = firstCategory; c < firstFeature; c++) {
+            names.addAll(elements(values[c], entities.separator()));
+          }
+          if (owner == Field.Owner.USER) {
+            builder.userText(index, title, names);
+          } else {
+            builder.itemText(index, title, names);
+          }
+          for (int f = 0; f < features.size(); f++) {
+            features.get(f).set(index, text(values[firstFeature + f]));
+          }
+        });
+  }
+
+  /** Text without the white space around it; null when nothing is left. */
+  static String text(String value) {
+    return value == null || value.isBlank() ? null : value.strip();
+  }
+
+  /** The elements of a list written as text, and of a list column of Parquet or JSON. */
+  private static List<String> elements(String value, Optional<String> separator) {
+    if (value == null) {
+      return List.of();
+    }
+    String splitAt =
+        Pattern.quote(TableReader.LIST_SEPARATOR)
+            + separator.map(s -> "|" + Pattern.quote(s)).orElse("");
+    return Stream.of(value.split(splitAt)).map(String::strip).filter(e -> !e.isEmpty()).toList();
+  }
+
+  private void addField(DatasetBuilder builder, Feature feature) {
+    if (feature.column().isEmpty()) {
+      if (feature.owner() == Field.Owner.USER) {
+        builder.userIdField(feature.minCount());
+      } else {
+        builder.itemIdField(feature.minCount());
+      }
+      return;
+    }
+    CodedColumn column =
+        columns
+            .get(feature)
+            .map(value -> elements(value, feature.separator()).stream().findFirst().orElse(null));
+    if (feature.buckets().isPresent()) {
+      column =
+          switch (feature.buckets().get()) {
+            case Bucketing.Log() -> Buckets.log2(column);
+            case Bucketing.Quantiles(int count) ->
+                Buckets.quantiles(column, builder.trainCounts(feature.owner(), column), count);
+          };
+    }
+    column = column.map(value -> feature.labels().getOrDefault(value, value));
+    builder.field(feature.name(), feature.owner(), column, feature.minCount());
+  }
+}

@@ -1,0 +1,324 @@
+package org.llm4msr.app.data;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.llm4msr.app.data.DataDescription.Bucketing;
+import org.llm4msr.app.data.DataDescription.Entities;
+import org.llm4msr.app.data.DataDescription.Feature;
+import org.llm4msr.app.data.DataDescription.Interactions;
+import org.llm4msr.app.data.DataDescription.LabelRule;
+import org.llm4msr.app.data.DataDescription.ScenarioText;
+import org.llm4msr.app.data.DataDescription.SplitSource;
+import org.llm4msr.model.data.Field;
+import org.llm4msr.model.data.SplitRule;
+import org.llm4msr.model.prompt.Language;
+import org.llm4msr.model.prompt.PrivacyPolicy;
+import org.llm4msr.model.prompt.PromptOptions;
+
+/** Turns YAML into a {@link DataDescription}, with a complaint for everything out of place. */
+final class DescriptionReader {
+  private final Path file;
+  private final Path folder;
+
+  DescriptionReader(Path file, Path folder) {
+    this.file = file;
+    this.folder = folder;
+  }
+
+  DataDescription read() {
+    Yaml root =
+        Yaml.read(file)
+            .allow(
+                "name",
+                "description",
+                "interactions",
+                "items",
+                "users",
+                "scenarios",
+                "features",
+                "split",
+                "prompts");
+    String fileName = file.getFileName().toString();
+    Optional<Entities> items = root.find("items").map(this::entities);
+    Optional<Entities> users = root.find("users").map(this::entities);
+    Interactions interactions = interactions(root.get("interactions"));
+    List<Feature> features = features(root, interactions, items.isPresent(), users.isPresent());
+    return new DataDescription(
+        file,
+        folder,
+        root.find("name").map(Yaml::text).orElse(fileName.replaceFirst("\\.ya?ml$", "")),
+        root.find("description")
+            .map(yaml -> Localized.of(yaml, Yaml::text))
+            .orElse(Localized.of("")),
+        interactions,
+        items,
+        users,
+        root.find("scenarios").map(DescriptionReader::scenarios).orElse(Map.of()),
+        features,
+        root.find("split").map(DescriptionReader::split).orElse(randomSplit()),
+        root.find("prompts").map(yaml -> prompts(yaml, features)).orElse(PromptOptions.DEFAULT));
+  }
+
+  private Interactions interactions(Yaml yaml) {
+    yaml.allow("path", "format", "delimiter", "user", "item", "scenario", "label", "time");
+    return new Interactions(
+        Table.of(yaml, folder),
+        yaml.get("user").text(),
+        yaml.get("item").text(),
+        yaml.get("scenario").text(),
+        label(yaml.get("label")),
+        yaml.find("time").map(Yaml::text));
+  }
+
+  private static LabelRule label(Yaml yaml) {
+    if (yaml.isScalar()) {
+      return new LabelRule.Binary(yaml.text());
+    }
+    yaml.allow("column", "above", "at_least");
+    String column = yaml.get("column").text();
+    Optional<Yaml> above = yaml.find("above");
+    Optional<Yaml> atLeast = yaml.find("at_least");
+    if (above.isPresent() == atLeast.isPresent()) {
+      throw yaml.error("expected either above or at_least with a number beside column");
+    }
+    return new LabelRule.Threshold(
+        column, above.or(() -> atLeast).get().number(), atLeast.isPresent());
+  }
+
+  private Entities entities(Yaml yaml) {
+    yaml.allow("path", "format", "delimiter", "key", "title", "categories", "separator");
+    return new Entities(
+        Table.of(yaml, folder),
+        yaml.get("key").text(),
+        yaml.find("title").map(title -> Localized.of(title, Yaml::text)),
+        yaml.find("categories")
+            .map(c -> Localized.of(c, columns -> columns.list().stream().map(Yaml::text).toList())),
+        yaml.find("separator").map(Yaml::text));
+  }
+
+  private static Map<String, ScenarioText> scenarios(Yaml yaml) {
+    Map<String, ScenarioText> scenarios = new LinkedHashMap<>();
+    Set<String> names = new HashSet<>();
+    yaml.map()
+        .forEach((value, text) -> {
+          ScenarioText scenario = scenario(value, text);
+          if (!names.add(scenario.name())) {
+            throw text.error("the name '" + scenario.name() + "' is taken already");
+          }
+          scenarios.put(value, scenario);
+        });
+    if (scenarios.isEmpty()) {
+      throw yaml.error("expected at least one scenario");
+    }
+    return scenarios;
+  }
+
+  private static ScenarioText scenario(String value, Yaml yaml) {
+    if (yaml.isScalar()) {
+      return new ScenarioText(yaml.text(), Localized.of(yaml.text()), Localized.of(""));
+    }
+    yaml.allow("name", "title", "description");
+    String name = yaml.find("name").map(Yaml::text).orElse(value);
+    return new ScenarioText(
+        name,
+        yaml.find("title").map(t -> Localized.of(t, Yaml::text)).orElse(Localized.of(name)),
+        yaml.find("description").map(d -> Localized.of(d, Yaml::text)).orElse(Localized.of("")));
+  }
+
+  private static List<Feature> features(
+      Yaml root, Interactions interactions, boolean hasItems, boolean hasUsers) {
+    Optional<Yaml> list = root.find("features");
+    if (list.isEmpty()) {
+      return List.of(id("user", Field.Owner.USER, 1), id("item", Field.Owner.ITEM, 1));
+    }
+    List<Feature> features = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (Yaml yaml : list.get().list()) {
+      Feature feature = feature(yaml);
+      if (!names.add(feature.name())) {
+        throw yaml.error("the name '" + feature.name() + "' is taken already");
+      }
+      boolean tableThere =
+          switch (feature.owner()) {
+            case ITEM -> hasItems;
+            case USER -> hasUsers;
+            case ROW -> true;
+          };
+      if (feature.column().isPresent() && !tableThere) {
+        throw yaml.error("comes from a table that the description does not have");
+      }
+      if (feature.owner() == Field.Owner.ROW
+          && feature.column().get().equals(interactions.label().column())) {
+        throw yaml.error("column " + feature.column().get() + " gives the label away");
+      }
+      features.add(feature);
+    }
+    if (features.isEmpty()) {
+      throw list.get().error("expected at least one feature");
+    }
+    return features;
+  }
+
+  private static Feature id(String name, Field.Owner owner, int minCount) {
+    return new Feature(
+        name, owner, Optional.empty(), Optional.empty(), Optional.empty(), Map.of(), minCount);
+  }
+
+  private static Feature feature(Yaml yaml) {
+    String name = yaml.isScalar() ? yaml.text() : yaml.get("name").text();
+    Optional<Field.Owner> idOf =
+        switch (name) {
+          case "user" -> Optional.of(Field.Owner.USER);
+          case "item" -> Optional.of(Field.Owner.ITEM);
+          default -> Optional.empty();
+        };
+    if (yaml.isScalar()) {
+      return id(
+          name,
+          idOf.orElseThrow(
+              () -> yaml.error("expected user, item, or a map such as {name: age, from: users}")),
+          1);
+    }
+    if (idOf.isPresent()) {
+      yaml.allow("name", "min_count");
+      return id(name, idOf.get(), minCount(yaml));
+    }
+    yaml.allow("name", "from", "column", "separator", "buckets", "labels", "min_count");
+    Map<String, String> labels = new LinkedHashMap<>();
+    yaml.find("labels").ifPresent(l -> l.map().forEach((k, v) -> labels.put(k, v.text())));
+    return new Feature(
+        name,
+        yaml.find("from").map(DescriptionReader::owner).orElse(Field.Owner.ROW),
+        Optional.of(yaml.find("column").map(Yaml::text).orElse(name)),
+        yaml.find("separator").map(Yaml::text),
+        yaml.find("buckets").map(DescriptionReader::buckets),
+        labels,
+        minCount(yaml));
+  }
+
+  private static int minCount(Yaml feature) {
+    return feature.find("min_count").map(c -> c.integer(1, Integer.MAX_VALUE)).orElse(1);
+  }
+
+  private static Field.Owner owner(Yaml from) {
+    return switch (from.text()) {
+      case "interactions" -> Field.Owner.ROW;
+      case "items" -> Field.Owner.ITEM;
+      case "users" -> Field.Owner.USER;
+      default -> throw from.error("expected interactions, items or users, found " + from.text());
+    };
+  }
+
+  private static Bucketing buckets(Yaml yaml) {
+    if (!yaml.isScalar()) {
+      yaml.allow("quantiles");
+      return new Bucketing.Quantiles(yaml.get("quantiles").integer(2, 10_000));
+    }
+    if (yaml.text().equals("log")) {
+      return new Bucketing.Log();
+    }
+    throw yaml.error("expected log or {quantiles: N}, found " + yaml.text());
+  }
+
+  private static SplitSource randomSplit() {
+    return new SplitSource.Rule(new SplitRule.Random(new SplitRule.Ratios(8, 1, 1), 0));
+  }
+
+  private static SplitSource split(Yaml yaml) {
+    yaml.allow("column", "random", "time", "cold_users");
+    if (yaml.map().size() != 1) {
+      throw yaml.error("expected one of column, random, time, cold_users");
+    }
+    Map.Entry<String, Yaml> entry = yaml.map().entrySet().iterator().next();
+    Yaml rule = entry.getValue();
+    return switch (entry.getKey()) {
+      case "column" -> new SplitSource.Column(rule.text());
+      case "random" -> new SplitSource.Rule(new SplitRule.Random(ratios(rule, true), seed(rule)));
+      case "cold_users" ->
+          new SplitSource.Rule(new SplitRule.ColdUsers(ratios(rule, true), seed(rule)));
+      default -> new SplitSource.Rule(new SplitRule.ByTime(ratios(rule, false)));
+    };
+  }
+
+  private static SplitRule.Ratios ratios(Yaml rule, boolean seeded) {
+    if (seeded) {
+      rule.allow("train", "valid", "test", "seed");
+    } else {
+      rule.allow("train", "valid", "test");
+    }
+    try {
+      return new SplitRule.Ratios(
+          rule.get("train").number(), rule.get("valid").number(), rule.get("test").number());
+    } catch (IllegalArgumentException e) {
+      throw rule.error(e.getMessage());
+    }
+  }
+
+  private static long seed(Yaml rule) {
+    return rule.find("seed").map(Yaml::longInteger).orElse(0L);
+  }
+
+  private static PromptOptions prompts(Yaml yaml, List<Feature> features) {
+    yaml.allow(
+        "language", "max_chars", "titles", "categories", "fields", "min_group", "redact", "terms");
+    PromptOptions defaults = PromptOptions.DEFAULT;
+    PrivacyPolicy policy = defaults.privacy();
+    return new PromptOptions(
+        yaml.find("language").map(l -> l.oneOf(Language.class)).orElse(defaults.language()),
+        yaml.find("max_chars")
+            .map(n -> n.integer(PromptOptions.LEAST_CHARS, 1_000_000))
+            .orElse(defaults.maxChars()),
+        yaml.find("titles").map(n -> n.integer(0, 1000)).orElse(defaults.titles()),
+        yaml.find("categories").map(n -> n.integer(0, 1000)).orElse(defaults.categories()),
+        new PrivacyPolicy(
+            yaml.find("fields").map(list -> promptFields(list, features)).orElse(policy.fields()),
+            yaml.find("min_group")
+                .map(n -> n.integer(1, Integer.MAX_VALUE))
+                .orElse(policy.minGroup()),
+            yaml.find("redact").map(DescriptionReader::patterns).orElse(policy.redact()),
+            yaml.find("terms").map(DescriptionReader::texts).orElse(policy.terms())));
+  }
+
+  private static List<String> promptFields(Yaml list, List<Feature> features) {
+    Set<String> known =
+        new LinkedHashSet<>(
+            List.of(
+                PrivacyPolicy.ITEM_TITLE,
+                PrivacyPolicy.ITEM_CATEGORIES,
+                PrivacyPolicy.USER_TITLE,
+                PrivacyPolicy.USER_CATEGORIES));
+    for (Feature feature : features) {
+      if (feature.owner() == Field.Owner.USER && feature.column().isPresent()) {
+        known.add(PrivacyPolicy.USER_PREFIX + feature.name());
+      }
+    }
+    for (Yaml field : list.list()) {
+      if (!known.contains(field.text())) {
+        throw field.error(
+            "'"
+                + field.text()
+                + "' may not go into a prompt"
+                + Yaml.suggestion(field.text(), known));
+      }
+    }
+    return texts(list);
+  }
+
+  private static List<String> texts(Yaml list) {
+    return list.list().stream().map(Yaml::text).toList();
+  }
+
+  private static Set<PrivacyPolicy.Pattern> patterns(Yaml list) {
+    Set<PrivacyPolicy.Pattern> patterns = EnumSet.noneOf(PrivacyPolicy.Pattern.class);
+    list.list().forEach(p -> patterns.add(p.oneOf(PrivacyPolicy.Pattern.class)));
+    return patterns;
+  }
+}

@@ -1,0 +1,350 @@
+package org.llm4msr.app.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Split;
+import org.llm4msr.model.data.TextTable;
+import org.llm4msr.model.prompt.Language;
+import org.llm4msr.runtime.UserError;
+
+class DatasetLoaderTest {
+  private static final String LOG =
+      """
+      user,item,place,clicked,hour,at,part
+      007,i1,web,1,9,2026-01-01 10:00:00,train
+      007,i2,web,0,9,2026-01-01 10:00:01,train
+      ann,i1,store,1,10,2026-01-02,TRAIN
+      ann,"i,3",store,0,,2026-01-03T00:00:00Z,valid
+      bob,i2,web,1,23,2026-01-04,test
+      """;
+  private static final String ITEMS =
+      """
+      id,name,name_ja,kinds,price
+      i1,"Cup, ""large""\",大カップ,Kitchen|Gift,300
+      i2,Tea,茶,Food,1200
+      i9,Lamp,ランプ,,5
+      """;
+  private static final String USERS =
+      """
+      id,tier
+      ann,gold
+      007,basic
+      zoe,gold
+      """;
+  private static final String YAML =
+      """
+      interactions:
+        path: log.csv
+        user: user
+        item: item
+        scenario: place
+        label: clicked
+        time: at
+      items:
+        path: items.csv
+        key: id
+        title: {en: name, ja: name_ja}
+        categories: kinds
+        separator: "|"
+      users: {path: users.csv, key: id}
+      scenarios:
+        web: {title: Web shop, description: Online.}
+        store: Store
+      features:
+        - user
+        - item
+        - {name: hour}
+        - {name: kind, from: items, column: kinds, separator: "|"}
+        - {name: price, from: items, buckets: log}
+        - {name: tier, from: users, labels: {gold: golden}}
+      split: {column: part}
+      """;
+
+  @TempDir Path folder;
+
+  private void write(String name, String text) throws IOException {
+    Files.writeString(folder.resolve(name), text);
+  }
+
+  private Dataset load(String yaml) throws IOException {
+    return load(yaml, Language.EN);
+  }
+
+  private Dataset load(String yaml, Language language) throws IOException {
+    write("d.yaml", yaml);
+    return DatasetLoader.load(DataDescription.read(folder.resolve("d.yaml"), folder), language);
+  }
+
+  private void writeTables() throws IOException {
+    write("log.csv", LOG);
+    write("items.csv", ITEMS);
+    write("users.csv", USERS);
+  }
+
+  /** The words behind a row's ids; "?" for unknown. */
+  private static List<String> values(Dataset dataset, int row) {
+    List<String> values = new ArrayList<>();
+    for (int f = 0; f < dataset.fields().size(); f++) {
+      int id = dataset.fieldId(f, row);
+      values.add(id == 0 ? "?" : dataset.fields().get(f).vocabulary().value(id));
+    }
+    return values;
+  }
+
+  private static void check(Dataset dataset) {
+    assertThat(dataset.rows()).isEqualTo(5);
+    assertThat(dataset.users()).isEqualTo(4);
+    assertThat(dataset.items()).isEqualTo(4);
+    assertThat(dataset.scenarios()).extracting("name").containsExactly("web", "Store");
+    assertThat(values(dataset, 0))
+        .containsExactly("007", "i1", "9", "Kitchen", "256 to 511", "basic");
+    assertThat(values(dataset, 2))
+        .containsExactly("ann", "i1", "10", "Kitchen", "256 to 511", "golden");
+    assertThat(values(dataset, 3)).containsExactly("ann", "?", "?", "?", "?", "golden");
+    assertThat(values(dataset, 4)).containsExactly("?", "i2", "?", "Food", "1024 to 2047", "?");
+    assertThat(dataset.findUser("007")).isEqualTo(dataset.user(0));
+    assertThat(dataset.itemKey(dataset.item(3))).isEqualTo("i,3");
+    int[] labels = new int[5];
+    Split[] splits = new Split[5];
+    for (int row = 0; row < 5; row++) {
+      labels[row] = dataset.label(row);
+      splits[row] = dataset.split(row);
+      assertThat(dataset.scenario(row)).isEqualTo(row == 2 || row == 3 ? 1 : 0);
+      assertThat(row == 0 ? 0 : dataset.time(row - 1)).isLessThan(dataset.time(row));
+    }
+    assertThat(labels).containsExactly(1, 0, 1, 0, 1);
+    assertThat(splits)
+        .containsExactly(Split.TRAIN, Split.TRAIN, Split.TRAIN, Split.VALID, Split.TEST);
+    TextTable text = dataset.itemText();
+    int cup = dataset.findItem("i1");
+    assertThat(text.title(cup)).isEqualTo("Cup, \"large\"");
+    assertThat(text.categoryCount(cup)).isEqualTo(2);
+    assertThat(text.categoryName(text.category(cup, 1))).isEqualTo("Gift");
+    assertThat(text.title(dataset.findItem("i9"))).isEqualTo("Lamp");
+    assertThat(text.categoryCount(dataset.findItem("i9"))).isZero();
+    assertThat(text.title(dataset.findItem("i,3"))).isNull();
+  }
+
+  @Test
+  void readsCsv() throws IOException {
+    writeTables();
+    Dataset dataset = load(YAML);
+    check(dataset);
+    // 2026-01-01T10:00:00Z, by date -d.
+    assertThat(dataset.time(0)).isEqualTo(1_767_261_600_000_000L);
+    assertThat(load(YAML, Language.JA).itemText().title(dataset.findItem("i2"))).isEqualTo("茶");
+  }
+
+  @Test
+  void readsCsvWithByteOrderMarkWindowsLineEndsAndOtherDelimiters() throws IOException {
+    writeTables();
+    write(
+        "log.csv",
+        "\uFEFF"
+            + LOG.replace("\"i,3\"", "i|3")
+                .replace(",", ";")
+                .replace("i|3", "i,3")
+                .replace("\n", "\r\n"));
+    check(load(YAML.replace("path: log.csv", "path: log.csv\n  delimiter: \";\"")));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"parquet, (FORMAT parquet)", "jsonl, (FORMAT json)", "csv.gz, (FORMAT csv)"})
+  void readsOtherFormatsAlike(String extension, String options) throws IOException, SQLException {
+    writeTables();
+    String copied = YAML;
+    try (Connection connection = DriverManager.getConnection("jdbc:duckdb:");
+        Statement statement = connection.createStatement()) {
+      for (String table : List.of("log", "items", "users")) {
+        statement.execute(
+            "COPY (SELECT * FROM read_csv('%s/%s.csv', all_varchar=true)) TO '%s/%s.%s' %s"
+                .formatted(folder, table, folder, table, extension, options));
+        copied = copied.replace(table + ".csv", table + "." + extension);
+        Files.delete(folder.resolve(table + ".csv"));
+      }
+    }
+    check(load(copied));
+  }
+
+  @Test
+  void readsTypedColumnsAndLists() throws IOException, SQLException {
+    try (Connection connection = DriverManager.getConnection("jdbc:duckdb:");
+        Statement statement = connection.createStatement()) {
+      statement.execute(
+          """
+          COPY (SELECT 5 AS u, i AS i, true AS y, 's' AS s, ['a' || i, 'b'] AS tags,
+                       TIMESTAMPTZ '2026-01-01 00:00:00+00' AS t, 4.5 AS stars
+                FROM range(3) r(i)
+                UNION ALL SELECT 6, 7, false, 's', [], NULL, 3)
+          TO '%s/log.parquet' (FORMAT parquet)\
+          """
+              .formatted(folder));
+    }
+    String yaml =
+        """
+        interactions: {path: log.parquet, user: u, item: i, scenario: s, label: y, time: t}
+        features: [user, {name: tag, column: tags}]
+        split: {random: {train: 1, valid: 0, test: 0}}
+        """;
+    Dataset dataset = load(yaml);
+    assertThat(values(dataset, 1)).containsExactly("5", "a1");
+    assertThat(values(dataset, 3)).containsExactly("6", "?");
+    assertThat(dataset.label(0)).isOne();
+    assertThat(dataset.time(0)).isEqualTo(1_767_225_600_000_000L);
+    assertThat(dataset.time(3)).isEqualTo(Dataset.NO_TIME);
+
+    Dataset rated = load(yaml.replace("label: y", "label: {column: stars, above: 3}"));
+    assertThat(rated.label(0)).isOne();
+    assertThat(rated.label(3)).isZero();
+    Dataset all = load(yaml.replace("label: y", "label: {column: stars, at_least: 4.5}"));
+    assertThat(all.label(0)).isOne();
+  }
+
+  static Stream<Arguments> badTables() {
+    String web = YAML.replace("  store: Store\n", "");
+    return Stream.of(
+        Arguments.of(
+            "log.csv",
+            LOG.replace("clicked", "click"),
+            YAML,
+            "log.csv: has no column 'clicked', which the description names as interactions.label;"
+                + " columns: user, item, place, click, hour, at, part"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("bob,i2,web,1", "bob,i2,web,5"),
+            YAML,
+            "log.csv: row 5: label clicked is '5', expected 0 or 1"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("bob,i2,web,1", "bob,i2,web,"),
+            YAML,
+            "row 5: column clicked is empty"),
+        Arguments.of("log.csv", LOG.replace("bob,i2", ",i2"), YAML, "row 5: column user is empty"),
+        Arguments.of("log.csv", LOG.replace("bob,i2", "bob,"), YAML, "row 5: column item is empty"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("bob,i2,web", "bob,i2,radio"),
+            YAML,
+            "row 5: scenario 'radio' is not declared"),
+        Arguments.of("log.csv", LOG, web, "row 3: scenario 'store' is not declared"),
+        Arguments.of(
+            "log.csv",
+            LOG,
+            YAML.replace("store: Store", "store: Store\n  tv: TV"),
+            "scenario TV has no rows"),
+        Arguments.of(
+            "log.csv", LOG.replace("TRAIN", "test"), YAML, "scenario Store has no training rows"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("TRAIN", "exam"),
+            YAML,
+            "row 3: split part is 'exam', expected train, valid or test"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("2026-01-02", "2026-13-02"),
+            YAML,
+            "row 3: time at is '2026-13-02', expected a number or a date"),
+        Arguments.of(
+            "log.csv", LOG.lines().findFirst().orElseThrow() + "\n", YAML, "the log has no rows"),
+        Arguments.of("log.csv", "", YAML, "log.csv: is empty"),
+        Arguments.of("log.csv", LOG + "x,y\n", YAML, "log.csv: cannot read: CSV Error on Line: 7"),
+        Arguments.of("log.csv", LOG + "a,b,web,1,1,1,train,extra\n", YAML, "CSV Error on Line: 7"),
+        Arguments.of(
+            "log.csv", LOG.replace("hour", "user"), YAML, "log.csv: column 'user' is there twice"),
+        Arguments.of(
+            "log.csv",
+            LOG.replaceAll("(?m)^(007|ann)", "x"),
+            YAML,
+            "users.csv: column id holds none of the users in column user"),
+        Arguments.of(
+            "items.csv",
+            ITEMS + "i2,Tea,茶,,1\n",
+            YAML,
+            "items.csv: row 4: id 'i2' is there already, in row 2"),
+        Arguments.of(
+            "items.csv", ITEMS + ",Tea,茶,,1\n", YAML, "items.csv: row 4: column id is empty"),
+        Arguments.of(
+            "items.csv",
+            ITEMS.replace("price", "cost"),
+            YAML,
+            "items.csv: has no column 'price', which the description names as features.price"),
+        Arguments.of(
+            "users.csv",
+            USERS.replace("id", "key"),
+            YAML,
+            "users.csv: has no column 'id', which the description names as users.key"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("badTables")
+  void badDataIsOneLine(String file, String text, String yaml, String message) throws IOException {
+    writeTables();
+    write(file, text);
+    assertThatThrownBy(() -> load(yaml))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining(message)
+        .satisfies(e -> assertThat(e.getMessage()).doesNotContain("\n"));
+  }
+
+  @Test
+  void aMissingFileIsNamedWithTheFolderThatPathsStartFrom() {
+    assertThatThrownBy(() -> load(YAML))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("log.csv: no such file")
+        .hasMessageContaining("LLM4MSR_DATA");
+  }
+
+  @Test
+  void filesThatAreNotWhatTheySayAreRefused() throws IOException {
+    for (String extension : List.of("parquet", "jsonl", "csv", "csv.gz")) {
+      byte[] junk =
+          "PAR1\u0000\u0001{\"a\":\n\"unclosed \u00ff".getBytes(StandardCharsets.ISO_8859_1);
+      Files.write(folder.resolve("log." + extension), junk);
+      String yaml =
+          "interactions: {path: log." + extension + ", user: u, item: i, scenario: s, label: y}\n";
+      assertThatThrownBy(() -> load(yaml))
+          .isInstanceOf(UserError.class)
+          .hasMessageContaining("log." + extension)
+          .satisfies(e -> assertThat(e.getMessage()).doesNotContain("\n"));
+    }
+  }
+
+  @Test
+  void aBadLineFarIntoTheFileIsNamed() throws IOException {
+    String header = "user,item,place,clicked,hour,at,part\n";
+    String line = "007,i1,web,1,9,2026-01-01,train\n";
+    write("log.csv", header + line.repeat(100_000) + "007,i1\n" + line.repeat(100_000));
+    assertThatThrownBy(() ->
+            load(
+                "interactions: {path: log.csv, user: user, item: item,"
+                    + " scenario: place, label: clicked}\nscenarios: {web: Web}\n"))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("CSV Error on Line: 100002");
+  }
+
+  @Test
+  void undeclaredScenariosAreTheValuesInTheLog() throws IOException {
+    writeTables();
+    String undeclared = YAML.replaceAll("(?s)scenarios:.*?features:", "features:");
+    assertThat(load(undeclared).scenarios()).extracting("name").containsExactly("store", "web");
+  }
+}
