@@ -32,6 +32,9 @@ public final class DemoWorld {
   public static final int USERS = 4_000;
   public static final int IMPRESSIONS = 200_000;
 
+  /** Name of the YAML file among the files written. */
+  public static final String DESCRIPTION = "kazamidori.yaml";
+
   private static final int ITEMS_PER_SUBCATEGORY = 25;
   private static final int DAYS = 90;
 
@@ -196,11 +199,13 @@ public final class DemoWorld {
   }
 
   /**
-   * Writes {@code interactions.csv} (in order of time), {@code items.csv} and {@code users.csv}.
+   * Writes {@code interactions.csv} (in order of time), {@code items.csv}, {@code users.csv} and
+   * {@value #DESCRIPTION}, which describes them.
    *
+   * @return the description's path
    * @throws IOException if the folder cannot be made or written to
    */
-  public void write(Path folder) throws IOException {
+  public Path write(Path folder) throws IOException {
     Files.createDirectories(folder);
     try (Writer out = Files.newBufferedWriter(folder.resolve("interactions.csv"))) {
       out.write("user_id,item_id,scenario,position,daypart,timestamp,label\n");
@@ -249,6 +254,9 @@ public final class DemoWorld {
             Population.LOYALTY_TIERS.get(user.loyaltyTier()));
       }
     }
+    Path description = folder.resolve(DESCRIPTION);
+    Files.writeString(description, DemoDescription.yaml());
+    return description;
   }
 
   /** One CSV line. No field of this world holds a comma or a quotation mark. */
