@@ -30,7 +30,8 @@ public final class StrictJson {
 
   private StrictJson() {}
 
-  static JsonParser parser(String text) {
+  /** A parser that refuses what is not strictly JSON. */
+  public static JsonParser parser(String text) {
     return FACTORY.createParser(ObjectReadContext.empty(), text);
   }
 
@@ -80,7 +81,7 @@ public final class StrictJson {
   }
 
   /** What the parser says, on one line and without echoing the source. */
-  static String reason(JacksonException e) {
+  public static String reason(JacksonException e) {
     String brief = String.valueOf(e.getOriginalMessage()).replaceAll("\\s+", " ");
     return e.getLocation() == null
         ? brief

@@ -1,0 +1,2 @@
+/** Text to token ids. */
+package org.llm4msr.model.tokenizer;
