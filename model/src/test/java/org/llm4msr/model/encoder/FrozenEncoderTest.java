@@ -1,0 +1,348 @@
+package org.llm4msr.model.encoder;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.llm4msr.model.SharedFolder;
+import org.llm4msr.model.TestFiles;
+import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.backend.BackendProvider;
+import org.llm4msr.runtime.backend.Backends;
+import org.llm4msr.runtime.memory.AllocationTracker;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+class FrozenEncoderTest {
+  private static final Path LLAMA = TestFiles.resource("golden/transformers/llama");
+  private static final float TOLERANCE = 1e-4f;
+
+  @TempDir Path folder;
+
+  private int openBefore;
+
+  @BeforeEach
+  void countOpenAllocations() {
+    openBefore = AllocationTracker.open().size();
+  }
+
+  @AfterEach
+  void nothingIsLeftOpen() {
+    assertThat(AllocationTracker.open()).hasSize(openBefore);
+  }
+
+  /** The backends that can run here. */
+  static List<String> backends() {
+    return Backends.providers().stream()
+        .filter(provider -> provider.availability().available())
+        .map(BackendProvider::name)
+        .toList();
+  }
+
+  static Stream<Arguments> goldens() {
+    return Stream.of(
+            "transformers/llama",
+            "transformers/llama3",
+            "transformers/qwen2",
+            "transformers-more/llama_bias",
+            "transformers-more/llama_linear",
+            "transformers-more/qwen2_untied")
+        .flatMap(name ->
+            backends().stream()
+                .flatMap(backend ->
+                    Arrays.stream(Pooling.values())
+                        .map(pooling -> Arguments.of(name, backend, pooling))));
+  }
+
+  private static EncoderOptions options(String backend) {
+    return EncoderOptions.defaults().withBackend(backend).withThreads(2);
+  }
+
+  @ParameterizedTest
+  @MethodSource("goldens")
+  void agreesWithTheGolden(String name, String backend, Pooling pooling) {
+    Path directory = TestFiles.resource("golden/" + name);
+    GoldenCase golden = GoldenCase.read(directory);
+    try (FrozenEncoder encoder =
+        FrozenEncoder.load(directory, options(backend).withPooling(pooling))) {
+      float[][] packed = encoder.encodeTokens(golden.prompts());
+      for (int i = 0; i < packed.length; i++) {
+        float[] expected = golden.expected(pooling)[i];
+        assertThat(packed[i]).containsExactly(expected, within(TOLERANCE));
+        float[][] alone = encoder.encodeTokens(List.of(golden.prompts().get(i)));
+        assertThat(alone[0]).containsExactly(expected, within(TOLERANCE));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void agreesWithARealSmallModel(String backend) {
+    Path directory = SharedFolder.require("weights/tinystories-656k");
+    JsonNode examples =
+        JsonMapper.shared().readTree(directory.resolve("golden_hidden.json").toFile());
+    List<int[]> prompts = new ArrayList<>();
+    examples.forEach(example ->
+        prompts.add(example.get("ids").valueStream().mapToInt(JsonNode::intValue).toArray()));
+    for (Pooling pooling : Pooling.values()) {
+      String field = pooling == Pooling.LAST_PROMPT ? "last_hidden_last_token" : "last_hidden_mean";
+      try (FrozenEncoder encoder =
+          FrozenEncoder.load(directory, options(backend).withPooling(pooling))) {
+        float[][] vectors = encoder.encodeTokens(prompts);
+        for (int i = 0; i < vectors.length; i++) {
+          assertThat(vectors[i])
+              .containsExactly(floats(examples.get(i).get(field)), within(TOLERANCE));
+        }
+        // The first example's text, through the model's own tokenizer.
+        float[][] fromText = encoder.encode(List.of(examples.get(0).get("text").stringValue()));
+        assertThat(fromText[0])
+            .containsExactly(floats(examples.get(0).get(field)), within(TOLERANCE));
+      }
+    }
+  }
+
+  private static float[] floats(JsonNode array) {
+    float[] values = new float[array.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = array.get(i).floatValue();
+    }
+    return values;
+  }
+
+  /** Prompts of 1 to 40 tokens. */
+  private static List<int[]> randomPrompts(int count) {
+    Random random = new Random(3);
+    List<int[]> prompts = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      prompts.add(random.ints(1 + random.nextInt(40), 0, 384).toArray());
+    }
+    return prompts;
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
+  void theBatchSizeChangesNothingButRounding(String backend) {
+    List<int[]> prompts = randomPrompts(30);
+    float[][] whole;
+    try (FrozenEncoder encoder = FrozenEncoder.load(LLAMA, options(backend))) {
+      whole = encoder.encodeTokens(prompts);
+    }
+    for (int budget : new int[] {1, 50, 128}) {
+      try (FrozenEncoder encoder =
+          FrozenEncoder.load(LLAMA, options(backend).withMaxTokensPerBatch(budget))) {
+        float[][] vectors = encoder.encodeTokens(prompts);
+        for (int i = 0; i < vectors.length; i++) {
+          assertThat(vectors[i]).containsExactly(whole[i], within(1e-5f));
+        }
+      }
+    }
+  }
+
+  @Test
+  void packsByLengthWithinTheBudget() {
+    List<int[]> prompts = randomPrompts(100);
+    prompts.set(17, new int[90]);
+    try (FrozenEncoder encoder =
+        FrozenEncoder.load(LLAMA, options("reference").withMaxTokensPerBatch(64))) {
+      List<int[]> batches = encoder.pack(prompts);
+      assertThat(batches.get(0)).containsExactly(17);
+      List<Integer> seen = new ArrayList<>();
+      int previous = Integer.MAX_VALUE;
+      for (int[] batch : batches) {
+        int total = 0;
+        for (int prompt : batch) {
+          int length = prompts.get(prompt).length;
+          assertThat(length).isLessThanOrEqualTo(previous);
+          previous = length;
+          total += length;
+          seen.add(prompt);
+        }
+        assertThat(batch.length == 1 || total <= 64).isTrue();
+      }
+      Collections.sort(seen);
+      assertThat(seen).hasSize(100).doesNotHaveDuplicates();
+      assertThat(encoder.pack(List.of())).isEmpty();
+    }
+  }
+
+  @Test
+  void aLongPromptKeepsItsBeginningAndItsEnd() {
+    int[] tokens = new int[600];
+    Arrays.setAll(tokens, i -> i % 384);
+    try (FrozenEncoder encoder = FrozenEncoder.load(LLAMA, options("reference"))) {
+      assertThat(encoder.maxTokensPerPrompt()).isEqualTo(256);
+      int[] fitted = encoder.fitted(tokens);
+      assertThat(fitted).hasSize(256);
+      assertThat(Arrays.copyOf(fitted, 128)).isEqualTo(Arrays.copyOf(tokens, 128));
+      assertThat(Arrays.copyOfRange(fitted, 128, 256))
+          .isEqualTo(Arrays.copyOfRange(tokens, 472, 600));
+      int[] fits = Arrays.copyOf(tokens, 256);
+      assertThat(encoder.fitted(fits)).isSameAs(fits);
+    }
+  }
+
+  @Test
+  void refusesPromptsThatTheModelCannotRead() {
+    try (FrozenEncoder encoder = FrozenEncoder.load(LLAMA, options("reference"))) {
+      assertUserError(() -> encoder.encodeTokens(List.of(new int[0])), "has no tokens");
+      assertUserError(
+          () -> encoder.encodeTokens(List.of(new int[] {1, 384})),
+          "token 1 has the id 384, but the model's ids end at 383");
+      assertUserError(() -> encoder.encodeTokens(List.of(new int[] {-1})), "has the id -1");
+      assertUserError(() -> encoder.encode(List.of("text")), "tokenizer.json: no such file");
+    }
+  }
+
+  @Test
+  void refusesATokenizerOfAnotherModel() throws IOException {
+    Path tokenizer = SharedFolder.require("weights/tinystories-656k/tokenizer.json");
+    copyModel(LLAMA);
+    Files.copy(tokenizer, folder.resolve("tokenizer.json"));
+    try (FrozenEncoder encoder = FrozenEncoder.load(folder, options("reference"))) {
+      assertUserError(
+          () -> encoder.encode(List.of("text")),
+          "tokenizer.json: its vocabulary has 2048 tokens, but vocab_size in config.json is 384");
+    }
+  }
+
+  @Test
+  void theChecksumFollowsTheContentNotThePlace() throws IOException {
+    copyModel(LLAMA);
+    String original = checksum(LLAMA);
+    assertThat(original).matches("sha256:[0-9a-f]{64}");
+    assertThat(checksum(folder)).isEqualTo(original);
+    byte[] weights = Files.readAllBytes(folder.resolve("model.safetensors"));
+    weights[weights.length - 1] ^= 1;
+    Files.write(folder.resolve("model.safetensors"), weights);
+    assertThat(checksum(folder)).isNotEqualTo(original);
+  }
+
+  private static String checksum(Path directory) {
+    try (FrozenEncoder encoder = FrozenEncoder.load(directory, options("reference"))) {
+      return encoder.checksum();
+    }
+  }
+
+  @Test
+  void readsTensorsThatAreNotAligned() throws IOException {
+    GoldenCase golden = GoldenCase.read(LLAMA);
+    copyModel(LLAMA);
+    byte[] bytes = Files.readAllBytes(folder.resolve("model.safetensors"));
+    long headerBytes = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    // One more space at the header's end moves all data to odd addresses.
+    ByteBuffer moved = ByteBuffer.allocate(bytes.length + 1).order(ByteOrder.LITTLE_ENDIAN);
+    int dataFrom = (int) (8 + headerBytes);
+    moved.putLong(headerBytes + 1).put(bytes, 8, dataFrom - 8).put((byte) ' ');
+    moved.put(bytes, dataFrom, bytes.length - dataFrom);
+    Files.write(folder.resolve("model.safetensors"), moved.array());
+    for (String backend : backends()) {
+      try (FrozenEncoder encoder = FrozenEncoder.load(folder, options(backend))) {
+        float[][] vectors = encoder.encodeTokens(golden.prompts());
+        assertThat(vectors[0]).containsExactly(golden.lastToken()[0], within(TOLERANCE));
+      }
+    }
+  }
+
+  @Test
+  void refusesWeightsThatContradictTheConfig() throws IOException {
+    copyModel(LLAMA);
+    String file = folder.resolve("model.safetensors").toString();
+    changeConfig("intermediate_size", "161");
+    assertRefused(
+        file
+            + ": tensor model.layers.0.mlp.gate_proj.weight: shape is [160, 64], expected"
+            + " [161, 64]");
+    changeConfig("vocab_size", "385");
+    assertRefused("tensor model.embed_tokens.weight: shape is [384, 64], expected [385, 64]");
+    changeConfig("num_key_value_heads", "4");
+    assertRefused("model.layers.0.self_attn.k_proj.weight: shape is [32, 64], expected [64, 64]");
+    changeConfig("num_hidden_layers", "3");
+    assertRefused("tensor model.layers.2.input_layernorm.weight is missing");
+    changeConfig("num_hidden_layers", "1");
+    assertRefused("not part of a llama as config.json describes it");
+    changeConfig("attention_bias", "true");
+    assertRefused("tensor model.layers.0.self_attn.q_proj.bias is missing");
+    changeConfig("model_type", "\"gpt2\"");
+    assertRefused("config.json: model_type is \"gpt2\"");
+    changeConfig("hidden_size", "32");
+    assertRefused("expected [384, 32]");
+  }
+
+  @Test
+  void refusesTypesThatItDoesNotComputeWith() throws IOException {
+    copyModel(LLAMA);
+    Path weights = folder.resolve("model.safetensors");
+    byte[] bytes = Files.readAllBytes(weights);
+    String text = new String(bytes, StandardCharsets.ISO_8859_1);
+    int at = text.indexOf("F32");
+    bytes[at] = 'I';
+    Files.write(weights, bytes);
+    assertRefused("element type is I32, expected F32, F16 or BF16");
+    bytes[at] = 'U';
+    Files.write(weights, bytes);
+    assertRefused("element type U32 is not supported");
+  }
+
+  @Test
+  void saysThatTheWeightsAreDamaged() throws IOException {
+    copyModel(LLAMA);
+    Path weights = folder.resolve("model.safetensors");
+    byte[] bytes = Files.readAllBytes(weights);
+    Arrays.fill(bytes, bytes.length - 64, bytes.length, (byte) 0xff);
+    Files.write(weights, bytes);
+    try (FrozenEncoder encoder = FrozenEncoder.load(folder, options("reference"))) {
+      assertUserError(() -> encoder.encodeTokens(List.of(new int[] {1, 2})), "not finite");
+    }
+  }
+
+  @Test
+  void refusesBackendsThatAreNotThere() {
+    assertUserError(() -> FrozenEncoder.load(LLAMA, options("abacus")), "abacus");
+  }
+
+  private void copyModel(Path directory) throws IOException {
+    for (String name : new String[] {"config.json", "model.safetensors"}) {
+      Files.copy(directory.resolve(name), folder.resolve(name));
+    }
+  }
+
+  /** The original config with one field changed. */
+  private void changeConfig(String field, String value) throws IOException {
+    ObjectNode config =
+        (ObjectNode) JsonMapper.shared().readTree(Files.readString(LLAMA.resolve("config.json")));
+    config.set(field, JsonMapper.shared().readTree(value));
+    Files.writeString(folder.resolve("config.json"), config.toString());
+  }
+
+  private void assertRefused(String message) {
+    assertUserError(() -> FrozenEncoder.load(folder, options("reference")).close(), message);
+  }
+
+  private static void assertUserError(ThrowingCallable call, String message) {
+    assertThatThrownBy(call)
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining(message)
+        .hasMessageNotContaining("\n");
+  }
+}

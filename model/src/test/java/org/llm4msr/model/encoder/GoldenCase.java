@@ -1,0 +1,47 @@
+package org.llm4msr.model.encoder;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.llm4msr.model.checkpoint.Safetensors;
+
+/** Hidden states that another implementation computed for one model. */
+record GoldenCase(List<int[]> prompts, float[][] lastToken, float[][] meanPooled) {
+
+  static GoldenCase read(Path directory) {
+    try (Safetensors file = Safetensors.open(directory.resolve("golden.safetensors"))) {
+      MemorySegment ids = file.tensor("input_ids").data();
+      MemorySegment mask = file.tensor("attention_mask").data();
+      long[] extents = file.tensor("input_ids").shape().toArray();
+      List<int[]> prompts = new ArrayList<>();
+      for (int row = 0; row < extents[0]; row++) {
+        int length = 0;
+        int[] tokens = new int[(int) extents[1]];
+        for (int i = 0; i < tokens.length; i++) {
+          long at = (row * extents[1] + i) * Long.BYTES;
+          if (mask.get(ValueLayout.JAVA_LONG_UNALIGNED, at) == 1) {
+            tokens[length++] = (int) ids.get(ValueLayout.JAVA_LONG_UNALIGNED, at);
+          }
+        }
+        prompts.add(java.util.Arrays.copyOf(tokens, length));
+      }
+      return new GoldenCase(prompts, rows(file, "last_token"), rows(file, "mean_pooled"));
+    }
+  }
+
+  float[][] expected(Pooling pooling) {
+    return pooling == Pooling.LAST_PROMPT ? lastToken : meanPooled;
+  }
+
+  private static float[][] rows(Safetensors file, String name) {
+    int width = (int) file.tensor(name).shape().dim(1);
+    float[] all = file.tensor(name).data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+    float[][] rows = new float[all.length / width][];
+    for (int row = 0; row < rows.length; row++) {
+      rows[row] = java.util.Arrays.copyOfRange(all, row * width, (row + 1) * width);
+    }
+    return rows;
+  }
+}
