@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import java.lang.foreign.MemorySegment;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.prompt.PromptIds;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.runtime.UserError;
 
@@ -15,20 +16,6 @@ import org.llm4msr.runtime.UserError;
  * @param folds which vectors training rows use
  */
 public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalization normalization) {
-  /**
-   * Prompt id of a user, from all training rows or, for a training row's profile, without a fold.
-   */
-  static String userId(Dataset dataset, Folds folds, int profile) {
-    String id = "user:" + dataset.userKey(folds.user(profile));
-    int fold = folds.fold(profile);
-    return fold == Folds.ALL_ROWS ? id : id + "#" + fold;
-  }
-
-  /** Prompt id of a scenario. */
-  static String scenarioId(String name) {
-    return "scenario:" + name;
-  }
-
   /**
    * Fills the table of the users' vectors. A profile without a vector keeps zeros, which the meta
    * networks turn into weights that all such users share.
@@ -42,7 +29,7 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
     float[] vector = new float[vectors.width()];
     int missing = 0;
     for (int profile = 0; profile < profiles; profile++) {
-      String id = userId(dataset, folds, profile);
+      String id = PromptIds.user(dataset, folds, profile);
       if (vectors.read(id, vector)) {
         write(id, vector, table, profile);
       } else {
@@ -54,7 +41,7 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
           "knowledge: no vector belongs to a user of "
               + dataset.name()
               + " (expected ids such as '"
-              + userId(dataset, folds, 0)
+              + PromptIds.user(dataset, folds, 0)
               + "'); encode the prompts that 'llm4msr prompts' writes for this data");
     }
     return missing;
@@ -69,8 +56,7 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
   void fillScenarios(Dataset dataset, MemorySegment table) {
     float[] vector = new float[vectors.width()];
     for (int scenario = 0; scenario < dataset.scenarios().size(); scenario++) {
-      String name = dataset.scenarios().get(scenario).name();
-      String id = scenarioId(name);
+      String id = PromptIds.scenario(dataset.scenarios().get(scenario));
       if (!vectors.read(id, vector)) {
         throw new UserError(
             "knowledge: no vector '"

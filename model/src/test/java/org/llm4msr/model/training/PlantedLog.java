@@ -79,11 +79,11 @@ final class PlantedLog {
       @Override
       public boolean read(String id, float[] vector) {
         vector[KINDS] = 1;
-        if (id.startsWith("scenario:")) {
+        if (id.startsWith("scenario/")) {
           vector[0] = id.length();
           return true;
         }
-        int user = Integer.parseInt(id.substring("user:u".length()));
+        int user = Integer.parseInt(id.substring("user/u".length()));
         if (evenUsersOnly && user % 2 == 1) {
           return false;
         }

@@ -301,8 +301,8 @@ class TrainerTest {
     RecommenderConfig model =
         model(STAR, meta(UserMode.RESIDUAL, ScenarioMode.BOTTOM, Fusion.ALPHA));
     KnowledgeVectors all = log.vectors(false);
-    assertRefused(log, model, all, id -> id.startsWith("scenario:store"), "'scenario:store'");
-    assertRefused(log, model, all, id -> id.startsWith("user:"), "user:u0");
+    assertRefused(log, model, all, id -> id.startsWith("scenario/store"), "'scenario/store'");
+    assertRefused(log, model, all, id -> id.startsWith("user/"), "user/u0");
   }
 
   private void assertRefused(
