@@ -1,0 +1,52 @@
+package org.llm4msr.bench.training;
+
+import java.util.Locale;
+import java.util.Map;
+import org.llm4msr.bench.Machine;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.BackendOptions;
+import org.llm4msr.runtime.backend.Backends;
+
+/**
+ * Where a training step's time goes, per operator. Arguments: backend, threads, batch size, width
+ * of the knowledge vectors (0 for none), {@code lazy} or {@code dense}, steps.
+ */
+public final class TrainingProfile {
+  private TrainingProfile() {}
+
+  public static void main(String[] args) {
+    int threads = Integer.parseInt(args[1]);
+    StarWorkload workload = new StarWorkload(Integer.parseInt(args[2]), Integer.parseInt(args[3]));
+    boolean lazy = args[4].equals("lazy");
+    int steps = Integer.parseInt(args[5]);
+    try (Backend backend = Backends.open(args[0], new BackendOptions(threads));
+        TrainingStep step = new TrainingStep(backend, workload, lazy)) {
+      System.out.println(Machine.describe(backend.description()));
+      for (int i = 0; i < Math.max(1, steps / 4); i++) {
+        step.run();
+      }
+      step.plan().startProfile();
+      long start = System.nanoTime();
+      for (int i = 0; i < steps; i++) {
+        step.run();
+      }
+      double micros = (System.nanoTime() - start) / 1e3 / steps;
+      System.out.printf(
+          Locale.ROOT,
+          "%s, %s: %.0f us a step, %.0f samples/s%n",
+          workload,
+          args[4],
+          micros,
+          workload.batchSize() / micros * 1e6);
+      step.plan().profileNanos().entrySet().stream()
+          .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
+          .forEach(entry ->
+              System.out.printf(
+                  Locale.ROOT,
+                  "%-24s %10.1f us  %5.1f %%%n",
+                  entry.getKey(),
+                  entry.getValue() / 1e3 / steps,
+                  entry.getValue() / 10.0 / steps / micros));
+    }
+  }
+}

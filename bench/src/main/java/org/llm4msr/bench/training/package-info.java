@@ -1,0 +1,2 @@
+/** The training step. */
+package org.llm4msr.bench.training;
