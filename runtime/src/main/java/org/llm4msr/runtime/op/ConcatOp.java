@@ -21,12 +21,12 @@ public record ConcatOp() implements Op {
     long width = 0;
     for (ValueType type : in) {
       OpChecks.check(
-          OpChecks.isMatrix(type)
+          OpChecks.isFixedWidth(type)
               && OpChecks.sameCompute(in.get(0), type)
               && type.dim(0).equals(in.get(0).dim(0)),
           this,
           in,
-          "matrices with equally many rows");
+          "matrices of fixed width with equally many rows");
       width += type.dim(1).fixed();
     }
     return List.of(in.get(0).withLast(Dim.of(width)));
