@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -114,7 +115,7 @@ class MutatedFilesTest {
       for (String name : tensors.names()) {
         MemorySegment data = tensors.tensor(name).data();
         total += data.byteSize();
-        data.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+        data.toArray(ValueLayout.JAVA_BYTE);
       }
       assertThat(total).isLessThan(bytes.length);
       return true;

@@ -13,6 +13,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -37,7 +38,7 @@ class SafetensorsTest {
       assertThat(mask.shape()).isEqualTo(Shape.of(3, 12));
       // Sequences of 7, 12 and 5 tokens, as the case says.
       long[] ones = mask.data().toArray(ValueLayout.JAVA_LONG_UNALIGNED);
-      assertThat(java.util.Arrays.stream(ones).sum()).isEqualTo(24);
+      assertThat(Arrays.stream(ones).sum()).isEqualTo(24);
       assertThat(tensors.tensor("last_token").data().byteSize()).isEqualTo(3 * 64 * 4);
     }
   }

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.llm4msr.model.checkpoint.Safetensors;
 
@@ -25,7 +26,7 @@ record GoldenCase(List<int[]> prompts, float[][] lastToken, float[][] meanPooled
             tokens[length++] = (int) ids.get(ValueLayout.JAVA_LONG_UNALIGNED, at);
           }
         }
-        prompts.add(java.util.Arrays.copyOf(tokens, length));
+        prompts.add(Arrays.copyOf(tokens, length));
       }
       return new GoldenCase(prompts, rows(file, "last_token"), rows(file, "mean_pooled"));
     }
@@ -40,7 +41,7 @@ record GoldenCase(List<int[]> prompts, float[][] lastToken, float[][] meanPooled
     float[] all = file.tensor(name).data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
     float[][] rows = new float[all.length / width][];
     for (int row = 0; row < rows.length; row++) {
-      rows[row] = java.util.Arrays.copyOfRange(all, row * width, (row + 1) * width);
+      rows[row] = Arrays.copyOfRange(all, row * width, (row + 1) * width);
     }
     return rows;
   }
