@@ -3,7 +3,10 @@ package org.llm4msr.app;
 import java.io.PrintWriter;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import org.llm4msr.app.command.CompareCommand;
 import org.llm4msr.app.command.DevicesCommand;
+import org.llm4msr.app.command.EvaluateCommand;
+import org.llm4msr.app.command.TrainCommand;
 import org.llm4msr.runtime.UserError;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -37,6 +40,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
     },
     subcommands = {
       HelpCommand.class,
+      TrainCommand.class,
+      EvaluateCommand.class,
+      CompareCommand.class,
       DevicesCommand.class,
     })
 public final class Main implements Runnable {
@@ -102,13 +108,18 @@ public final class Main implements Runnable {
         + " (-v shows where; please report it)";
   }
 
+  /** This program's version. */
+  public static String version() {
+    String version = Main.class.getPackage().getImplementationVersion();
+    return Objects.requireNonNullElse(version, "(development build)");
+  }
+
   /** The version that the build wrote into the jar's manifest. */
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      String version = Main.class.getPackage().getImplementationVersion();
       return new String[] {
-        "llm4msr " + Objects.requireNonNullElse(version, "(development build)"),
+        "llm4msr " + version(),
         "Java "
             + Runtime.version()
             + ", "

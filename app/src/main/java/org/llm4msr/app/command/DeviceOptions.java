@@ -1,5 +1,7 @@
 package org.llm4msr.app.command;
 
+import org.llm4msr.app.Main;
+import org.llm4msr.app.run.RunConfig.Environment;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
@@ -29,6 +31,17 @@ public final class DeviceOptions {
   public Backend open() {
     BackendOptions options = new BackendOptions(threads());
     return device == null ? Backends.openBest(options) : Backends.open(device, options);
+  }
+
+  /** Where a run takes place, for its configuration. */
+  Environment environment(Backend backend) {
+    return new Environment(
+        Main.version(),
+        Runtime.version().toString(),
+        System.getProperty("os.name") + " " + System.getProperty("os.arch"),
+        backend.name(),
+        backend.description(),
+        threads());
   }
 
   /** How many threads the user wants. */

@@ -29,7 +29,8 @@ public record MetricsReport(Values overall, Map<String, Values> scenarios) {
           labels.length);
     }
 
-    private ObjectNode toJson() {
+    /** {"auc", "logloss", "gauc", "rows"}, without what is undefined. */
+    public ObjectNode toJson() {
       ObjectNode node = JsonNodeFactory.instance.objectNode();
       putDefined(node, "auc", auc);
       putDefined(node, "logloss", logLoss);

@@ -1,6 +1,8 @@
 package org.llm4msr.model.training;
 
 import java.util.List;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Scenario;
 import org.llm4msr.model.metrics.MetricsReport;
@@ -12,6 +14,18 @@ import org.llm4msr.model.metrics.MetricsReport;
  * @param probabilities in [0, 1], one per row
  */
 public record Predictions(Dataset dataset, int[] rows, double[] probabilities) {
+  /** The rows among these that {@code wanted} accepts. */
+  public Predictions where(IntPredicate wanted) {
+    int[] positions = IntStream.range(0, rows.length).filter(i -> wanted.test(rows[i])).toArray();
+    int[] kept = new int[positions.length];
+    double[] keptProbabilities = new double[positions.length];
+    for (int i = 0; i < positions.length; i++) {
+      kept[i] = rows[positions[i]];
+      keptProbabilities[i] = probabilities[positions[i]];
+    }
+    return new Predictions(dataset, kept, keptProbabilities);
+  }
+
   /** Metrics overall and per scenario. */
   public MetricsReport metrics() {
     byte[] labels = new byte[rows.length];

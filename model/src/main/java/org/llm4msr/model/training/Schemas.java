@@ -2,11 +2,17 @@ package org.llm4msr.model.training;
 
 import java.util.List;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.recommender.ModelSchema;
 
 /** What a model needs to know of a data set, taken from it. */
 public final class Schemas {
   private Schemas() {}
+
+  /** Which vectors training rows use; null without knowledge is allowed. */
+  public static Folds folds(KnowledgeTables knowledge) {
+    return knowledge == null ? Folds.NONE : knowledge.folds();
+  }
 
   /**
    * @param knowledge null without knowledge

@@ -1,6 +1,6 @@
 package org.llm4msr.model.training;
 
-import org.llm4msr.model.metrics.MetricsReport;
+import java.util.List;
 
 /** What decides which weights are the best: measured on the validation rows. */
 public enum StopMetric {
@@ -12,16 +12,23 @@ public enum StopMetric {
   LOGLOSS;
 
   /** Higher is better; NaN where the metric is undefined. */
-  public double score(MetricsReport report) {
+  public double score(HistoryEntry entry) {
     return switch (this) {
-      case AUC -> report.overall().auc();
-      case SCENARIO_AUC ->
-          report.scenarios().values().stream()
-              .mapToDouble(MetricsReport.Values::auc)
-              .filter(Double::isFinite)
-              .average()
-              .orElse(Double.NaN);
-      case LOGLOSS -> -report.overall().logLoss();
+      case AUC -> entry.validAuc();
+      case SCENARIO_AUC -> entry.validScenarioAuc();
+      case LOGLOSS -> -entry.validLogLoss();
     };
+  }
+
+  /** Index of the best evaluation, the first of equals; -1 if the metric is never defined. */
+  public int best(List<HistoryEntry> history) {
+    int best = -1;
+    for (int i = 0; i < history.size(); i++) {
+      double score = score(history.get(i));
+      if (best < 0 ? !Double.isNaN(score) : score > score(history.get(best))) {
+        best = i;
+      }
+    }
+    return best;
   }
 }

@@ -78,7 +78,7 @@ public final class Trainer implements AutoCloseable {
           dataset.name()
               + ": no validation rows, which decide which weights are kept; change the split");
     }
-    folds = knowledge == null ? Folds.NONE : knowledge.folds();
+    folds = Schemas.folds(knowledge);
     ModelSchema schema = Schemas.of(dataset, knowledge, config.batchSize());
     model = RecommenderModel.build(modelConfig, schema, DType.F32, true);
     graph = TrainingGraph.of(model, config.optimizer());
@@ -262,22 +262,30 @@ public final class Trainer implements AutoCloseable {
             state.step,
             state.lossSum / state.lossRows,
             report.overall().auc(),
-            StopMetric.SCENARIO_AUC.score(report),
+            scenarioAuc(report),
             report.overall().logLoss(),
             state.seconds,
             state.lossRows / state.seconds);
     state.history.add(entry);
-    double score = config.stopMetric().score(report);
-    boolean improved = score > state.bestScore;
+    int bestSoFar = config.stopMetric().best(state.history);
+    boolean improved = bestSoFar != state.best;
     if (improved) {
-      state.bestScore = score;
-      state.best = state.history.size() - 1;
+      state.best = bestSoFar;
       best.take();
     }
     state.lossSum = 0;
     state.lossRows = 0;
     state.seconds = 0;
     listener.onEvaluation(entry, improved);
+  }
+
+  /** Mean over the scenarios whose AUC is defined. */
+  private static double scenarioAuc(MetricsReport report) {
+    return report.scenarios().values().stream()
+        .mapToDouble(MetricsReport.Values::auc)
+        .filter(Double::isFinite)
+        .average()
+        .orElse(Double.NaN);
   }
 
   private void writeCheckpoint() {

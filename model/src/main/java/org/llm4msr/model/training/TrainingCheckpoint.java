@@ -41,7 +41,6 @@ final class TrainingCheckpoint {
       long lossRows,
       double seconds,
       int best,
-      double bestScore,
       List<HistoryEntry> history) {}
 
   /**
@@ -78,7 +77,6 @@ final class TrainingCheckpoint {
             state.lossRows,
             state.seconds,
             state.best,
-            state.bestScore,
             state.history);
     Map<String, String> metadata =
         Map.of(STATE, JSON.writeValueAsString(stored), FINGERPRINT, fingerprint);
@@ -139,7 +137,6 @@ final class TrainingCheckpoint {
       state.lossRows = stored.lossRows;
       state.seconds = stored.seconds;
       state.best = stored.best;
-      state.bestScore = stored.bestScore;
       state.history.addAll(stored.history);
       if (state.best < -1 || state.best >= state.history.size()) {
         throw new UserError(file + ": the state names an evaluation that is not there");

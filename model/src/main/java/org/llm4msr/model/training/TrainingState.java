@@ -25,7 +25,6 @@ final class TrainingState {
   /** Index into the history of the best weights' evaluation, -1 before there is one. */
   int best = -1;
 
-  double bestScore = Double.NEGATIVE_INFINITY;
   final List<HistoryEntry> history = new ArrayList<>();
 
   /** Evaluations since the best one. */

@@ -21,12 +21,12 @@ public record ConcatOp() implements Op {
     long width = 0;
     for (ValueType type : in) {
       OpChecks.check(
-          OpChecks.isFixedWidth(type)
+          OpChecks.isMatrix(type)
               && OpChecks.sameCompute(in.get(0), type)
               && type.dim(0).equals(in.get(0).dim(0)),
           this,
           in,
-          "matrices of fixed width with equally many rows");
+          "matrices with equally many rows");
       width += type.dim(1).fixed();
     }
     return List.of(in.get(0).withLast(Dim.of(width)));

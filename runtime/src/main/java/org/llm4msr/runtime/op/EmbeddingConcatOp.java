@@ -31,10 +31,10 @@ public record EmbeddingConcatOp() implements Op {
     long width = 0;
     for (ValueType table : in.subList(1, in.size())) {
       OpChecks.check(
-          OpChecks.isFixedWidth(table) && OpChecks.sameCompute(in.get(1), table),
+          OpChecks.isMatrix(table) && OpChecks.sameCompute(in.get(1), table),
           this,
           in,
-          "tables [V, D] of fixed width and the compute type");
+          "tables [V, D] of the compute type");
       width += table.dim(1).fixed();
     }
     return List.of(ValueType.of(in.get(1).dtype(), in.get(0).dim(0), Dim.of(width)));

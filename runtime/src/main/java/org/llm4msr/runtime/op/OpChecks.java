@@ -21,11 +21,6 @@ final class OpChecks {
     return type.rank() == 2;
   }
 
-  /** A matrix whose number of columns is known before a plan runs. */
-  static boolean isFixedWidth(ValueType type) {
-    return isMatrix(type) && !type.dim(1).isSymbol();
-  }
-
   static boolean isIds(ValueType type, int rank) {
     return type.dtype() == DType.I32 && type.rank() == rank;
   }

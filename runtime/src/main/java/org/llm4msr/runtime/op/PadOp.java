@@ -19,7 +19,7 @@ public record PadOp(long from, long width) implements Op {
   public List<ValueType> infer(List<ValueType> in) {
     OpChecks.check(
         in.size() == 1
-            && OpChecks.isFixedWidth(in.get(0))
+            && OpChecks.isMatrix(in.get(0))
             && OpChecks.sameCompute(in.get(0))
             && from >= 0
             && from + in.get(0).dim(1).fixed() <= width,

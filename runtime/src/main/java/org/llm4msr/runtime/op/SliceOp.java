@@ -19,7 +19,7 @@ public record SliceOp(long from, long to) implements Op {
   public List<ValueType> infer(List<ValueType> in) {
     OpChecks.check(
         in.size() == 1
-            && OpChecks.isFixedWidth(in.get(0))
+            && OpChecks.isMatrix(in.get(0))
             && OpChecks.sameCompute(in.get(0))
             && 0 <= from
             && from < to

@@ -24,10 +24,8 @@ public record SparseRowGradientOp(int column, long offset, long width, long voca
     OpChecks.check(
         in.size() == 2
             && (OpChecks.isIds(in.get(0), 1) && column == 0
-                || OpChecks.isIds(in.get(0), 2)
-                    && !in.get(0).dim(1).isSymbol()
-                    && column < in.get(0).dim(1).fixed())
-            && OpChecks.isFixedWidth(in.get(1))
+                || OpChecks.isIds(in.get(0), 2) && column < in.get(0).dim(1).fixed())
+            && OpChecks.isMatrix(in.get(1))
             && OpChecks.sameCompute(in.get(1))
             && in.get(0).dim(0).equals(in.get(1).dim(0))
             && offset >= 0

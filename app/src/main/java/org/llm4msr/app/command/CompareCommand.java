@@ -1,0 +1,148 @@
+package org.llm4msr.app.command;
+
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.LongStream;
+import org.llm4msr.app.run.Comparison;
+import org.llm4msr.app.run.Comparison.Arm;
+import org.llm4msr.app.run.ComparisonRuns;
+import org.llm4msr.app.run.ComparisonTable;
+import org.llm4msr.app.run.ModelSettings.BackboneKind;
+import org.llm4msr.app.run.ReportBuilder;
+import org.llm4msr.app.run.RunDirectory;
+import org.llm4msr.app.run.TrainingInputs;
+import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.backend.Backend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Trains backbones without and with LLM4MSR over several seeds and tests the difference. */
+@Command(
+    name = "compare",
+    description = {
+      "Trains backbones without and with LLM4MSR over several seeds and tests the differences.",
+      "Runs that are finished are not made again: the same command goes on after an interruption."
+    },
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  llm4msr compare --data D.yaml --knowledge K.safetensors --backbones star --seeds 5 \\",
+      "      --out runs/compare",
+      "  llm4msr compare --data D.yaml --knowledge K.safetensors --seeds 6 --controls \\",
+      "      --backbones star,sharedbottom --fusion evidence --out runs/evidence",
+      "  llm4msr compare --data D.yaml --backbones star,star_paper,sharedbottom --out runs/alone"
+    })
+public final class CompareCommand implements Callable<Integer> {
+  @Mixin private KnowledgeOptions sources;
+
+  @Option(
+      names = "--backbones",
+      paramLabel = "NAME,...",
+      split = ",",
+      defaultValue = "star",
+      description = "Any of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+  private List<BackboneKind> backbones;
+
+  @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "Runs of each model, with the same seeds for all (default: ${DEFAULT-VALUE}).")
+  private int seeds;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "The first seed (default: ${DEFAULT-VALUE}).")
+  private long firstSeed;
+
+  @Option(
+      names = "--controls",
+      description = "Also with random vectors in place of the language model's.")
+  private boolean controls;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Folder for the runs, compare.json and report.html.")
+  private Path out;
+
+  @Option(names = "--force", description = "Replace runs in the folder that had other settings.")
+  private boolean force;
+
+  @Mixin private ModelOptions options;
+  @Mixin private DeviceOptions device;
+
+  @Option(names = "--json", description = "Print compare.json.")
+  private boolean json;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    PrintWriter output = spec.commandLine().getOut();
+    PrintWriter err = spec.commandLine().getErr();
+    if (seeds < 1) {
+      throw new UserError("--seeds: expected at least 1, found " + seeds);
+    }
+    if (controls && !sources.hasKnowledge()) {
+      throw new UserError("--controls: needs --knowledge, whose vectors random ones would replace");
+    }
+    List<Arm> arms = new ArrayList<>(List.of(Arm.WITHOUT));
+    if (sources.hasKnowledge()) {
+      arms.add(Arm.WITH);
+    }
+    if (controls) {
+      arms.add(Arm.RANDOM);
+    }
+    List<BackboneKind> distinct = backbones.stream().distinct().toList();
+    List<Long> all = LongStream.range(firstSeed, firstSeed + seeds).boxed().toList();
+    // Wrong values are refused before anything is read.
+    distinct.forEach(backbone -> options.model(backbone, sources.hasKnowledge()));
+    options.training(firstSeed);
+    Comparison comparison;
+    try (Interrupt interrupt = new Interrupt();
+        TrainingInputs inputs = sources.load();
+        Backend backend = device.open()) {
+      ComparisonRuns runs =
+          new ComparisonRuns(out, inputs, backend, device.environment(backend), err);
+      Optional<Comparison> finished =
+          runs.run(
+              distinct,
+              arms,
+              all,
+              backbone -> options.model(backbone, sources.hasKnowledge()),
+              options::training,
+              force,
+              interrupt::isRequested);
+      if (finished.isEmpty()) {
+        err.println("stopped; the same command goes on from here (" + out + ")");
+        err.flush();
+        return Interrupt.EXIT_CODE;
+      }
+      comparison = finished.get();
+      runs.write(
+          comparison,
+          new ReportBuilder(inputs)
+              .comparison("Comparison on " + inputs.dataset().name(), List.of(), comparison, runs));
+    }
+    if (json) {
+      Json.print(output, comparison.toJson());
+    } else {
+      ComparisonTable.print(output, comparison);
+      output.println("report: " + out.resolve(RunDirectory.REPORT));
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,141 @@
+package org.llm4msr.app.run;
+
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import java.util.function.LongFunction;
+import java.util.stream.IntStream;
+import org.llm4msr.app.report.ReportModel;
+import org.llm4msr.app.run.Comparison.Arm;
+import org.llm4msr.app.run.Comparison.Key;
+import org.llm4msr.app.run.ModelSettings.BackboneKind;
+import org.llm4msr.app.run.ModelSettings.MetaLevels;
+import org.llm4msr.app.run.RunConfig.Environment;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Split;
+import org.llm4msr.model.training.TrainingConfig;
+import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.backend.Backend;
+
+/**
+ * Makes the runs of a comparison, each in a folder of its own; those that are finished already are
+ * not made again, so that an interrupted comparison goes on.
+ */
+public final class ComparisonRuns {
+  /** File with the comparison's figures. */
+  public static final String RESULT = "compare.json";
+
+  private final Path folder;
+  private final TrainingInputs inputs;
+  private final Backend backend;
+  private final Environment environment;
+  private final PrintWriter err;
+
+  public ComparisonRuns(
+      Path folder,
+      TrainingInputs inputs,
+      Backend backend,
+      Environment environment,
+      PrintWriter err) {
+    this.folder = folder;
+    this.inputs = inputs;
+    this.backend = backend;
+    this.environment = environment;
+    this.err = err;
+  }
+
+  /**
+   * Makes all runs.
+   *
+   * @param model settings of each backbone, with the levels that are to be compared
+   * @param training settings for each seed
+   * @param force whether finished runs with other settings may be replaced
+   * @return empty if it was stopped
+   */
+  public Optional<Comparison> run(
+      List<BackboneKind> backbones,
+      List<Arm> arms,
+      List<Long> seeds,
+      Function<BackboneKind, ModelSettings> model,
+      LongFunction<TrainingConfig> training,
+      boolean force,
+      BooleanSupplier stop) {
+    Map<Key, RunMetrics> runs = new LinkedHashMap<>();
+    int total = backbones.size() * arms.size() * seeds.size();
+    for (long seed : seeds) {
+      for (BackboneKind backbone : backbones) {
+        for (Arm arm : arms) {
+          Key key = new Key(backbone, arm, seed);
+          RunConfig config = config(arm, model.apply(backbone), training.apply(seed));
+          RunDirectory directory = new RunDirectory(folder.resolve(key.folder()));
+          err.printf("%s (%d of %d)%n", key.folder(), runs.size() + 1, total);
+          err.flush();
+          if (!finished(directory, config, force)
+              && !new TrainingRun(inputs, backend, err).run(config, directory, force, stop)) {
+            return Optional.empty();
+          }
+          runs.put(key, directory.metrics());
+        }
+      }
+    }
+    return Optional.of(new Comparison(backbones, arms, seeds, runs, sparsest()));
+  }
+
+  private RunConfig config(Arm arm, ModelSettings model, TrainingConfig training) {
+    ModelSettings own = arm == Arm.WITHOUT ? model.withMeta(MetaLevels.OFF) : model;
+    return new RunConfig(
+        inputs.dataSource(),
+        inputs.knowledgeSource(own.meta(), arm == Arm.RANDOM),
+        own,
+        training,
+        environment);
+  }
+
+  private static boolean finished(RunDirectory directory, RunConfig config, boolean force) {
+    if (directory.state() != RunDirectory.State.FINISHED) {
+      return false;
+    }
+    if (directory.config().fingerprint().equals(config.fingerprint())) {
+      return true;
+    }
+    if (force) {
+      return false;
+    }
+    throw new UserError(
+        directory.path()
+            + ": holds a finished run with other settings or data; choose another --out, or"
+            + " replace it with --force");
+  }
+
+  private String sparsest() {
+    Dataset dataset = inputs.dataset();
+    int[] rows = new int[dataset.scenarios().size()];
+    for (int row : dataset.rowsOf(Split.TRAIN)) {
+      rows[dataset.scenario(row)]++;
+    }
+    int least =
+        IntStream.range(0, rows.length)
+            .boxed()
+            .min(Comparator.comparingInt(scenario -> rows[scenario]))
+            .orElseThrow();
+    return dataset.scenarios().get(least).name();
+  }
+
+  /** Writes {@code compare.json} and {@code report.html}. */
+  public void write(Comparison comparison, ReportModel report) {
+    RunDirectory directory = new RunDirectory(folder);
+    directory.write(RESULT, comparison.toJson().toPrettyString() + "\n");
+    ReportBuilder.write(report, directory.file(RunDirectory.REPORT));
+  }
+
+  /** The folder of one run. */
+  public RunDirectory directory(Key key) {
+    return new RunDirectory(folder.resolve(key.folder()));
+  }
+}

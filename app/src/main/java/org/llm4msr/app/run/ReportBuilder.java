@@ -1,0 +1,259 @@
+package org.llm4msr.app.run;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.llm4msr.app.report.ReportModel;
+import org.llm4msr.app.report.ReportModel.Curve;
+import org.llm4msr.app.report.ReportModel.Epoch;
+import org.llm4msr.app.report.ReportModel.Result;
+import org.llm4msr.app.report.ReportModel.Row;
+import org.llm4msr.app.report.ReportModel.Scores;
+import org.llm4msr.app.report.ReportModel.Setting;
+import org.llm4msr.app.report.ReportModel.Side;
+import org.llm4msr.app.report.ReportWriter;
+import org.llm4msr.app.report.UserMap;
+import org.llm4msr.app.run.Comparison.Arm;
+import org.llm4msr.app.run.Comparison.Key;
+import org.llm4msr.app.run.Comparison.Measure;
+import org.llm4msr.app.run.ModelSettings.BackboneKind;
+import org.llm4msr.app.run.ModelSettings.MetaLevels;
+import org.llm4msr.model.checkpoint.FileErrors;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.data.Scenario;
+import org.llm4msr.model.data.Split;
+import org.llm4msr.model.metrics.MetricsReport.Values;
+import org.llm4msr.model.prompt.PromptIds;
+import org.llm4msr.model.training.HistoryEntry;
+import org.llm4msr.model.training.KnowledgeVectors;
+
+/** Makes {@code report.html} of runs and comparisons. */
+public final class ReportBuilder {
+  private static final List<String> LIMITS =
+      List.of(
+          "Offline figures on one split of one log: another split may move them.",
+          "AUC and LogLoss are no revenue: only an experiment with users shows what a change is"
+              + " worth.");
+
+  private final TrainingInputs inputs;
+  private final Dataset dataset;
+  private final long[][] counts;
+  private final List<String> scenarios;
+
+  public ReportBuilder(TrainingInputs inputs) {
+    this.inputs = inputs;
+    dataset = inputs.dataset();
+    scenarios = dataset.scenarios().stream().map(Scenario::name).toList();
+    // Train rows, test rows and test positives of each scenario.
+    counts = new long[3][scenarios.size()];
+    for (int row = 0; row < dataset.rows(); row++) {
+      int scenario = dataset.scenario(row);
+      switch (dataset.split(row)) {
+        case TRAIN -> counts[0][scenario]++;
+        case TEST -> {
+          counts[1][scenario]++;
+          counts[2][scenario] += dataset.label(row);
+        }
+        case VALID -> {}
+      }
+    }
+  }
+
+  /** Of one run. */
+  ReportModel run(RunConfig config, RunMetrics metrics, List<HistoryEntry> history) {
+    boolean with = config.model().meta() != MetaLevels.OFF;
+    String backbone = name(config.model().backbone());
+    List<Row> rows = new ArrayList<>();
+    for (String scenario : scenarios) {
+      Scores scores = scores(metrics.report().scenarios().get(scenario));
+      rows.add(row(scenario, with ? null : scores, with ? scores : null, Double.NaN));
+    }
+    Scores overall = scores(metrics.report().overall());
+    Row all = row(RunMetrics.OVERALL, with ? null : overall, with ? overall : null, Double.NaN);
+    Side side = with ? Side.WITH : Side.WITHOUT;
+    List<Curve> curves = new ArrayList<>();
+    addCurve(curves, backbone, side, config, history);
+    return new ReportModel(
+        "Training of " + backbone + (with ? " with LLM4MSR" : " alone"),
+        dataLine(),
+        List.of(),
+        List.of(new Result(backbone, 1, rows, all)),
+        curves,
+        with ? userMap() : null,
+        settings(config, Long.toString(config.training().seed())),
+        LIMITS);
+  }
+
+  /**
+   * Of a comparison.
+   *
+   * @param notices what the reader must know before believing a number
+   */
+  public ReportModel comparison(
+      String title, List<String> notices, Comparison comparison, ComparisonRuns runs) {
+    List<Result> results = new ArrayList<>();
+    List<Curve> curves = new ArrayList<>();
+    boolean compares = comparison.arms().contains(Arm.WITH);
+    for (BackboneKind backbone : comparison.backbones()) {
+      List<Row> rows = new ArrayList<>();
+      scenarios.forEach(scenario -> rows.add(row(comparison, backbone, scenario)));
+      Row overall = row(comparison, backbone, RunMetrics.OVERALL);
+      results.add(new Result(name(backbone), comparison.seeds().size(), rows, overall));
+      for (long seed : comparison.seeds()) {
+        for (Side side : compares ? Side.values() : new Side[] {Side.WITHOUT}) {
+          Arm arm = side == Side.WITH ? Arm.WITH : Arm.WITHOUT;
+          RunDirectory directory = runs.directory(new Key(backbone, arm, seed));
+          addCurve(curves, name(backbone), side, directory.config(), directory.history());
+        }
+      }
+    }
+    Arm last = compares ? Arm.WITH : Arm.WITHOUT;
+    BackboneKind first = comparison.backbones().getFirst();
+    long seed = comparison.seeds().getFirst();
+    List<String> allNotices = new ArrayList<>(notices);
+    addFindings(allNotices, comparison);
+    return new ReportModel(
+        title,
+        dataLine(),
+        allNotices,
+        results,
+        curves,
+        compares ? userMap() : null,
+        settings(
+            runs.directory(new Key(first, last, seed)).config(),
+            seed + " to " + comparison.seeds().getLast()),
+        LIMITS);
+  }
+
+  /** What the controls and the slices say. */
+  private static void addFindings(List<String> notices, Comparison comparison) {
+    for (BackboneKind backbone : comparison.backbones()) {
+      if (comparison.arms().contains(Arm.WITH)) {
+        Sample thin = comparison.difference(backbone, Arm.WITH, RunMetrics.THIN_USERS, Measure.AUC);
+        notices.add(
+            "%s: on the test rows of users with fewer than %d training rows LLM4MSR changes the AUC by %s."
+                .formatted(name(backbone), RunMetrics.THIN_ROWS, signed(thin.mean())));
+      }
+      if (comparison.arms().contains(Arm.RANDOM)) {
+        Sample random =
+            comparison.difference(backbone, Arm.RANDOM, RunMetrics.OVERALL, Measure.AUC);
+        notices.add(
+            "%s, control: with random vectors in place of the language model's the AUC changes by %s. Only what goes beyond that is due to knowledge."
+                .formatted(name(backbone), signed(random.mean())));
+      }
+    }
+  }
+
+  private static String signed(double value) {
+    return Double.isFinite(value)
+        ? String.format(Locale.ROOT, "%+.4f", value)
+        : "an unknown amount";
+  }
+
+  /**
+   * Writes a report.
+   *
+   * @throws org.llm4msr.runtime.UserError if it cannot be written
+   */
+  public static void write(ReportModel model, Path file) {
+    try {
+      ReportWriter.write(model, file);
+    } catch (IOException e) {
+      throw FileErrors.writing(file, e);
+    }
+  }
+
+  private Row row(Comparison comparison, BackboneKind backbone, String part) {
+    Scores with = null;
+    double p = Double.NaN;
+    if (comparison.arms().contains(Arm.WITH)) {
+      with = scores(comparison, backbone, Arm.WITH, part);
+      p = comparison.difference(backbone, Arm.WITH, part, Measure.AUC).tTest();
+    }
+    return row(part, scores(comparison, backbone, Arm.WITHOUT, part), with, p);
+  }
+
+  private Row row(String part, Scores without, Scores with, double p) {
+    int scenario = scenarios.indexOf(part);
+    long[] sizes = new long[counts.length];
+    for (int i = 0; i < counts.length; i++) {
+      for (int s = 0; s < scenarios.size(); s++) {
+        sizes[i] += scenario < 0 || scenario == s ? counts[i][s] : 0;
+      }
+    }
+    return new Row(part, sizes[0], sizes[1], sizes[2], without, with, p);
+  }
+
+  private static Scores scores(Comparison comparison, BackboneKind backbone, Arm arm, String part) {
+    Sample auc = comparison.sample(backbone, arm, part, Measure.AUC);
+    return new Scores(
+        auc.mean(),
+        auc.deviation(),
+        comparison.sample(backbone, arm, part, Measure.LOGLOSS).mean(),
+        comparison.sample(backbone, arm, part, Measure.GAUC).mean());
+  }
+
+  private static Scores scores(Values values) {
+    return new Scores(values.auc(), Double.NaN, values.logLoss(), values.gauc());
+  }
+
+  private static void addCurve(
+      List<Curve> curves,
+      String backbone,
+      Side side,
+      RunConfig config,
+      List<HistoryEntry> history) {
+    List<Epoch> epochs =
+        history.stream().map(entry -> new Epoch(entry.trainLoss(), entry.validAuc())).toList();
+    int best = config.training().stopMetric().best(history);
+    if (best >= 0) {
+      curves.add(new Curve(backbone, side, "seed " + config.training().seed(), epochs, best));
+    }
+  }
+
+  private UserMap userMap() {
+    KnowledgeVectors knowledge = inputs.knowledge();
+    List<float[]> vectors = new ArrayList<>();
+    List<long[]> rows = new ArrayList<>();
+    long[][] rowsOfUser = new long[dataset.users()][scenarios.size()];
+    for (int row : dataset.rowsOf(Split.TRAIN)) {
+      rowsOfUser[dataset.user(row)][dataset.scenario(row)]++;
+    }
+    for (int user = 0; user < dataset.users(); user++) {
+      float[] vector = new float[knowledge.width()];
+      if (knowledge.read(PromptIds.user(dataset, Folds.NONE, user), vector)) {
+        vectors.add(vector);
+        rows.add(rowsOfUser[user]);
+      }
+    }
+    return UserMap.of(vectors.toArray(float[][]::new), rows.toArray(long[][]::new), scenarios);
+  }
+
+  private String dataLine() {
+    return String.format(
+        Locale.ROOT,
+        "%s: %,d rows, %,d users, %,d items, %d scenarios; %,d rows to train on, %,d to test",
+        dataset.name(),
+        dataset.rows(),
+        dataset.users(),
+        dataset.items(),
+        scenarios.size(),
+        dataset.count(Split.TRAIN),
+        dataset.count(Split.TEST));
+  }
+
+  private static String name(BackboneKind backbone) {
+    return backbone.name().toLowerCase(Locale.ROOT);
+  }
+
+  /** The configuration, one setting a line as in {@code config.yaml}. */
+  private static List<Setting> settings(RunConfig config, String seeds) {
+    List<Setting> settings = new ArrayList<>();
+    settings.add(new Setting("seeds", seeds));
+    config.flat().forEach((name, value) -> settings.add(new Setting(name, value)));
+    return settings;
+  }
+}

@@ -1,0 +1,140 @@
+package org.llm4msr.app.run;
+
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.llm4msr.model.checkpoint.FileErrors;
+import org.llm4msr.model.training.TrainingConfig;
+import org.llm4msr.runtime.UserError;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.MapperFeature;
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.cfg.EnumFeature;
+import tools.jackson.databind.cfg.MapperBuilder;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.dataformat.yaml.YAMLMapper;
+import tools.jackson.dataformat.yaml.YAMLWriteFeature;
+
+/**
+ * Everything that a run needs to be repeated; {@code config.yaml} of a run directory.
+ *
+ * @param knowledge null where the model reads none
+ */
+public record RunConfig(
+    DataSource data,
+    KnowledgeSource knowledge,
+    ModelSettings model,
+    TrainingConfig training,
+    Environment environment) {
+
+  /**
+   * @param file the description
+   * @param folder what relative paths in it start from
+   * @param checksum of the rows, splits and vocabularies that were read
+   */
+  public record DataSource(String file, String folder, String checksum) {}
+
+  /**
+   * @param file the vectors
+   * @param checksum SHA-256 of the file
+   * @param folds into which training rows were divided when the prompts were made; 0 for none
+   * @param random whether each vector was replaced by a random one of the same length (a control)
+   */
+  public record KnowledgeSource(String file, String checksum, int folds, boolean random) {}
+
+  /**
+   * Where a run took place.
+   *
+   * @param version of llm4msr
+   */
+  public record Environment(
+      String version, String java, String system, String device, String description, int threads) {}
+
+  /** What decides the result; paths and versions do not. */
+  private record Identity(
+      String data,
+      String knowledge,
+      int folds,
+      boolean random,
+      ModelSettings model,
+      TrainingConfig training,
+      String device) {}
+
+  private static final JsonMapper JSON = configured(JsonMapper.builder()).build();
+  private static final YAMLMapper YAML =
+      configured(YAMLMapper.builder())
+          .disable(YAMLWriteFeature.WRITE_DOC_START_MARKER)
+          .enable(YAMLWriteFeature.MINIMIZE_QUOTES)
+          .build();
+
+  private static <B extends MapperBuilder<?, B>> B configured(B builder) {
+    return builder
+        .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+        .enable(EnumFeature.WRITE_ENUMS_TO_LOWERCASE)
+        .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
+        .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
+        .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+        .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+        .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
+  }
+
+  /** A digest of everything that decides the result, on whatever path it lies. */
+  public String fingerprint() {
+    Identity identity =
+        new Identity(
+            data.checksum,
+            knowledge == null ? "" : knowledge.checksum,
+            knowledge == null ? 0 : knowledge.folds,
+            knowledge != null && knowledge.random,
+            model,
+            training,
+            environment.device);
+    MessageDigest digest = Checksums.sha256();
+    digest.update(JSON.writeValueAsBytes(identity));
+    return Checksums.hex(digest);
+  }
+
+  /** Every setting by its path, such as {@code training.batch_size}. */
+  Map<String, String> flat() {
+    Map<String, String> flat = new LinkedHashMap<>();
+    flatten("", JSON.valueToTree(this), flat);
+    return flat;
+  }
+
+  private static void flatten(String path, JsonNode node, Map<String, String> flat) {
+    if (node.isObject()) {
+      String prefix = path.isEmpty() ? "" : path + ".";
+      node.properties().forEach(entry -> flatten(prefix + entry.getKey(), entry.getValue(), flat));
+    } else if (!node.isNull()) {
+      flat.put(path, node.isString() ? node.stringValue() : node.toString());
+    }
+  }
+
+  /** The content of {@code config.yaml}. */
+  public String toYaml() {
+    return "# Everything needed to repeat this run.\n" + YAML.writeValueAsString(this);
+  }
+
+  /**
+   * Reads a {@code config.yaml}.
+   *
+   * @throws UserError if it is missing or was not written by {@link #toYaml}
+   */
+  public static RunConfig read(Path file) {
+    FileErrors.requireFile(file);
+    try {
+      RunConfig config = YAML.readValue(file, RunConfig.class);
+      if (config.data == null || config.model == null || config.training == null) {
+        throw new UserError(file + ": data, model or training is missing");
+      }
+      return config;
+    } catch (JacksonException e) {
+      String problem = e.getOriginalMessage().lines().findFirst().orElse("malformed");
+      int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
+      throw new UserError(file + ":" + line + ": not a run's configuration: " + problem, e);
+    }
+  }
+}

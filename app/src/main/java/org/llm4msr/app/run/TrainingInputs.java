@@ -1,0 +1,132 @@
+package org.llm4msr.app.run;
+
+import java.nio.file.Path;
+import org.llm4msr.app.data.DataDescription;
+import org.llm4msr.app.data.DatasetLoader;
+import org.llm4msr.app.run.ModelSettings.MetaLevels;
+import org.llm4msr.app.run.RunConfig.DataSource;
+import org.llm4msr.app.run.RunConfig.KnowledgeSource;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.training.KnowledgeTables;
+import org.llm4msr.model.training.KnowledgeVectors;
+import org.llm4msr.model.training.RandomVectors;
+import org.llm4msr.runtime.UserError;
+
+/** What runs read: a data set, and knowledge where there is some. Loaded once for many runs. */
+public final class TrainingInputs implements AutoCloseable {
+  /** Of the control's random vectors; the same in every run, as the real vectors are. */
+  private static final long RANDOM_SEED = 1;
+
+  private final Dataset dataset;
+  private final DataSource dataSource;
+  private final SafetensorsKnowledge knowledge;
+  private final String knowledgeFile;
+  private final String knowledgeChecksum;
+  private final int folds;
+
+  private TrainingInputs(Dataset dataset, DataSource dataSource, Path knowledgePath, int folds) {
+    this.folds = folds;
+    this.dataset = dataset;
+    this.dataSource = dataSource;
+    if (knowledgePath == null) {
+      knowledge = null;
+      knowledgeFile = null;
+      knowledgeChecksum = null;
+    } else {
+      knowledgeFile = absolute(knowledgePath);
+      knowledgeChecksum = Checksums.of(knowledgePath);
+      knowledge = SafetensorsKnowledge.open(knowledgePath);
+    }
+  }
+
+  private static String absolute(Path path) {
+    return path.toAbsolutePath().normalize().toString();
+  }
+
+  /**
+   * Reads a data set's description and files.
+   *
+   * @param knowledge null for none
+   * @param folds into which training rows were divided when the prompts were made; 0 for none
+   * @throws UserError if anything is wrong with the files
+   */
+  public static TrainingInputs load(Path data, Path knowledge, int folds) {
+    return load(DataDescription.read(data), knowledge, folds);
+  }
+
+  private static TrainingInputs load(DataDescription description, Path knowledge, int folds) {
+    Dataset dataset = DatasetLoader.load(description);
+    DataSource source =
+        new DataSource(
+            absolute(description.file()), absolute(description.folder()), Checksums.of(dataset));
+    return new TrainingInputs(dataset, source, knowledge, folds);
+  }
+
+  /**
+   * Reads what a run was trained on.
+   *
+   * @throws UserError if it is not what it was then
+   */
+  public static TrainingInputs of(RunConfig config) {
+    Path file = Path.of(config.data().file());
+    KnowledgeSource source = config.knowledge();
+    TrainingInputs inputs =
+        load(
+            DataDescription.read(file, Path.of(config.data().folder())),
+            source == null ? null : Path.of(source.file()),
+            source == null ? 0 : source.folds());
+    if (!inputs.dataSource.checksum().equals(config.data().checksum())) {
+      inputs.close();
+      throw new UserError(file + ": the data have changed since the run; train again");
+    }
+    if (source != null && !source.checksum().equals(inputs.knowledgeChecksum)) {
+      inputs.close();
+      throw new UserError(source.file() + ": the vectors have changed since the run; train again");
+    }
+    return inputs;
+  }
+
+  public Dataset dataset() {
+    return dataset;
+  }
+
+  /** For a run's configuration. */
+  public DataSource dataSource() {
+    return dataSource;
+  }
+
+  /** Whether there is knowledge. */
+  public boolean hasKnowledge() {
+    return knowledge != null;
+  }
+
+  /** The vectors; null without knowledge. */
+  public KnowledgeVectors knowledge() {
+    return knowledge;
+  }
+
+  /** For a run's configuration; null where the model reads no knowledge. */
+  public KnowledgeSource knowledgeSource(MetaLevels levels, boolean random) {
+    return levels == MetaLevels.OFF
+        ? null
+        : new KnowledgeSource(knowledgeFile, knowledgeChecksum, folds, random);
+  }
+
+  /** The vectors as a run's model wants them; null where it reads none. */
+  public KnowledgeTables knowledgeFor(RunConfig config) {
+    if (config.model().meta() == MetaLevels.OFF) {
+      return null;
+    }
+    KnowledgeVectors vectors =
+        config.knowledge().random() ? new RandomVectors(knowledge, RANDOM_SEED) : knowledge;
+    return new KnowledgeTables(vectors, new Folds(folds), config.model().normalize());
+  }
+
+  @Override
+  public void close() {
+    if (knowledge != null) {
+      knowledge.close();
+    }
+  }
+}

@@ -1,0 +1,133 @@
+package org.llm4msr.app.run;
+
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import org.llm4msr.app.command.Progress;
+import org.llm4msr.model.data.Split;
+import org.llm4msr.model.training.HistoryEntry;
+import org.llm4msr.model.training.ModelFile;
+import org.llm4msr.model.training.Predictions;
+import org.llm4msr.model.training.Trainer;
+import org.llm4msr.model.training.TrainingListener;
+import org.llm4msr.runtime.backend.Backend;
+
+/** Trains one model and leaves a run directory. */
+public final class TrainingRun {
+  private final TrainingInputs inputs;
+  private final Backend backend;
+  private final PrintWriter err;
+
+  /**
+   * @param err where progress goes
+   */
+  public TrainingRun(TrainingInputs inputs, Backend backend, PrintWriter err) {
+    this.inputs = inputs;
+    this.backend = backend;
+    this.err = err;
+  }
+
+  /**
+   * Trains, or goes on where an interrupted run with the same configuration stopped.
+   *
+   * @param force whether a run that is in the folder may be replaced
+   * @param stop asked after each step
+   * @return false if it was stopped, with a checkpoint left behind
+   * @throws org.llm4msr.runtime.UserError as {@link RunDirectory#begin} and {@link Trainer} say
+   */
+  public boolean run(
+      RunConfig config, RunDirectory directory, boolean force, BooleanSupplier stop) {
+    try (RunDirectory.Session session = directory.begin(config, force);
+        Trainer trainer =
+            new Trainer(
+                backend,
+                inputs.dataset(),
+                inputs.knowledgeFor(config),
+                config.model().toConfig(),
+                config.training())) {
+      trainer.checkpointTo(directory.file(RunDirectory.CHECKPOINT), config.fingerprint());
+      if (session.resumes()) {
+        trainer.resume();
+        err.printf("%s: going on at step %d%n", directory.path(), trainer.step());
+      }
+      if (trainer.usersWithoutVector() > 0) {
+        err.printf(
+            "knowledge: %d users have no vector; they use zeros%n", trainer.usersWithoutVector());
+      }
+      err.flush();
+      try (Listener listener = new Listener(directory, trainer)) {
+        if (trainer.fit(listener, stop) == Trainer.Outcome.INTERRUPTED) {
+          return false;
+        }
+      }
+      finish(config, directory, trainer);
+      return true;
+    }
+  }
+
+  private void finish(RunConfig config, RunDirectory directory, Trainer trainer) {
+    Predictions predictions = trainer.predict(Split.TEST);
+    ModelFile.write(
+        directory.file(RunDirectory.MODEL),
+        trainer.model(),
+        trainer.parameters(),
+        Map.of("format", "llm4msr"));
+    PredictionsFile.write(directory.file(RunDirectory.PREDICTIONS), predictions);
+    directory.writeHistory(trainer.history());
+    RunMetrics metrics = RunMetrics.of(predictions);
+    ReportBuilder.write(
+        new ReportBuilder(inputs).run(config, metrics, trainer.history()),
+        directory.file(RunDirectory.REPORT));
+    directory.write(RunDirectory.METRICS, metrics.toJson().toPrettyString() + "\n");
+    directory.deleteCheckpoint();
+  }
+
+  /** Shows progress and keeps the history file up to date. */
+  private final class Listener implements TrainingListener, AutoCloseable {
+    private final RunDirectory directory;
+    private final Trainer trainer;
+    private Progress progress;
+    private int epoch;
+
+    private Listener(RunDirectory directory, Trainer trainer) {
+      this.directory = directory;
+      this.trainer = trainer;
+    }
+
+    @Override
+    public void onStep(int currentEpoch, long rowsDone, long rows, double loss) {
+      if (progress == null || currentEpoch != epoch) {
+        close();
+        epoch = currentEpoch;
+        progress = Progress.start(err, "epoch " + epoch, rows);
+      }
+      progress.update(rowsDone);
+    }
+
+    @Override
+    public void onEvaluation(HistoryEntry entry, boolean best) {
+      close();
+      progress = null;
+      directory.writeHistory(trainer.history());
+      err.printf(
+          Locale.ROOT,
+          "epoch %d, step %d: train loss %.4f, valid AUC %.4f, valid LogLoss %.4f, %,.0f samples/s%s%n",
+          entry.epoch(),
+          entry.step(),
+          entry.trainLoss(),
+          entry.validAuc(),
+          entry.validLogLoss(),
+          entry.samplesPerSecond(),
+          best ? ", best so far" : "");
+      err.flush();
+    }
+
+    @Override
+    public void close() {
+      if (progress != null) {
+        progress.close();
+      }
+    }
+  }
+}

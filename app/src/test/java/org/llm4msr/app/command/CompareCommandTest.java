@@ -1,0 +1,100 @@
+package org.llm4msr.app.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.llm4msr.app.run.TinyShop;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class CompareCommandTest {
+  @TempDir private Path folder;
+
+  private String[] compare(TinyShop shop, String... more) {
+    List<String> args =
+        new ArrayList<>(
+            List.of("compare", "--data", shop.data(), "--out", folder.resolve("c").toString()));
+    args.addAll(List.of("--device", "reference", "--batch-size", "128", "--epochs", "2"));
+    args.addAll(List.of("--lr", "0.01", "--hidden", "12", "--embedding-dim", "6"));
+    args.addAll(List.of(more));
+    return args.toArray(String[]::new);
+  }
+
+  @Test
+  void everyArmRunsOverEverySeedOnceAndTheTableAgreesWithTheRuns() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    String[] args =
+        compare(
+            shop,
+            "--knowledge",
+            shop.knowledge(),
+            "--controls",
+            "--seeds",
+            "2",
+            "--backbones",
+            "star,sharedbottom",
+            "--json");
+    CommandLineRun run = CommandLineRun.of(args);
+    assertThat(run.exitCode()).isZero();
+    JsonNode json = JsonMapper.shared().readTree(folder.resolve("c/compare.json"));
+    assertThat(JsonMapper.shared().readTree(run.out())).isEqualTo(json);
+    assertThat(json.at("/sparsest_scenario").stringValue()).isEqualTo("store");
+    for (String backbone : List.of("star", "sharedbottom")) {
+      for (String part : List.of("overall", "scenarios/web", "scenarios/store")) {
+        double[] without = auc(backbone, "without", part);
+        double[] with = auc(backbone, "with", part);
+        JsonNode result =
+            json.at("/backbones/" + backbone + "/" + part.replace("scenarios/", "") + "/auc");
+        assertThat(result.at("/without/mean").asDouble())
+            .isEqualTo((without[0] + without[1]) / 2, offset(1e-12));
+        double difference = (with[0] - without[0] + with[1] - without[1]) / 2;
+        assertThat(result.at("/with/difference/mean").asDouble())
+            .isEqualTo(difference, offset(1e-12));
+        assertThat(result.at("/random/values")).hasSize(2);
+      }
+    }
+    String report = Files.readString(folder.resolve("c/report.html"));
+    assertThat(report).contains("sharedbottom", "random vectors", "store");
+
+    FileTime before =
+        Files.getLastModifiedTime(folder.resolve("c/star-with-seed1/model.safetensors"));
+    assertThat(CommandLineRun.of(args).exitCode()).isZero();
+    assertThat(Files.getLastModifiedTime(folder.resolve("c/star-with-seed1/model.safetensors")))
+        .isEqualTo(before);
+    CommandLineRun table = CommandLineRun.of(Arrays.copyOf(args, args.length - 1));
+    assertThat(table.out())
+        .contains("star, 2 seeds", "RelaImpr", "random vectors", "users_under_20_train_rows");
+    CommandLineRun other = CommandLineRun.of(compare(shop, "--seeds", "2", "--patience", "1"));
+    assertThat(other.exitCode()).isEqualTo(1);
+    assertThat(other.err()).contains("star-without-seed1", "other settings");
+  }
+
+  private double[] auc(String backbone, String arm, String part) {
+    double[] values = new double[2];
+    for (int seed = 1; seed <= 2; seed++) {
+      Path run = folder.resolve("c/" + backbone + "-" + arm + "-seed" + seed);
+      JsonNode metrics = JsonMapper.shared().readTree(run.resolve("metrics.json"));
+      values[seed - 1] = metrics.at("/" + part + "/auc").asDouble();
+    }
+    return values;
+  }
+
+  @Test
+  void withoutKnowledgeTheBackbonesAreComparedAlone() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    CommandLineRun run = CommandLineRun.of(compare(shop, "--seeds", "1"));
+    assertThat(run.exitCode()).isZero();
+    assertThat(run.out()).contains("star, 1 seed").doesNotContain("with LLM4MSR");
+    CommandLineRun controls = CommandLineRun.of(compare(shop, "--controls"));
+    assertThat(controls.err()).contains("--controls: needs --knowledge");
+  }
+}
