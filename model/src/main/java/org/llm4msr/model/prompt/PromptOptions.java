@@ -19,7 +19,7 @@ public record PromptOptions(
   public static final int DEFAULT_MAX_CHARS = 900;
 
   public static final PromptOptions DEFAULT =
-      new PromptOptions(Language.EN, DEFAULT_MAX_CHARS, 8, 6, PrivacyPolicy.DEFAULT);
+      new PromptOptions(Language.EN, DEFAULT_MAX_CHARS, 12, 6, PrivacyPolicy.DEFAULT);
 
   public PromptOptions {
     if (maxChars < LEAST_CHARS || titles < 0 || categories < 0) {
