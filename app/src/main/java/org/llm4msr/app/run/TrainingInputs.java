@@ -8,6 +8,7 @@ import org.llm4msr.app.run.RunConfig.DataSource;
 import org.llm4msr.app.run.RunConfig.KnowledgeSource;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.knowledge.KnowledgeFile;
 import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.KnowledgeVectors;
 import org.llm4msr.model.training.RandomVectors;
@@ -20,7 +21,7 @@ public final class TrainingInputs implements AutoCloseable {
 
   private final Dataset dataset;
   private final DataSource dataSource;
-  private final SafetensorsKnowledge knowledge;
+  private final KnowledgeFile knowledge;
   private final String knowledgeFile;
   private final String knowledgeChecksum;
   private final int folds;
@@ -36,7 +37,7 @@ public final class TrainingInputs implements AutoCloseable {
     } else {
       knowledgeFile = absolute(knowledgePath);
       knowledgeChecksum = Checksums.of(knowledgePath);
-      knowledge = SafetensorsKnowledge.open(knowledgePath);
+      knowledge = KnowledgeFile.open(knowledgePath);
     }
   }
 
