@@ -6,6 +6,7 @@ import java.util.stream.Collectors;
 import org.llm4msr.app.command.CompareCommand;
 import org.llm4msr.app.command.DevicesCommand;
 import org.llm4msr.app.command.EvaluateCommand;
+import org.llm4msr.app.command.PromptsCommand;
 import org.llm4msr.app.command.TrainCommand;
 import org.llm4msr.runtime.UserError;
 import picocli.CommandLine;
@@ -31,7 +32,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
     footer = {
       "",
       "Examples:",
-      "  llm4msr help COMMAND",
+      "  llm4msr devices",
+      "  llm4msr prompts --data D.yaml --out P.jsonl",
+      "  llm4msr help prompts",
       "",
       "Exit codes: 0 success, 1 failure (one line says why), 2 wrong usage.",
       "Environment:",
@@ -40,6 +43,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     },
     subcommands = {
       HelpCommand.class,
+      PromptsCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
       CompareCommand.class,

@@ -45,6 +45,8 @@ public final class AtomicFile implements AutoCloseable {
               StandardOpenOption.CREATE,
               StandardOpenOption.TRUNCATE_EXISTING,
               StandardOpenOption.WRITE);
+      // Ctrl-C must leave no trace either; after a commit there is nothing of this name.
+      temporary.toFile().deleteOnExit();
       return new AtomicFile(target, temporary, channel);
     } catch (IOException e) {
       throw FileErrors.writing(target, e);

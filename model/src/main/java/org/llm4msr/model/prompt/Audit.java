@@ -9,33 +9,35 @@ public final class Audit {
 
   /** Something that the gate did. */
   public enum Finding {
-    EMAIL("[email]"),
-    LINK("[link]"),
-    CARD("[card]"),
-    PHONE("[phone]"),
-    NUMBER("[number]"),
-    TOKEN("[token]"),
-    /** A user's or an item's own id. */
-    IDENTIFIER("[id]"),
-    /** A word that the policy lists. */
-    TERM("[removed]"),
-    /** A title that too few share: its categories speak for it. */
-    TITLE_OF_SMALL_GROUP(""),
-    CATEGORY_OF_SMALL_GROUP(""),
-    /** A fact about users that too few share; counted per user. */
-    USER_FACT_OF_SMALL_GROUP(""),
-    /** A prompt that was longer than allowed. */
-    SHORTENED("");
+    EMAIL("[email]", "e-mail addresses replaced"),
+    LINK("[link]", "links replaced"),
+    CARD("[card]", "payment card numbers replaced"),
+    PHONE("[phone]", "phone numbers replaced"),
+    NUMBER("[number]", "long numbers replaced"),
+    TOKEN("[token]", "keys and session ids replaced"),
+    IDENTIFIER("[id]", "ids of users or items replaced"),
+    TERM("[removed]", "listed words replaced"),
+    TITLE_OF_SMALL_GROUP("", "titles that too few users share, left out"),
+    CATEGORY_OF_SMALL_GROUP("", "categories that too few users share, left out"),
+    USER_FACT_OF_SMALL_GROUP("", "facts about users that too few share, left out"),
+    SHORTENED("", "prompts cut to the allowed length");
 
     private final String replacement;
+    private final String description;
 
-    Finding(String replacement) {
+    Finding(String replacement, String description) {
       this.replacement = replacement;
+      this.description = description;
     }
 
     /** What stands in place of it, empty where nothing does. */
     String replacement() {
       return replacement;
+    }
+
+    /** What was done, in words. */
+    public String description() {
+      return description;
     }
 
     /** The name in reports, such as {@code title_of_small_group}. */

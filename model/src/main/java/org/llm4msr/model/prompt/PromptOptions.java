@@ -32,4 +32,8 @@ public record PromptOptions(
   public PromptOptions withLanguage(Language other) {
     return new PromptOptions(other, maxChars, titles, categories, privacy);
   }
+
+  public PromptOptions withMaxChars(int other) {
+    return new PromptOptions(language, other, titles, categories, privacy);
+  }
 }

@@ -1,0 +1,124 @@
+package org.llm4msr.app.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.llm4msr.app.Main;
+import org.llm4msr.app.demo.DemoWorld;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class PromptsCommandTest {
+  private static final int USERS = 60;
+
+  @TempDir Path folder;
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  private int run(String... args) {
+    List<String> all = new ArrayList<>(List.of("prompts", "--data", yaml().toString()));
+    all.addAll(List.of(args));
+    return Main.run(
+        all.toArray(String[]::new), new PrintWriter(out, true), new PrintWriter(err, true));
+  }
+
+  private Path yaml() {
+    try {
+      DemoWorld.generate(5, USERS, 6_000).write(folder.resolve("world"));
+      try (Stream<Path> files = Files.list(folder.resolve("world"))) {
+        return files.filter(f -> f.toString().endsWith(".yaml")).findFirst().orElseThrow();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private List<JsonNode> lines(Path file) throws IOException {
+    return Files.readAllLines(file).stream().map(JsonMapper.shared()::readTree).toList();
+  }
+
+  private List<String> filesInFolder() throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.map(f -> f.getFileName().toString()).filter(f -> !f.equals("world")).toList();
+    }
+  }
+
+  @Test
+  void writesALinePerScenarioAndUser() throws IOException {
+    Path file = folder.resolve("p.jsonl");
+    assertThat(run("--out", file.toString())).as(err.toString()).isZero();
+    List<JsonNode> lines = lines(file);
+    assertThat(lines).hasSize(4 + USERS);
+    assertThat(lines).extracting(line -> line.get("id").stringValue()).doesNotHaveDuplicates();
+    assertThat(lines.getFirst().get("id").stringValue()).isEqualTo("scenario/web_shop");
+    assertThat(lines.getFirst().get("text").stringValue()).contains("This one is: Web shop.");
+    assertThat(lines)
+        .allSatisfy(line -> assertThat(line.get("text").stringValue()).hasSizeBetween(1, 900));
+    assertThat(out.toString()).contains("64 prompts for 4 scenarios and 60 users");
+    assertThat(filesInFolder()).containsExactly("p.jsonl");
+  }
+
+  @Test
+  void languageLengthAndFoldsCanBeChosen() throws IOException {
+    Path file = folder.resolve("p.jsonl");
+    String[] args = {
+      "--out", file.toString(), "--language", "ja", "--folds", "2", "--max-chars", "300", "--json"
+    };
+    assertThat(run(args)).as(err.toString()).isZero();
+    List<JsonNode> lines = lines(file);
+    assertThat(lines).hasSize(4 + 3 * USERS);
+    assertThat(lines.getFirst().get("text").stringValue()).contains("ウェブショップ");
+    assertThat(lines).anyMatch(line -> line.get("id").stringValue().endsWith("#fold2"));
+    assertThat(lines).allMatch(line -> line.get("text").stringValue().length() <= 300);
+    JsonNode report = JsonMapper.shared().readTree(out.toString());
+    assertThat(report.get("prompts").intValue()).isEqualTo(4 + 3 * USERS);
+    assertThat(report.get("privacy").get("min_group").intValue()).isEqualTo(5);
+    assertThat(report.get("findings").get("identifier").intValue()).isZero();
+  }
+
+  @Test
+  void aFileThatIsThereIsReplacedByForceOnly() throws IOException {
+    Path file = Files.writeString(folder.resolve("p.jsonl"), "precious");
+    assertThat(run("--out", file.toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("exists already").contains("--force");
+    assertThat(file).hasContent("precious");
+    assertThat(run("--out", file.toString(), "--force")).isZero();
+    assertThat(lines(file)).hasSize(4 + USERS);
+  }
+
+  @Test
+  void failuresAreOneLineAndLeaveNothingBehind() throws IOException {
+    Path nowhere = folder.resolve("none").resolve("p.jsonl");
+    assertThat(run("--out", nowhere.toString())).isEqualTo(1);
+    assertThat(err.toString().lines())
+        .singleElement()
+        .asString()
+        .contains("cannot write: there is no folder");
+    assertThat(filesInFolder()).isEmpty();
+  }
+
+  @Test
+  void wrongOptionsAreWrongUsage() {
+    assertThat(run()).isEqualTo(2);
+    assertThat(run("--out", "x", "--folds", "1")).isEqualTo(2);
+    assertThat(run("--out", "x", "--max-chars", "10")).isEqualTo(2);
+    assertThat(run("--out", "x", "--language", "fr")).isEqualTo(2);
+    assertThat(err.toString()).contains("--folds: expected 0 or at least 2");
+  }
+
+  @Test
+  void theHelpShowsExamples() {
+    assertThat(run("--help")).isZero();
+    assertThat(out.toString()).contains("Examples:", "--folds");
+  }
+}
