@@ -131,9 +131,9 @@ INLINE void pack_straight(const void *base, int64_t ld, const int32_t *inner, in
 
 static void pack_a(const gemm *g, int64_t first, int64_t count, int64_t p0, int64_t kc, float *dst) {
     if (g->trans_a)
-        pack_straight(g->a, g->lda, g->inner, first, count, p0, kc, L4M_F32, dst, count);
+        pack_straight(g->a, g->lda, g->inner_a, first, count, p0, kc, L4M_F32, dst, count);
     else
-        pack_transposed(g->a, g->lda, g->rows, first, count, p0, kc, L4M_F32, dst, count);
+        pack_transposed(g->a, g->lda, g->rows_a, first, count, p0, kc, L4M_F32, dst, count);
 }
 
 INLINE void pack_b_typed(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, const int32_t type,
@@ -142,9 +142,9 @@ INLINE void pack_b_typed(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_
         for (int64_t v = 0; v < n; v += VL)
             pack_transposed(g->b, g->ldb, NULL, j + v, l4m_min(VL, n - v), p0, kc, type, dst + v, NR);
     else if (n == NR)
-        pack_straight(g->b, g->ldb, g->inner, j, NR, p0, kc, type, dst, NR);
+        pack_straight(g->b, g->ldb, g->inner_b, j, NR, p0, kc, type, dst, NR);
     else
-        pack_straight(g->b, g->ldb, g->inner, j, n, p0, kc, type, dst, NR);
+        pack_straight(g->b, g->ldb, g->inner_b, j, n, p0, kc, type, dst, NR);
 }
 
 static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *dst) {
@@ -177,10 +177,9 @@ void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, c
 }
 
 size_t ISA(gemm_scratch)(int64_t rows, int64_t k) {
-    int64_t kc = l4m_round_up(l4m_min(k, KC), VL) + 1;
-    int64_t r = l4m_min(rows, GEMM_MAX_ROWS);
-    int64_t panels = l4m_ceil_div(r, MR) + 1;
-    return (size_t)(r * kc + panels * 2 * VL + kc * NR + 2 * VL + (MR + 1) * NR + 64) * sizeof(float);
+    int64_t kc = l4m_min(k, KC), r = l4m_min(rows, GEMM_MAX_ROWS), panels = l4m_ceil_div(r, MR);
+    int64_t tile = MR * NR, b = l4m_round_up((kc + 1) * NR, 16);
+    return (size_t)(tile + b + (r + MR) * kc + panels * (VL + 16)) * sizeof(float);
 }
 
 static int64_t panel_stride(int64_t mr, int64_t kc) { return l4m_round_up(mr * kc + VL, 16); }
@@ -190,31 +189,35 @@ static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_
     int64_t rows = i1 - i0, panels = l4m_ceil_div(rows, MR), mr = l4m_ceil_div(rows, panels);
     int64_t blocks = l4m_max(1, l4m_ceil_div(g->k, KC)), kc_max = l4m_ceil_div(g->k, blocks);
     panels = l4m_ceil_div(rows, mr);
+    // A residual that is C itself is what the tiles add to.
+    int in_place = g->residual == g->c;
     float *tile = scratch, *b = tile + MR * NR, *a = b + l4m_round_up((kc_max + 1) * NR, 16);
     for (int64_t block = 0, p0 = 0; block < blocks; block++, p0 += kc_max) {
         int64_t kc = l4m_min(kc_max, g->k - p0), stride = panel_stride(mr, kc);
         int last = block == blocks - 1;
-        int finish = last && (g->bias || g->residual || g->activation);
+        const float *residual = last && !in_place ? g->residual : NULL;
+        int adds = block > 0 || in_place;
+        int finish = last && (g->bias || residual || g->activation);
         for (int64_t q = 0; q < panels; q++)
             pack_a(g, i0 + q * mr, l4m_min(mr, rows - q * mr), p0, kc, a + q * stride);
         for (int64_t j = j0; j < j1; j += NR) {
             int64_t n = l4m_min(NR, j1 - j);
             pack_b(g, j, n, p0, kc, b);
-            int direct = n == NR && g->rows == NULL;
+            int direct = n == NR && g->rows_c == NULL;
             for (int64_t q = 0; q < panels; q++) {
                 int64_t i = i0 + q * mr, m = l4m_min(mr, rows - q * mr);
                 float *c = g->c + i * g->ldc + j;
                 if (direct)
-                    tiles[m](kc, a + q * stride, b, c, g->ldc, block > 0);
+                    tiles[m](kc, a + q * stride, b, c, g->ldc, adds);
                 else
                     tiles[m](kc, a + q * stride, b, tile, NR, 0);
                 if (direct && !finish) continue;
                 for (int64_t r = 0; r < m; r++) {
-                    int64_t row = g->rows ? g->rows[i + r] : i + r;
+                    int64_t row = g->rows_c ? g->rows_c[i + r] : i + r;
                     float *to = g->c + row * g->ldc + j;
                     ISA(gemm_epilogue)
-                    (direct ? to : tile + r * NR, !direct && block > 0 ? to : NULL,
-                     last && g->bias ? g->bias + j : NULL, last && g->residual ? g->residual + row * g->ldr + j : NULL,
+                    (direct ? to : tile + r * NR, !direct && adds ? to : NULL,
+                     last && g->bias ? g->bias + j : NULL, residual ? residual + row * g->ldr + j : NULL,
                      last ? g->activation : L4M_ACT_NONE, n, to);
                 }
             }
@@ -225,4 +228,30 @@ static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_
 void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, void *scratch) {
     for (int64_t i = i0; i < i1; i += GEMM_MAX_ROWS)
         rect_block(g, i, l4m_min(i + GEMM_MAX_ROWS, i1), j0, j1, scratch);
+}
+
+void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks) {
+    int64_t r = l4m_ceil_div(m, GEMM_MAX_ROWS), c = l4m_ceil_div(n, GEMM_MAX_COLS);
+    while (r * c < wanted) {
+        int64_t rows = m / r, cols = n / c;
+        if (cols >= 128 && cols >= rows)
+            c++;
+        else if (rows >= 64)
+            r++;
+        else if (cols >= 128)
+            c++;
+        else
+            break;
+    }
+    *row_chunks = r;
+    *col_chunks = c;
+}
+
+void ISA(gemm_grid_rect)(const gemm *g, int64_t m, int64_t n, int64_t row_chunks, int64_t col_chunks,
+                         int64_t chunk, void *scratch) {
+    int64_t r = chunk / col_chunks, c = chunk % col_chunks, tiles = l4m_ceil_div(n, 64);
+    int64_t j0 = 64 * l4m_chunk_start(tiles, col_chunks, c);
+    int64_t j1 = l4m_min(n, 64 * l4m_chunk_start(tiles, col_chunks, c + 1));
+    ISA(gemm_rect)
+    (g, l4m_chunk_start(m, row_chunks, r), l4m_chunk_start(m, row_chunks, r + 1), j0, j1, scratch);
 }

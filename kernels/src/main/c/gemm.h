@@ -4,9 +4,9 @@
 
 #include "vec.h"
 
-// C[i, j] = act(sum_p op(A)[i, p] op(B)[p, j] + bias[j] + residual[i, j]).
-// rows, when given, maps row i of an untransposed A, of C and of residual; inner maps p in a transposed A
-// and an untransposed B (sums over gathered rows: weight gradients). Both NULL: plain matrices.
+// C[i, j] = act(sum_p op(A)[i, p] op(B)[p, j] + bias[j] + residual[i, j]); the residual may be C itself.
+// Index maps, NULL for plain matrices: rows_a maps row i of an untransposed A, rows_c row i of C and of
+// residual; inner_a maps p in a transposed A, inner_b p in an untransposed B (sums over gathered rows).
 typedef struct {
     const float *a;
     int64_t lda;
@@ -22,12 +22,15 @@ typedef struct {
     int64_t ldr;
     int32_t activation;
     int64_t k;
-    const int32_t *rows;
-    const int32_t *inner;
+    const int32_t *rows_a;
+    const int32_t *rows_c;
+    const int32_t *inner_a;
+    const int32_t *inner_b;
 } gemm;
 
 // Rows that share one packed block of A.
 #define GEMM_MAX_ROWS 512
+#define GEMM_MAX_COLS 1024
 // At most this many rows go through the unpacked path, which reads B once and at the speed of memory.
 #define GEMM_SMALL_ROWS 8
 
@@ -39,6 +42,13 @@ void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j
 // [n, k] (by_row) or [k, n] with leading dimension ld. Writes sums to out[i * out_ld + j - j0].
 void ISA(gemm_small)(const float *const *x, int64_t m, const void *big, int64_t ld, int32_t by_row, int32_t type,
                      int64_t k, int64_t j0, int64_t j1, float *out, int64_t out_ld);
+
+// Into how many rectangles to cut an m x n product so that about `wanted` of them exist: large enough that
+// packing is cheap, small enough that C stays in L2.
+void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks);
+// The rectangle number `chunk` of such a grid.
+void ISA(gemm_grid_rect)(const gemm *g, int64_t m, int64_t n, int64_t row_chunks, int64_t col_chunks,
+                         int64_t chunk, void *scratch);
 
 // dst = act(src + add + bias + residual) over n values; add, bias and residual may be NULL.
 void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, const float *residual,

@@ -15,12 +15,8 @@ typedef struct {
 
 static void packed_chunk(void *context, int64_t chunk, int thread) {
     const job *w = context;
-    int64_t r = chunk / w->col_chunks, c = chunk % w->col_chunks;
-    int64_t tiles = l4m_ceil_div(w->n, 64);
-    ISA(gemm_rect)
-    (&w->g, l4m_chunk_start(w->m, w->row_chunks, r), l4m_chunk_start(w->m, w->row_chunks, r + 1),
-     64 * l4m_chunk_start(tiles, w->col_chunks, c),
-     l4m_min(w->n, 64 * l4m_chunk_start(tiles, w->col_chunks, c + 1)), l4m_pool_scratch(w->pool, thread));
+    ISA(gemm_grid_rect)
+    (&w->g, w->m, w->n, w->row_chunks, w->col_chunks, chunk, l4m_pool_scratch(w->pool, thread));
 }
 
 // Few rows of C: B is read in place.
@@ -84,30 +80,11 @@ static void small_path(job *w) {
     l4m_pool_run(w->pool, chunks, few_rows ? few_rows_chunk : few_cols_chunk, w);
 }
 
-// Rectangles large enough that packing is cheap, small enough that C stays in L2 and every thread has work.
-static void choose_grid(job *w) {
-    w->row_chunks = l4m_ceil_div(w->m, GEMM_MAX_ROWS);
-    w->col_chunks = l4m_ceil_div(w->n, 1024);
-    int64_t tiles = l4m_ceil_div(w->m, 64) * l4m_ceil_div(w->n, 64);
-    int64_t wanted = l4m_chunks(w->pool, tiles, (double)(w->m * w->n) / (double)tiles * (double)w->g.k);
-    while (w->row_chunks * w->col_chunks < wanted) {
-        int64_t rows = w->m / w->row_chunks, cols = w->n / w->col_chunks;
-        if (cols >= 128 && cols >= rows)
-            w->col_chunks++;
-        else if (rows >= 64)
-            w->row_chunks++;
-        else if (cols >= 128)
-            w->col_chunks++;
-        else
-            break;
-    }
-}
-
 int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int64_t n, int64_t k, const float *a,
                 int64_t lda, const void *b, int64_t ldb, int32_t b_type, const float *bias, const float *residual,
                 int64_t ldr, int32_t activation, float *c, int64_t ldc) {
     if (m == 0 || n == 0) return L4M_OK;
-    job w = {.g = {a, lda, trans_a, b, ldb, trans_b, b_type, c, ldc, bias, residual, ldr, activation, k, NULL, NULL},
+    job w = {.g = {a, lda, trans_a, b, ldb, trans_b, b_type, c, ldc, bias, residual, ldr, activation, k, NULL, NULL, NULL, NULL},
              .pool = pool,
              .m = m,
              .n = n};
@@ -118,7 +95,9 @@ int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int
     if (small) {
         small_path(&w);
     } else {
-        choose_grid(&w);
+        int64_t tiles = l4m_ceil_div(m, 64) * l4m_ceil_div(n, 64);
+        int64_t wanted = l4m_chunks(pool, tiles, (double)(m * n) / (double)tiles * (double)k);
+        ISA(gemm_grid)(m, n, wanted, &w.row_chunks, &w.col_chunks);
         l4m_pool_run(pool, w.row_chunks * w.col_chunks, packed_chunk, &w);
     }
     l4m_pool_end(pool);

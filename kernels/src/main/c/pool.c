@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "l4m.h"
+#include "rows.h"
 
 #define MAX_THREADS 1024
 #define SPINS 1500
@@ -155,10 +156,10 @@ int l4m_pool_destroy(l4m_pool *pool) {
 }
 
 static int grow(buffer *b, size_t bytes) {
-    if (bytes <= b->bytes) return L4M_OK;
+    if (bytes <= b->bytes && b->data != NULL) return L4M_OK;
     free(b->data);
     b->bytes = 0;
-    b->data = aligned_alloc(64, l4m_round_up(bytes, 64));
+    b->data = aligned_alloc(64, l4m_round_up(l4m_max(bytes, 64), 64));
     if (b->data == NULL) return L4M_OUT_OF_MEMORY;
     b->bytes = bytes;
     return L4M_OK;
@@ -210,4 +211,26 @@ int64_t l4m_chunks(const l4m_pool *p, int64_t items, double cost) {
     double total = (double)items * cost;
     if (p->threads == 1 || total < MIN_PARALLEL_COST || items <= 1) return items > 0 ? 1 : 0;
     return l4m_min(items, l4m_min(4 * (int64_t)p->threads, (int64_t)(total / (MIN_PARALLEL_COST / 4))));
+}
+
+typedef struct {
+    l4m_range range;
+    const void *context;
+    int64_t items, chunks;
+} ranges_job;
+
+static void ranges_chunk(void *context, int64_t chunk, int thread) {
+    (void)thread;
+    const ranges_job *w = context;
+    w->range(w->context, l4m_chunk_start(w->items, w->chunks, chunk), l4m_chunk_start(w->items, w->chunks, chunk + 1));
+}
+
+int l4m_ranges(l4m_pool *p, int64_t items, double cost, l4m_range range, const void *context) {
+    if (items == 0) return L4M_OK;
+    int code = l4m_pool_begin(p, 0, 0);
+    if (code != L4M_OK) return code;
+    ranges_job w = {range, context, items, l4m_chunks(p, items, cost)};
+    l4m_pool_run(p, w.chunks, ranges_chunk, &w);
+    l4m_pool_end(p);
+    return L4M_OK;
 }

@@ -3,6 +3,9 @@
 l4m_pool *pool;
 static uint64_t state = 0x9e3779b97f4a7c15u;
 static long checks;
+static void *arrays[64];
+static int array_count;
+static float *starts[8], *expectations[8];
 
 uint64_t random_bits(void) {
     uint64_t z = (state += 0x9e3779b97f4a7c15u);
@@ -13,14 +16,29 @@ uint64_t random_bits(void) {
 
 int64_t random_int(int64_t low, int64_t high) { return low + (int64_t)(random_bits() % (uint64_t)(high - low + 1)); }
 
+int64_t random_size(void) {
+    static const int64_t sizes[] = {0, 1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 31, 32, 33, 63, 64, 65, 97, 130};
+    return sizes[random_int(0, sizeof sizes / sizeof *sizes - 1)];
+}
+
+void *array(int64_t bytes) {
+    void *p = malloc((size_t)bytes + (bytes == 0));
+    require(p != NULL && array_count < 64, "memory for the test");
+    return arrays[array_count++] = p;
+}
+
+void free_arrays(void) {
+    while (array_count > 0) free(arrays[--array_count]);
+}
+
 float *random_floats(int64_t n) {
-    float *p = malloc((size_t)n * sizeof(float) + (n == 0));
+    float *p = array(n * 4);
     for (int64_t i = 0; i < n; i++) p[i] = (float)((double)(random_bits() >> 11) * 0x1p-52 - 1.0);
     return p;
 }
 
 uint16_t *random_halves(int64_t n, int32_t type) {
-    uint16_t *p = malloc((size_t)n * sizeof(uint16_t) + (n == 0));
+    uint16_t *p = array(n * 2);
     for (int64_t i = 0; i < n; i++) {
         uint16_t bits = (uint16_t)random_bits();
         // Exponents near that of 1, any sign and mantissa.
@@ -30,15 +48,23 @@ uint16_t *random_halves(int64_t n, int32_t type) {
 }
 
 int32_t *random_ids(int64_t n, int64_t limit) {
-    int32_t *p = malloc((size_t)n * sizeof(int32_t) + (n == 0));
+    int32_t *p = array(n * 4);
     for (int64_t i = 0; i < n; i++) p[i] = (int32_t)random_int(0, limit - 1);
     return p;
 }
 
-void *copy_of(const void *p, int64_t bytes) {
-    void *q = malloc((size_t)bytes + (bytes == 0));
-    memcpy(q, p, (size_t)bytes);
-    return q;
+void random_groups(int64_t rows, int64_t groups, int32_t **order, int32_t **offsets) {
+    int32_t *row = *order = array(rows * 4), *start = *offsets = array((groups + 1) * 4);
+    for (int64_t i = 0; i < rows; i++) row[i] = (int32_t)i;
+    for (int64_t i = rows - 1; i > 0; i--) {
+        int64_t j = random_int(0, i);
+        int32_t t = row[i];
+        row[i] = row[j];
+        row[j] = t;
+    }
+    start[0] = 0;
+    for (int64_t g = 1; g < groups; g++) start[g] = (int32_t)random_int(start[g - 1], rows);
+    start[groups] = (int32_t)rows;
 }
 
 void require(int condition, const char *what) {
@@ -48,31 +74,51 @@ void require(int condition, const char *what) {
     exit(1);
 }
 
-void require_close(const char *what, const float *expected, const float *actual, int64_t n) {
-    double error = 0, scale = 0;
-    checks++;
-    for (int64_t i = 0; i < n; i++) {
-        if (isnan(expected[i]) && isnan(actual[i])) continue;
-        if (expected[i] == actual[i]) {
-            if (isfinite(expected[i])) scale += (double)expected[i] * expected[i];
-            continue;
-        }
-        double d = (double)expected[i] - actual[i];
-        error += d * d;
-        scale += (double)expected[i] * expected[i];
+void outputs_begin(output *o, int count) {
+    for (int i = 0; i < count; i++) {
+        starts[i] = array(o[i].count * 4);
+        expectations[i] = array(o[i].count * 4);
+        memcpy(starts[i], o[i].data, (size_t)o[i].count * 4);
     }
-    if (error <= 1e-10 * scale + 1e-30) return;
-    fprintf(stderr, "FAILED: %s: normalised mean squared error %g over %ld values\n", what, error / scale, (long)n);
-    for (int64_t i = 0, shown = 0; i < n && shown < 8; i++)
-        if (fabs((double)expected[i] - actual[i]) > 1e-4 * fabs((double)expected[i]) + 1e-5 && ++shown)
-            fprintf(stderr, "  [%ld] expected %g, got %g\n", (long)i, expected[i], actual[i]);
-    exit(1);
+}
+
+void outputs_expect(output *o, int count) {
+    for (int i = 0; i < count; i++) memcpy(expectations[i], o[i].data, (size_t)o[i].count * 4);
+}
+
+void outputs_restore(output *o, int count) {
+    for (int i = 0; i < count; i++) memcpy(o[i].data, starts[i], (size_t)o[i].count * 4);
+}
+
+void outputs_compare(const char *what, int32_t isa, output *o, int count) {
+    for (int k = 0; k < count; k++) {
+        const float *expected = expectations[k], *actual = o[k].data;
+        double error = 0, scale = 0;
+        checks++;
+        for (int64_t i = 0; i < o[k].count; i++) {
+            if (isnan(expected[i]) && isnan(actual[i])) continue;
+            scale += (double)expected[i] * expected[i];
+            double d = (double)expected[i] - actual[i];
+            error += d * d;
+        }
+        // Inputs are about 1, so a result that cancels may be wrong by a few units of float precision.
+        if (error <= 1e-10 * scale + 1e-12 * (double)o[k].count) continue;
+        fprintf(stderr, "FAILED: %s, instruction set %d, output %d: normalised mean squared error %g\n", what, isa, k,
+                error / scale);
+        for (int64_t i = 0, shown = 0; i < o[k].count && shown < 8; i++)
+            if (!(fabs((double)expected[i] - actual[i]) <= 1e-4 * fabs((double)expected[i]) + 1e-6) && ++shown)
+                fprintf(stderr, "  [%ld] expected %g, got %g\n", (long)i, expected[i], actual[i]);
+        exit(1);
+    }
 }
 
 int main(int argc, char **argv) {
     int32_t threads = argc > 1 ? atoi(argv[1]) : 3;
     require(l4m_pool_create(threads, &pool) == 0, "pool");
-    check_matmul();
+    check_elements();
+    check_rows();
+    check_tables();
+    check_matrices();
     require(l4m_pool_destroy(pool) == 0, "destroy");
     printf("%ld checks passed\n", checks);
     return 0;

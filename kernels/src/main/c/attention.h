@@ -1,0 +1,44 @@
+// What attention and its gradient share: blocks of queries, and the rows of one block.
+#ifndef L4M_ATTENTION_H
+#define L4M_ATTENTION_H
+
+#include "vec.h"
+
+// The queries of all heads that read one key head are rows of one product; about this many at a time.
+#define ATTENTION_ROWS 128
+
+typedef struct {
+    l4m_pool *pool;
+    int64_t heads, kv_heads, head_dim, sequences, longest;
+    float scale;
+    int32_t causal;
+    const float *q, *k, *v, *dout;
+    const int32_t *offsets;
+    float *out, *dq, *dk, *dv;
+    const struct query_block *blocks;
+} attention_job;
+
+// Tokens [q0, q1) of the sequence [start, end).
+typedef struct query_block {
+    int32_t start, end, q0, q1;
+} query_block;
+
+static inline int64_t attention_block_tokens(int64_t group) { return l4m_min(64, l4m_max(1, ATTENTION_ROWS / group)); }
+
+// Rows that a block has at most.
+#define ATTENTION_ROWS_MAX(group) (attention_block_tokens(group) * (group))
+
+// Row (token, head in group) of a block to its row in [tokens * heads, head_dim].
+static inline int64_t attention_map(const attention_job *w, int64_t kv_head, int64_t q0, int64_t q1, int32_t *map) {
+    int64_t group = w->heads / w->kv_heads, n = 0;
+    for (int64_t t = q0; t < q1; t++)
+        for (int64_t h = 0; h < group; h++) map[n++] = (int32_t)(t * w->heads + kv_head * group + h);
+    return n;
+}
+
+// exp(scale * s - top) over `visible` scores, 0 over the rest up to n; returns the sum.
+float ISA(attention_exp)(float *s, int64_t visible, int64_t n, float scale, float top);
+// The largest of the first n scores, scaled; minus infinity for none.
+float ISA(attention_top)(const float *s, int64_t n, float scale);
+
+#endif

@@ -1,0 +1,73 @@
+// The specification of the elementwise kernels and column copies.
+#include "kernels.h"
+#include "ref.h"
+
+int unary_ref(l4m_pool *pool, int32_t activation, int64_t count, const float *x, float *y) {
+    (void)pool;
+    for (int64_t i = 0; i < count; i++) y[i] = (float)ref_activate(x[i], activation);
+    return L4M_OK;
+}
+
+int unary_gradient_ref(l4m_pool *pool, int32_t activation, int64_t count, const float *saved, const float *dy,
+                       float *dx) {
+    (void)pool;
+    for (int64_t i = 0; i < count; i++) {
+        double s = saved[i], d = dy[i];
+        switch (activation) {
+            case L4M_ACT_RELU:
+                d = s > 0 ? d : 0;
+                break;
+            case L4M_ACT_SIGMOID:
+                d *= s * (1 - s);
+                break;
+            case L4M_ACT_SILU:
+                d *= ref_sigmoid(s) * (1 + s * (1 - ref_sigmoid(s)));
+                break;
+            case L4M_ACT_TANH:
+                d *= 1 - s * s;
+                break;
+        }
+        dx[i] = (float)d;
+    }
+    return L4M_OK;
+}
+
+int scale_ref(l4m_pool *pool, int64_t count, float scale, float offset, const float *x, float *y) {
+    (void)pool;
+    for (int64_t i = 0; i < count; i++) y[i] = (float)((double)scale * x[i] + offset);
+    return L4M_OK;
+}
+
+int swi_glu_ref(l4m_pool *pool, int64_t count, const float *gate, const float *up, float *y) {
+    (void)pool;
+    for (int64_t i = 0; i < count; i++) y[i] = (float)(gate[i] * ref_sigmoid(gate[i]) * up[i]);
+    return L4M_OK;
+}
+
+int swi_glu_gradient_ref(l4m_pool *pool, int64_t count, const float *gate, const float *up, const float *dy,
+                         float *dgate, float *dup) {
+    (void)pool;
+    for (int64_t i = 0; i < count; i++) {
+        double g = gate[i], s = ref_sigmoid(g), d = dy[i];
+        dgate[i] = (float)(d * up[i] * s * (1 + g * (1 - s)));
+        dup[i] = (float)(d * g * s);
+    }
+    return L4M_OK;
+}
+
+int copy_columns_ref(l4m_pool *pool, int64_t rows, int64_t width, const float *src, int64_t ld_src, float *dst,
+                     int64_t ld_dst) {
+    (void)pool;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < width; j++) dst[i * ld_dst + j] = src[i * ld_src + j];
+    return L4M_OK;
+}
+
+int pad_columns_ref(l4m_pool *pool, int64_t rows, int64_t width, const float *src, int64_t from, float *dst,
+                    int64_t ld_dst) {
+    (void)pool;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < ld_dst; j++)
+            dst[i * ld_dst + j] = j >= from && j < from + width ? src[i * width + j - from] : 0;
+    return L4M_OK;
+}

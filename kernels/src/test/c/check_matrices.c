@@ -1,0 +1,85 @@
+#include "check.h"
+
+static void matmul(int64_t m, int64_t n, int64_t k) {
+    int32_t ta = random_int(0, 1), tb = random_int(0, 1), type = random_int(0, 2), act = random_int(0, 4);
+    int64_t pad = random_int(0, 3), lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad, ldr = n + 2 * pad;
+    int64_t size_b = (tb ? n : k) * ldb;
+    float *a = random_floats((ta ? k : m) * lda);
+    void *b = type == L4M_F32 ? (void *)random_floats(size_b) : random_halves(size_b, type);
+    float *bias = random_int(0, 1) ? random_floats(n) : NULL, *c = random_floats(m * ldc);
+    float *residual = random_int(0, 1) ? random_floats(m * ldr) : NULL;
+    if (random_int(0, 4) == 0) residual = c, ldr = ldc;
+    char what[160];
+    snprintf(what, sizeof what, "matmul ta %d tb %d type %d act %d bias %d residual %d: %ldx%ldx%ld", ta, tb, type,
+             act, bias != NULL, residual != NULL, (long)m, (long)n, (long)k);
+    AGREES(what, l4m_matmul(pool, ta, tb, m, n, k, a, lda, b, ldb, type, bias, residual, ldr, act, c, ldc), {c, m * ldc});
+}
+
+static void grouped(int64_t rows, int64_t n, int64_t k, int64_t groups) {
+    int32_t *order, *offsets, trans = random_int(0, 1), act = random_int(0, 4);
+    char what[160];
+    snprintf(what, sizeof what, "grouped trans %d act %d rows %ld, n %ld, k %ld, groups %ld", trans, act, (long)rows, (long)n, (long)k,
+             (long)groups);
+    for (int kind = 0; kind < 3; kind++) {
+        random_groups(rows, groups, &order, &offsets);
+        float *x = random_floats(rows * k);
+        if (kind == 0) {
+            float *w = random_floats(groups * k * n), *y = random_floats(rows * n);
+            float *bias = random_int(0, 1) ? random_floats(groups * n) : NULL;
+            AGREES(what, l4m_grouped_matmul(pool, rows, n, k, groups, x, w, trans, order, offsets, bias, act, y), {y, rows * n});
+        } else if (kind == 1) {
+            float *dy = random_floats(rows * n), *dw = random_floats(groups * k * n);
+            AGREES(what, l4m_grouped_weight_gradient(pool, rows, n, k, groups, x, dy, order, offsets, trans, dw), {dw, groups * k * n});
+        } else {
+            float *out = random_floats(groups * k);
+            AGREES(what, l4m_grouped_sum(pool, rows, k, groups, x, order, offsets, trans, out), {out, groups * k});
+        }
+    }
+}
+
+static void attention(int64_t sequences, int64_t longest) {
+    int64_t kv_heads = random_int(1, 3), heads = kv_heads * random_int(1, 4), d = random_int(1, 40), tokens = 0;
+    int32_t *offsets = array((sequences + 1) * 4), causal = random_int(0, 1);
+    offsets[0] = 0;
+    for (int64_t s = 0; s < sequences; s++) offsets[s + 1] = (int32_t)(tokens += random_int(0, longest));
+    int64_t nq = tokens * heads * d, nk = tokens * kv_heads * d;
+    float *q = random_floats(nq), *k = random_floats(nk), *v = random_floats(nk), *out = random_floats(nq);
+    float *dout = random_floats(nq), *dq = random_floats(nq), *dk = random_floats(nk), *dv = random_floats(nk);
+    double scale = random_int(0, 1) ? 0.3 : 2.0;
+    AGREES("attention", (l4m_attention(pool, tokens, sequences, heads, kv_heads, d, scale, causal, q, k, v, offsets, out) ||
+                         l4m_attention_gradient(pool, tokens, sequences, heads, kv_heads, d, scale, causal, q, k, v, offsets, dout, dq, dk, dv)),
+           {out, nq}, {dq, nq}, {dk, nk}, {dv, nk});
+}
+
+void check_matrices(void) {
+    for (int i = 0; i < 1000; i++) matmul(random_size(), random_size(), random_size());
+    for (int i = 0; i < 6; i++) {
+        matmul(700, 67, 131);
+        matmul(33, 150, 1537);
+        matmul(3, 1100, 517);
+        matmul(2100, 1, 64);
+    }
+    for (int i = 0; i < 200; i++) grouped(random_size(), random_size(), random_size(), random_int(1, 12));
+    for (int i = 0; i < 4; i++) {
+        grouped(1300, 70, 65, 3);
+        grouped(1300, 1, 65, 3);
+        grouped(600, 33, 17, 500);
+        grouped(40, 300, 20, 30);
+    }
+    for (int i = 0; i < 60; i++) attention(random_int(0, 5), 40);
+    attention(2, 330);
+    attention(1, 700);
+
+    int32_t *order, *offsets;
+    random_groups(10, 3, &order, &offsets);
+    float *x = random_floats(30), *w = random_floats(27), *y = random_floats(30);
+    order[4] = 10;
+    REJECTS("a row out of range", l4m_grouped_matmul(pool, 10, 3, 3, 3, x, w, 0, order, offsets, NULL, 0, y));
+    random_groups(10, 3, &order, &offsets);
+    x = random_floats(30), y = random_floats(27);
+    offsets[1] = 11;
+    REJECTS("falling offsets", l4m_grouped_weight_gradient(pool, 10, 3, 3, 3, x, x, order, offsets, 0, y));
+    offsets = array(8), offsets[0] = 0, offsets[1] = 11;
+    x = random_floats(10), y = random_floats(10);
+    REJECTS("offsets past the tokens", l4m_attention(pool, 10, 1, 1, 1, 1, 1, 1, x, x, x, offsets, y));
+}
