@@ -21,15 +21,19 @@ static void forward_range(const void *context, int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; item++) {
         int64_t g = item / w->vectors, j = item % w->vectors * VL, n = l4m_min(VL, w->width - j);
         int64_t i0 = w->offsets[g], i1 = w->offsets[g + 1], at = g * w->width + j, rows = i1 - i0;
-        vf mean = load(w->running_mean + at, n), variance = load(w->running_variance + at, n);
+        vf mean = load(w->running_mean + at, n), variance = load(w->running_variance + at, n), rest = vzero();
         if (w->training && rows >= 2) {
             vf sum = vzero(), squares = vzero(), keep = vset1(1.0f - w->momentum), move = vset1(w->momentum);
             for (int64_t i = i0; i < i1; i++) sum += load(w->x + w->order[i] * w->width + j, n);
             vf mu = sum * vset1(1.0f / (float)rows);
+            // The mean as rounded is off by `rest`, which counts where rows are close together.
             for (int64_t i = i0; i < i1; i++) {
                 vf d = load(w->x + w->order[i] * w->width + j, n) - mu;
                 squares = vfma(d, d, squares);
+                rest += d;
             }
+            rest *= vset1(1.0f / (float)rows);
+            squares = vmax(vzero(), squares - rest * rest * vset1((float)rows));
             store(w->running_mean + at, mean * keep + mu * move, n);
             store(w->running_variance + at, variance * keep + squares * vset1(w->momentum / (float)(rows - 1)), n);
             mean = mu;
@@ -41,7 +45,7 @@ static void forward_range(const void *context, int64_t begin, int64_t end) {
         vf factor = inverse * load(w->scale + at, n), shift = load(w->shift + at, n);
         for (int64_t i = i0; i < i1; i++) {
             int64_t e = w->order[i] * w->width + j;
-            store(w->y + e, vfma(load(w->x + e, n) - mean, factor, shift), n);
+            store(w->y + e, vfma(load(w->x + e, n) - mean - rest, factor, shift), n);
         }
     }
 }

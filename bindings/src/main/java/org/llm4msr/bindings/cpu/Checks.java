@@ -20,6 +20,16 @@ final class Checks {
     return memory(name, segment, count, Integer.BYTES);
   }
 
+  static MemorySegment longs(String name, MemorySegment segment, long count) {
+    return memory(name, segment, count, Long.BYTES);
+  }
+
+  /** {@code count} ids, {@code stride} apart. */
+  static MemorySegment ids(String name, MemorySegment segment, long count, long stride) {
+    positive("the stride of " + name, stride);
+    return ints(name, segment, span(size(name, count), 1, stride));
+  }
+
   static MemorySegment doubles(String name, MemorySegment segment, long count) {
     return memory(name, segment, count, Double.BYTES);
   }
@@ -47,6 +57,21 @@ final class Checks {
     if (value < 1) {
       throw new IllegalArgumentException(name + " must be positive, but is " + value);
     }
+  }
+
+  /** Extents multiplied, none of them negative. */
+  static long product(String name, long... extents) {
+    long product = 1;
+    for (long extent : extents) {
+      product = Math.multiplyExact(product, size("an extent of " + name, extent));
+    }
+    return product;
+  }
+
+  /** {@code order [rows]} and {@code offsets [groups + 1]}; the kernel checks what they hold. */
+  static void grouping(MemorySegment order, MemorySegment offsets, long rows, long groups) {
+    ints("order", order, rows);
+    ints("offsets", offsets, size("groups", groups) + 1);
   }
 
   private static void leading(String name, long rows, long cols, long ld) {

@@ -97,6 +97,8 @@ final class TrainingCases {
         .input(DType.I32, Data.constant(count), Dim.of(1))
         .input(Data.sparseValues(count), n, d)
         .input(DType.F64, Data.constant(0.05, step), Dim.of(2))
+        // A single parameter may land near 0, where its error is that of the much larger step.
+        .maxNmse(size * width == 1 ? 1e-11 : ConformanceCase.DEFAULT_MAX_NMSE)
         .build(
             new SparseAdamOp(0.9, 0.999, 1e-8, weightDecay, lazy),
             15.0 * width * (lazy ? count : size));

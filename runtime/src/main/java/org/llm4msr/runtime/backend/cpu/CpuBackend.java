@@ -1,0 +1,194 @@
+package org.llm4msr.runtime.backend.cpu;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Isa;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.memory.AllocationTracker;
+import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.memory.HostBuffer;
+import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.AttentionGradientOp;
+import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
+import org.llm4msr.runtime.op.BceWithLogitsOp;
+import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.EmbeddingConcatOp;
+import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
+import org.llm4msr.runtime.op.GroupedBatchNormOp;
+import org.llm4msr.runtime.op.GroupedMatMulOp;
+import org.llm4msr.runtime.op.GroupedSumOp;
+import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.PadOp;
+import org.llm4msr.runtime.op.ReshapeOp;
+import org.llm4msr.runtime.op.RmsNormGradientOp;
+import org.llm4msr.runtime.op.RmsNormOp;
+import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.ScaleOp;
+import org.llm4msr.runtime.op.SliceOp;
+import org.llm4msr.runtime.op.SoftmaxGradientOp;
+import org.llm4msr.runtime.op.SoftmaxOp;
+import org.llm4msr.runtime.op.SparseAdamOp;
+import org.llm4msr.runtime.op.SparseRowGradientOp;
+import org.llm4msr.runtime.op.SparseToDenseOp;
+import org.llm4msr.runtime.op.SumToOp;
+import org.llm4msr.runtime.op.SwiGluGradientOp;
+import org.llm4msr.runtime.op.SwiGluOp;
+import org.llm4msr.runtime.op.UnaryGradientOp;
+import org.llm4msr.runtime.op.UnaryOp;
+
+/** The operator set by C kernels, in F32; matmul and gather also read F16 and BF16. */
+public final class CpuBackend implements Backend {
+  static final String NAME = "cpu";
+
+  private final CpuPool pool;
+  private final AllocationTracker.Entry poolEntry;
+  // Extents and table descriptions that kernels hand to native code.
+  private final List<HostBuffer> arguments = new ArrayList<>();
+
+  CpuBackend(int threads) {
+    pool = new CpuPool(threads);
+    poolEntry = AllocationTracker.opened("threads of the cpu backend", 0);
+  }
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public String description() {
+    return "C kernels for " + Isa.selected() + ", threads " + pool.threads();
+  }
+
+  @Override
+  public boolean computesIn(DType dtype) {
+    return dtype == DType.F32;
+  }
+
+  @Override
+  public boolean sharesHostMemory() {
+    return true;
+  }
+
+  @Override
+  public Buffer allocate(long byteSize, String label) {
+    return HostBuffer.allocate(byteSize, label);
+  }
+
+  /** Borrows; copies only what is not aligned to four bytes, as in an oddly padded file. */
+  @Override
+  public Buffer wrap(MemorySegment host, String label) {
+    if (host.isNative() && host.address() % Float.BYTES == 0) {
+      return HostBuffer.borrow(host);
+    }
+    HostBuffer copy = HostBuffer.allocate(host.byteSize(), label);
+    copy.segment().copyFrom(host);
+    return copy;
+  }
+
+  @Override
+  public void upload(MemorySegment host, Buffer buffer, long byteOffset) {
+    MemorySegment.copy(host, 0, buffer.segment(), byteOffset, host.byteSize());
+  }
+
+  @Override
+  public void download(Buffer buffer, long byteOffset, MemorySegment host) {
+    MemorySegment.copy(buffer.segment(), byteOffset, host, 0, host.byteSize());
+  }
+
+  @Override
+  public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
+    requireTypes(op, in);
+    return switch (op) {
+      case MatMulOp matmul -> MatrixBindings.matmul(pool, matmul, in, out.get(0));
+      case GroupedMatMulOp matmul -> MatrixBindings.groupedMatmul(pool, matmul, in, out.get(0));
+      case GroupedWeightGradientOp gradient ->
+          MatrixBindings.groupedWeightGradient(pool, gradient, in, out.get(0));
+      case GroupedSumOp sum -> MatrixBindings.groupedSum(pool, sum, in, out.get(0));
+      case RopeOp rope -> MatrixBindings.rope(pool, rope, in, out.get(0));
+      case AttentionOp attention -> MatrixBindings.attention(pool, attention, in, out.get(0));
+      case AttentionGradientOp gradient ->
+          MatrixBindings.attentionGradient(pool, gradient.forward(), in, out);
+
+      case GatherOp _ -> TableBindings.gather(pool, in, out.get(0));
+      case EmbeddingConcatOp _ ->
+          TableBindings.embeddingConcat(
+              pool, in, out.get(0), argument(TableBindings.fieldBytes(in.size() - 1)));
+      case SparseRowGradientOp gradient -> TableBindings.sparseRowGradient(pool, gradient, in, out);
+      case SparseToDenseOp _ -> TableBindings.sparseToDense(pool, in, out.get(0));
+      case AdamOp adam -> TableBindings.adam(pool, adam, in);
+      case SparseAdamOp adam -> TableBindings.sparseAdam(pool, adam, in);
+
+      case RmsNormOp norm -> RowBindings.rmsNorm(pool, norm, in, out.get(0));
+      case RmsNormGradientOp gradient -> RowBindings.rmsNormGradient(pool, gradient, in, out);
+      case GroupedBatchNormOp norm -> RowBindings.batchNorm(pool, norm, in, out);
+      case GroupedBatchNormGradientOp gradient ->
+          RowBindings.batchNormGradient(pool, gradient, in, out);
+      case SoftmaxOp _ -> RowBindings.softmax(pool, in.get(0), out.get(0));
+      case SoftmaxGradientOp _ -> RowBindings.softmaxGradient(pool, in, out.get(0));
+      case BceWithLogitsOp bce -> RowBindings.bce(pool, bce, in, out.get(0));
+      case BceWithLogitsGradientOp bce -> RowBindings.bceGradient(pool, bce, in, out.get(0));
+
+      case UnaryOp unary -> ElementBindings.unary(pool, unary, in.get(0), out.get(0));
+      case UnaryGradientOp gradient ->
+          ElementBindings.unaryGradient(pool, gradient, in, out.get(0));
+      case BinaryOp binary ->
+          ElementBindings.binary(pool, binary, in, out.get(0), extents(), extents());
+      case SumToOp _ -> ElementBindings.sumTo(pool, in.get(0), out.get(0), extents(), extents());
+      case ScaleOp scale -> ElementBindings.scale(pool, scale, in.get(0), out.get(0));
+      case SwiGluOp _ -> ElementBindings.swiGlu(pool, in, out.get(0));
+      case SwiGluGradientOp _ -> ElementBindings.swiGluGradient(pool, in, out);
+      case ConcatOp _ -> ElementBindings.concat(pool, in, out.get(0));
+      case SliceOp slice -> ElementBindings.slice(pool, slice, in.get(0), out.get(0));
+      case PadOp pad -> ElementBindings.pad(pool, pad, in.get(0), out.get(0));
+      case ReshapeOp _ -> ElementBindings.reshape(pool, in.get(0), out.get(0));
+    };
+  }
+
+  private MemorySegment extents() {
+    return argument(ElementBindings.EXTENTS_BYTES);
+  }
+
+  private MemorySegment argument(long bytes) {
+    HostBuffer buffer = HostBuffer.allocate(bytes, "arguments of a kernel");
+    arguments.add(buffer);
+    return buffer.segment();
+  }
+
+  /** Real inputs are F32, but for weights, tables and the optimisers' state. */
+  private static void requireTypes(Op op, List<Operand> in) {
+    for (int i = 0; i < in.size(); i++) {
+      DType dtype = in.get(i).dtype();
+      boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
+      boolean state = (op instanceof AdamOp || op instanceof SparseAdamOp) && i == in.size() - 1;
+      boolean fits =
+          state
+              ? dtype == DType.F64
+              : dtype == DType.F32
+                  || dtype == DType.I32
+                  || stored && (dtype == DType.F16 || dtype == DType.BF16);
+      if (!fits) {
+        throw new UnsupportedOperationException(
+            "the cpu backend has no " + op.name() + " with input " + i + " in " + dtype);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    pool.close();
+    AllocationTracker.closed(poolEntry);
+    arguments.forEach(HostBuffer::close);
+    arguments.clear();
+  }
+}

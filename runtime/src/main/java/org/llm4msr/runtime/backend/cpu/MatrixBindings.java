@@ -1,0 +1,246 @@
+package org.llm4msr.runtime.backend.cpu;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.llm4msr.bindings.cpu.Activation;
+import org.llm4msr.bindings.cpu.Attention;
+import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Matrices;
+import org.llm4msr.bindings.cpu.StoredType;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.GroupedMatMulOp;
+import org.llm4msr.runtime.op.GroupedSumOp;
+import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.UnaryOp;
+
+/** Products and attention. Memory is looked up once; a run reads extents and calls. */
+final class MatrixBindings {
+  private MatrixBindings() {}
+
+  static Activation activation(UnaryOp.Kind kind) {
+    if (kind == null) {
+      return Activation.NONE;
+    }
+    return switch (kind) {
+      case RELU -> Activation.RELU;
+      case SIGMOID -> Activation.SIGMOID;
+      case TANH -> Activation.TANH;
+      case SILU -> Activation.SILU;
+    };
+  }
+
+  static StoredType storedType(DType dtype) {
+    return switch (dtype) {
+      case BF16 -> StoredType.BF16;
+      case F16 -> StoredType.F16;
+      case F32 -> StoredType.F32;
+      default -> throw new IllegalArgumentException("not a stored type: " + dtype);
+    };
+  }
+
+  /** Offsets are one more than groups; where either is a symbol only a run can tell. */
+  static void checkGroups(Op op, Operand offsets, long groups) {
+    if (offsets.dim(0) != groups + 1) {
+      throw new IllegalArgumentException(
+          op.name() + ": offsets [" + offsets.dim(0) + "] do not fit " + groups + " groups");
+    }
+  }
+
+  static Kernel matmul(CpuPool pool, MatMulOp op, List<Operand> in, Operand out) {
+    Operand a = in.get(0);
+    Operand b = in.get(1);
+    MemorySegment aSegment = a.segment();
+    MemorySegment bSegment = b.segment();
+    MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
+    MemorySegment residual = op.hasResidual() ? in.get(in.size() - 1).segment() : null;
+    MemorySegment c = out.segment();
+    StoredType type = storedType(b.dtype());
+    Activation activation = activation(op.activation());
+    return () -> {
+      long m = out.dim(0);
+      long n = out.dim(1);
+      long k = a.dim(op.transposeA() ? 0 : 1);
+      Matrices.matmul(
+          pool,
+          op.transposeA(),
+          op.transposeB(),
+          m,
+          n,
+          k,
+          aSegment,
+          a.dim(1),
+          bSegment,
+          b.dim(1),
+          type,
+          bias,
+          residual,
+          n,
+          activation,
+          c,
+          n);
+    };
+  }
+
+  static Kernel groupedMatmul(CpuPool pool, GroupedMatMulOp op, List<Operand> in, Operand out) {
+    Operand x = in.get(0);
+    Operand w = in.get(1);
+    Operand offsets = in.get(3);
+    MemorySegment xSegment = x.segment();
+    MemorySegment wSegment = w.segment();
+    MemorySegment orderSegment = in.get(2).segment();
+    MemorySegment offsetsSegment = offsets.segment();
+    MemorySegment bias = op.hasBias() ? in.get(4).segment() : null;
+    MemorySegment y = out.segment();
+    Activation activation = activation(op.activation());
+    return () -> {
+      checkGroups(op, offsets, w.dim(0));
+      Matrices.groupedMatmul(
+          pool,
+          x.dim(0),
+          out.dim(1),
+          x.dim(1),
+          w.dim(0),
+          xSegment,
+          wSegment,
+          op.transposeW(),
+          orderSegment,
+          offsetsSegment,
+          bias,
+          activation,
+          y);
+    };
+  }
+
+  static Kernel groupedWeightGradient(
+      CpuPool pool, GroupedWeightGradientOp op, List<Operand> in, Operand out) {
+    Operand x = in.get(0);
+    Operand dy = in.get(1);
+    Operand offsets = in.get(3);
+    MemorySegment xSegment = x.segment();
+    MemorySegment dySegment = dy.segment();
+    MemorySegment orderSegment = in.get(2).segment();
+    MemorySegment offsetsSegment = offsets.segment();
+    MemorySegment dw = out.segment();
+    return () -> {
+      checkGroups(op, offsets, out.dim(0));
+      Matrices.groupedWeightGradient(
+          pool,
+          x.dim(0),
+          dy.dim(1),
+          x.dim(1),
+          out.dim(0),
+          xSegment,
+          dySegment,
+          orderSegment,
+          offsetsSegment,
+          op.transposeW(),
+          dw);
+    };
+  }
+
+  static Kernel groupedSum(CpuPool pool, GroupedSumOp op, List<Operand> in, Operand out) {
+    Operand x = in.get(0);
+    Operand offsets = in.get(2);
+    MemorySegment xSegment = x.segment();
+    MemorySegment orderSegment = in.get(1).segment();
+    MemorySegment offsetsSegment = offsets.segment();
+    MemorySegment sums = out.segment();
+    return () -> {
+      checkGroups(op, offsets, out.dim(0));
+      Matrices.groupedSum(
+          pool,
+          x.dim(0),
+          x.dim(1),
+          out.dim(0),
+          xSegment,
+          orderSegment,
+          offsetsSegment,
+          op.mean(),
+          sums);
+    };
+  }
+
+  static Kernel rope(CpuPool pool, RopeOp op, List<Operand> in, Operand out) {
+    Operand x = in.get(0);
+    MemorySegment xSegment = x.segment();
+    MemorySegment positions = in.get(1).segment();
+    MemorySegment frequencies = in.get(2).segment();
+    MemorySegment y = out.segment();
+    return () ->
+        Attention.rope(
+            pool,
+            x.dim(0),
+            op.heads(),
+            op.headDim(),
+            op.rotaryDims(),
+            op.interleaved(),
+            op.inverse(),
+            xSegment,
+            positions,
+            frequencies,
+            y);
+  }
+
+  static Kernel attention(CpuPool pool, AttentionOp op, List<Operand> in, Operand out) {
+    Operand q = in.get(0);
+    Operand offsets = in.get(3);
+    MemorySegment qSegment = q.segment();
+    MemorySegment k = in.get(1).segment();
+    MemorySegment v = in.get(2).segment();
+    MemorySegment offsetsSegment = offsets.segment();
+    MemorySegment y = out.segment();
+    return () ->
+        Attention.attention(
+            pool,
+            q.dim(0),
+            offsets.dim(0) - 1,
+            op.heads(),
+            op.kvHeads(),
+            op.headDim(),
+            op.scale(),
+            op.causal(),
+            qSegment,
+            k,
+            v,
+            offsetsSegment,
+            y);
+  }
+
+  static Kernel attentionGradient(
+      CpuPool pool, AttentionOp op, List<Operand> in, List<Operand> out) {
+    Operand q = in.get(0);
+    Operand offsets = in.get(3);
+    MemorySegment qSegment = q.segment();
+    MemorySegment k = in.get(1).segment();
+    MemorySegment v = in.get(2).segment();
+    MemorySegment offsetsSegment = offsets.segment();
+    MemorySegment dout = in.get(4).segment();
+    MemorySegment dq = out.get(0).segment();
+    MemorySegment dk = out.get(1).segment();
+    MemorySegment dv = out.get(2).segment();
+    return () ->
+        Attention.attentionGradient(
+            pool,
+            q.dim(0),
+            offsets.dim(0) - 1,
+            op.heads(),
+            op.kvHeads(),
+            op.headDim(),
+            op.scale(),
+            op.causal(),
+            qSegment,
+            k,
+            v,
+            offsetsSegment,
+            dout,
+            dq,
+            dk,
+            dv);
+  }
+}
