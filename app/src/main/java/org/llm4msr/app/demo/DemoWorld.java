@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * A synthetic company, made up from a seed so that the demo needs no one's data: about 4,000
@@ -104,6 +105,24 @@ public final class DemoWorld {
           "users and impressions must be positive, got " + userCount + " and " + impressionCount);
     }
     return new DemoWorld(seed, userCount, impressionCount);
+  }
+
+  /**
+   * What the company calls its articles and scenarios, in both languages: for every article its
+   * title, category and subcategory, so that a category comes as often as it has articles.
+   */
+  public List<String> texts() {
+    List<Catalogue.Name> names = new ArrayList<>();
+    for (Catalogue.Item item : catalogue.items()) {
+      names.add(item.title());
+      names.add(catalogue.categories().get(item.category()).name());
+      names.add(catalogue.subcategories().get(item.subcategory()).name());
+    }
+    for (DemoScenario scenario : DemoScenario.values()) {
+      names.add(scenario.title);
+      names.add(scenario.description);
+    }
+    return names.stream().flatMap(name -> Stream.of(name.en(), name.ja())).toList();
   }
 
   List<Impression> log() {
