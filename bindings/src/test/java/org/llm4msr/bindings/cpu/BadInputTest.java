@@ -1,0 +1,106 @@
+package org.llm4msr.bindings.cpu;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Shapes that do not fit and indices out of range are refused, never followed. */
+class BadInputTest {
+  private Arena arena;
+  private CpuPool pool;
+  private MemorySegment floats;
+
+  @BeforeEach
+  void open() {
+    arena = Arena.ofConfined();
+    pool = new CpuPool(1);
+    floats = Native.floats(arena, 40);
+  }
+
+  @AfterEach
+  void close() {
+    pool.close();
+    arena.close();
+  }
+
+  private static void refused(Native.Call call, String message) {
+    assertThatThrownBy(call::run)
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void namesTheIdThatIsOutOfRange() {
+    MemorySegment ids = Native.ints(arena, 0, 7, 1);
+    refused(
+        () -> Tables.gather(pool, 5, 2, floats, StoredType.F32, 3, ids, floats),
+        "gather: id 7 at 1 is outside a table of 5 rows");
+    MemorySegment rows = Native.ints(arena, 0, 0, 0);
+    refused(
+        () -> Tables.sparseRowGradient(pool, 3, ids, 1, 5, floats, 2, 2, rows, rows, floats),
+        "sparseRowGradient: id 7 at 1");
+    MemorySegment fields = Native.longs(arena, new long[4]);
+    Tables.describeField(fields, 0, floats, 5, 2, 0);
+    MemorySegment[] tables = {floats};
+    refused(
+        () -> Tables.embeddingConcat(pool, fields, tables, 3, ids, floats, 2),
+        "embeddingConcat: id 7 at 1");
+  }
+
+  @Test
+  void refusesRowsAndOffsetsOutOfRange() {
+    MemorySegment order = Native.ints(arena, 0, 1, 3);
+    MemorySegment offsets = Native.ints(arena, 0, 2, 3);
+    refused(
+        () -> Matrices.groupedSum(pool, 3, 2, 2, floats, order, offsets, false, floats),
+        "groupedSum");
+    MemorySegment falling = Native.ints(arena, 0, 5, 3);
+    refused(
+        () ->
+            Attention.attention(
+                pool, 3, 2, 1, 1, 2, 1, true, floats, floats, floats, falling, floats),
+        "attention");
+    MemorySegment twice = Native.ints(arena, 1, 1);
+    MemorySegment two = Native.ints(arena, 2);
+    refused(() -> Tables.sparseToDense(pool, 2, twice, two, floats, 5, 2, floats), "sparseToDense");
+  }
+
+  @Test
+  void refusesATableThatWasClosed() {
+    MemorySegment fields = Native.longs(arena, new long[4]);
+    MemorySegment ids = Native.ints(arena, 0);
+    MemorySegment[] tables = new MemorySegment[1];
+    try (Arena shorter = Arena.ofConfined()) {
+      tables[0] = Native.floats(shorter, 10);
+      Tables.describeField(fields, 0, tables[0], 5, 2, 0);
+    }
+    refused(
+        () -> Tables.embeddingConcat(pool, fields, tables, 1, ids, floats, 2),
+        "table 0 is not the one described");
+  }
+
+  @Test
+  void refusesShapesThatDoNotFit() {
+    refused(() -> Norms.rmsNorm(pool, 30, 2, floats, floats, 1e-5, floats), "x needs 240 bytes");
+    refused(() -> Elementwise.padColumns(pool, 2, 3, floats, 4, floats, 6), "3 columns from 4");
+    refused(
+        () ->
+            Attention.attention(
+                pool, 1, 1, 3, 2, 2, 1, true, floats, floats, floats, floats, floats),
+        "3 heads cannot share 2 key heads");
+    MemorySegment dims = Native.longs(arena, 1, 1, 2, 3);
+    MemorySegment other = Native.longs(arena, 1, 1, 2, 2);
+    refused(
+        () ->
+            Elementwise.binary(
+                pool, Elementwise.Arithmetic.ADD, dims, floats, other, floats, floats),
+        "extents 3 and 2 do not fit");
+    refused(
+        () -> Attention.rope(pool, 1, 1, 4, 3, false, false, floats, floats, floats, floats),
+        "rotary must be even");
+  }
+}
