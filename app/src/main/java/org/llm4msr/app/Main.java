@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import org.llm4msr.app.command.CompareCommand;
+import org.llm4msr.app.command.DemoCommand;
 import org.llm4msr.app.command.DevicesCommand;
 import org.llm4msr.app.command.EvaluateCommand;
 import org.llm4msr.app.command.PromptsCommand;
@@ -32,6 +33,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     footer = {
       "",
       "Examples:",
+      "  llm4msr demo",
       "  llm4msr devices",
       "  llm4msr prompts --data D.yaml --out P.jsonl",
       "  llm4msr help prompts",
@@ -43,6 +45,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     },
     subcommands = {
       HelpCommand.class,
+      DemoCommand.class,
       PromptsCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,

@@ -1,0 +1,115 @@
+package org.llm4msr.app.command;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.llm4msr.app.Main;
+import org.llm4msr.app.builtin.BuiltinEncoder;
+import org.llm4msr.app.demo.DemoWorld;
+import org.llm4msr.runtime.UserError;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The main job on built-in data: each step is a command that a user could type, and is shown. */
+@Command(
+    name = "demo",
+    description = {
+      "Does the main job on a generated company's log with the built-in encoder:",
+      "prompts, encode, compare (which trains), report. A few minutes.",
+      "The same command goes on after an interruption."
+    },
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    footer = {"", "Examples:", "  llm4msr demo", "  llm4msr demo --out /tmp/demo --seeds 5"})
+public final class DemoCommand implements Callable<Integer> {
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      defaultValue = "demo-out",
+      description = "Folder for everything that the demo makes (default: ${DEFAULT-VALUE}).")
+  private Path out;
+
+  @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "Runs without, with, and with random vectors (default: ${DEFAULT-VALUE}).")
+  private int seeds;
+
+  @Mixin private DeviceOptions device;
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    if (seeds < 1) {
+      throw new ParameterException(
+          spec.commandLine(), "--seeds: expected at least 1, found " + seeds);
+    }
+    PrintWriter output = spec.commandLine().getOut();
+    output.printf(
+        Locale.ROOT,
+        "A made-up company with four scenarios: %,d impressions, generated (seed %d).%n%s%n",
+        DemoWorld.IMPRESSIONS,
+        DemoWorld.SEED,
+        BuiltinEncoder.NOTICE);
+    Path description = writeWorld();
+    Path prompts = out.resolve("prompts.jsonl");
+    Path knowledge = out.resolve("knowledge.safetensors");
+    List<String> data = List.of("--data", description.toString());
+    int code = step(with(data, "--out", prompts.toString(), "--force"), "prompts", false);
+    if (code == 0) {
+      List<String> files = List.of("--input", prompts.toString(), "--out", knowledge.toString());
+      code = step(with(files, "--model", "builtin", "--pool", "mean_prompt"), "encode", true);
+    }
+    if (code == 0) {
+      List<String> options =
+          with(data, "--knowledge", knowledge.toString(), "--out", out.resolve("runs").toString());
+      code =
+          step(with(options, "--seeds", Integer.toString(seeds), "--controls"), "compare", true);
+    }
+    if (code == 0) {
+      output.println("The log is synthetic and the built-in encoder knows nothing: this shows the");
+      output.println("mechanism, not the gain to expect. README.md says how to use your own log.");
+      output.flush();
+    }
+    return code;
+  }
+
+  private Path writeWorld() {
+    try {
+      return DemoWorld.generate(DemoWorld.SEED).write(out.resolve("data"));
+    } catch (IOException e) {
+      throw new UserError(
+          out + ": the demo's data cannot be written there (" + e.getMessage() + ")", e);
+    }
+  }
+
+  /** Runs a command as if it had been typed, and shows what to type. */
+  private int step(List<String> options, String command, boolean computes) {
+    List<String> line = new ArrayList<>(List.of(command));
+    line.addAll(options);
+    if (computes) {
+      line.addAll(List.of("--device", device.name()));
+      line.addAll(List.of("--threads", Integer.toString(device.threads())));
+    }
+    PrintWriter output = spec.commandLine().getOut();
+    output.println();
+    output.println("> llm4msr " + String.join(" ", line));
+    output.flush();
+    return Main.run(line.toArray(String[]::new), output, spec.commandLine().getErr());
+  }
+
+  private static List<String> with(List<String> options, String... more) {
+    List<String> all = new ArrayList<>(options);
+    all.addAll(List.of(more));
+    return all;
+  }
+}
