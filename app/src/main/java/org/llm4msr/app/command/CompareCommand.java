@@ -3,24 +3,26 @@ package org.llm4msr.app.command;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
 import org.llm4msr.app.run.Comparison;
 import org.llm4msr.app.run.Comparison.Arm;
+import org.llm4msr.app.run.Comparison.Measure;
 import org.llm4msr.app.run.ComparisonRuns;
 import org.llm4msr.app.run.ComparisonTable;
 import org.llm4msr.app.run.ModelSettings.BackboneKind;
 import org.llm4msr.app.run.ReportBuilder;
 import org.llm4msr.app.run.RunDirectory;
 import org.llm4msr.app.run.TrainingInputs;
-import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Trains backbones without and with LLM4MSR over several seeds and tests the difference. */
@@ -94,10 +96,10 @@ public final class CompareCommand implements Callable<Integer> {
     PrintWriter output = spec.commandLine().getOut();
     PrintWriter err = spec.commandLine().getErr();
     if (seeds < 1) {
-      throw new UserError("--seeds: expected at least 1, found " + seeds);
+      throw wrong("--seeds: expected at least 1, found " + seeds);
     }
     if (controls && !sources.hasKnowledge()) {
-      throw new UserError("--controls: needs --knowledge, whose vectors random ones would replace");
+      throw wrong("--controls: needs --knowledge, whose vectors random ones would replace");
     }
     List<Arm> arms = new ArrayList<>(List.of(Arm.WITHOUT));
     if (sources.hasKnowledge()) {
@@ -140,9 +142,13 @@ public final class CompareCommand implements Callable<Integer> {
     if (json) {
       Json.print(output, comparison.toJson());
     } else {
-      ComparisonTable.print(output, comparison);
+      ComparisonTable.print(output, comparison, EnumSet.allOf(Measure.class));
       output.println("report: " + out.resolve(RunDirectory.REPORT));
     }
     return 0;
+  }
+
+  private ParameterException wrong(String message) {
+    return new ParameterException(spec.commandLine(), message);
   }
 }

@@ -2,11 +2,16 @@ package org.llm4msr.app.command;
 
 import java.nio.file.Path;
 import org.llm4msr.app.run.TrainingInputs;
-import org.llm4msr.runtime.UserError;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** What a model is trained on. */
 public final class KnowledgeOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
   @Option(
       names = "--data",
       required = true,
@@ -36,7 +41,8 @@ public final class KnowledgeOptions {
   /** Reads everything; the caller closes it. */
   TrainingInputs load() {
     if (folds < 0 || folds == 1) {
-      throw new UserError("--folds: expected 0 or at least 2, found " + folds);
+      throw new ParameterException(
+          command.commandLine(), "--folds: expected 0 or at least 2, found " + folds);
     }
     return TrainingInputs.load(data, knowledge, folds);
   }

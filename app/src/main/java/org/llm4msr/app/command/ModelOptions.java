@@ -11,11 +11,16 @@ import org.llm4msr.model.recommender.MetaConfig.UserMode;
 import org.llm4msr.model.recommender.OptimizerConfig;
 import org.llm4msr.model.training.StopMetric;
 import org.llm4msr.model.training.TrainingConfig;
-import org.llm4msr.runtime.UserError;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** The model and how it is trained, for every command that trains. */
 public final class ModelOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
   /** How the user level enters. */
   enum UserEntry {
     RESIDUAL,
@@ -214,7 +219,7 @@ public final class ModelOptions {
    * The model.
    *
    * @param hasKnowledge whether there are knowledge vectors
-   * @throws UserError if an option has an impossible value
+   * @throws ParameterException if an option has an impossible value
    */
   ModelSettings model(BackboneKind backbone, boolean hasKnowledge) {
     MetaLevels levels = meta;
@@ -222,7 +227,7 @@ public final class ModelOptions {
       levels = hasKnowledge ? MetaLevels.BOTH : MetaLevels.OFF;
     }
     if (levels != MetaLevels.OFF && !hasKnowledge) {
-      throw new UserError(
+      throw wrong(
           "--meta: needs --knowledge, the vectors that 'llm4msr encode' makes of the prompts");
     }
     boolean towers = backbone == BackboneKind.SHAREDBOTTOM;
@@ -236,7 +241,7 @@ public final class ModelOptions {
     }
     positive("--embedding-dim", embeddingDim);
     if (rank < 0) {
-      throw new UserError("--rank: expected 0 or more, found " + rank);
+      throw wrong("--rank: expected 0 or more, found " + rank);
     }
     widths.forEach(width -> positive("--hidden", width));
     towerWidths.forEach(width -> positive("--tower", width));
@@ -260,7 +265,7 @@ public final class ModelOptions {
   /**
    * How it is trained.
    *
-   * @throws UserError if an option has an impossible value
+   * @throws ParameterException if an option has an impossible value
    */
   TrainingConfig training(long seed) {
     positive("--batch-size", batchSize);
@@ -272,7 +277,7 @@ public final class ModelOptions {
     notNegative("--network-decay", networkDecay);
     notNegative("--meta-decay", metaDecay);
     if (!(learningRate > 0 && learningRate < Double.POSITIVE_INFINITY)) {
-      throw new UserError("--lr: expected more than 0, found " + learningRate);
+      throw wrong("--lr: expected more than 0, found " + learningRate);
     }
     OptimizerConfig adam = OptimizerConfig.adam(learningRate, optimizer == Optimizer.LAZY_ADAM);
     return new TrainingConfig(
@@ -294,15 +299,19 @@ public final class ModelOptions {
             adam.lazyEmbeddings()));
   }
 
-  private static void positive(String option, int value) {
+  private void positive(String option, int value) {
     if (value < 1) {
-      throw new UserError(option + ": expected at least 1, found " + value);
+      throw wrong(option + ": expected at least 1, found " + value);
     }
   }
 
-  private static void notNegative(String option, double value) {
+  private void notNegative(String option, double value) {
     if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
-      throw new UserError(option + ": expected 0 or more, found " + value);
+      throw wrong(option + ": expected 0 or more, found " + value);
     }
+  }
+
+  private ParameterException wrong(String message) {
+    return new ParameterException(command.commandLine(), message);
   }
 }

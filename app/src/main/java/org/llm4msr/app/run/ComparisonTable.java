@@ -2,6 +2,7 @@ package org.llm4msr.app.run;
 
 import java.io.PrintWriter;
 import java.util.Locale;
+import java.util.Set;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Measure;
 import org.llm4msr.app.run.ModelSettings.BackboneKind;
@@ -11,14 +12,15 @@ public final class ComparisonTable {
   private ComparisonTable() {}
 
   /** Prints one table per backbone. */
-  public static void print(PrintWriter out, Comparison comparison) {
+  public static void print(PrintWriter out, Comparison comparison, Set<Measure> measures) {
     for (BackboneKind backbone : comparison.backbones()) {
-      print(out, comparison, backbone);
+      print(out, comparison, backbone, measures);
     }
     out.flush();
   }
 
-  private static void print(PrintWriter out, Comparison comparison, BackboneKind backbone) {
+  private static void print(
+      PrintWriter out, Comparison comparison, BackboneKind backbone, Set<Measure> measures) {
     int seeds = comparison.seeds().size();
     out.printf(
         "%s, %d %s%n",
@@ -37,7 +39,7 @@ public final class ComparisonTable {
     }
     out.println();
     for (String part : comparison.parts()) {
-      for (Measure measure : Measure.values()) {
+      for (Measure measure : measures) {
         String name = measure == Measure.AUC ? part : "";
         out.printf("  %-" + width + "s  %-8s", name, measure.name());
         line(out, comparison, backbone, part, measure);

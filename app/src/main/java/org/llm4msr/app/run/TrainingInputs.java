@@ -56,7 +56,8 @@ public final class TrainingInputs implements AutoCloseable {
     return load(DataDescription.read(data), knowledge, folds);
   }
 
-  private static TrainingInputs load(DataDescription description, Path knowledge, int folds) {
+  /** See {@link #load(Path, Path, int)}. */
+  public static TrainingInputs load(DataDescription description, Path knowledge, int folds) {
     Dataset dataset = DatasetLoader.load(description);
     DataSource source =
         new DataSource(

@@ -23,7 +23,7 @@ class CompareCommandTest {
     List<String> args =
         new ArrayList<>(
             List.of("compare", "--data", shop.data(), "--out", folder.resolve("c").toString()));
-    args.addAll(List.of("--device", "reference", "--batch-size", "128", "--epochs", "2"));
+    args.addAll(List.of("--batch-size", "128", "--epochs", "2"));
     args.addAll(List.of("--lr", "0.01", "--hidden", "12", "--embedding-dim", "6"));
     args.addAll(List.of(more));
     return args.toArray(String[]::new);

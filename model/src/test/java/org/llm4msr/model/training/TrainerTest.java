@@ -15,8 +15,10 @@ import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Split;
@@ -35,18 +37,32 @@ import org.llm4msr.model.recommender.backbone.Star;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
+import org.llm4msr.runtime.backend.BackendProvider;
 import org.llm4msr.runtime.backend.Backends;
 import org.llm4msr.runtime.memory.AllocationTracker;
 
+@ParameterizedClass
+@MethodSource("backends")
 class TrainerTest {
   private static final SplitRule.Ratios EIGHT_ONE_ONE = new SplitRule.Ratios(8, 1, 1);
   private static final SplitRule RANDOM = new SplitRule.Random(EIGHT_ONE_ONE, 3);
   private static final Backbone STAR = new Star(List.of(12), false, List.of(), 0);
   private static final BooleanSupplier NEVER = () -> false;
 
-  private final Backend backend = Backends.open("reference", new BackendOptions(1));
+  private final Backend backend;
 
   @TempDir private Path folder;
+
+  TrainerTest(String name) {
+    backend = Backends.open(name, new BackendOptions(2));
+  }
+
+  static List<String> backends() {
+    return Backends.providers().stream()
+        .filter(provider -> provider.availability().available())
+        .map(BackendProvider::name)
+        .toList();
+  }
 
   @AfterEach
   void nothingStaysOpen() {
