@@ -97,7 +97,9 @@ public final class DemoCommand implements Callable<Integer> {
     List<String> line = new ArrayList<>(List.of(command));
     line.addAll(options);
     if (computes) {
-      line.addAll(List.of("--device", device.name()));
+      if (device.name() != null) {
+        line.addAll(List.of("--device", device.name()));
+      }
       line.addAll(List.of("--threads", Integer.toString(device.threads())));
     }
     PrintWriter output = spec.commandLine().getOut();

@@ -44,6 +44,11 @@ public final class DeviceOptions {
         threads());
   }
 
+  /** Name of the backend, or null for the best available one. */
+  public String name() {
+    return device;
+  }
+
   /** How many threads the user wants. */
   public int threads() {
     if (threads == null) {
