@@ -98,7 +98,9 @@ public final class DemoCommand implements Callable<Integer> {
     line.addAll(options);
     if (computes) {
       if (device.name() != null) {
+        if (device.name() != null) {
         line.addAll(List.of("--device", device.name()));
+      }
       }
       line.addAll(List.of("--threads", Integer.toString(device.threads())));
     }
