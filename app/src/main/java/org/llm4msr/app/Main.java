@@ -72,13 +72,19 @@ public final class Main implements Runnable {
    */
   public static int run(String[] args, PrintWriter out, PrintWriter err) {
     Main main = new Main();
-    return new CommandLine(main)
-        .setOut(out)
-        .setErr(err)
-        .setCaseInsensitiveEnumValuesAllowed(true)
-        .setParameterExceptionHandler((e, rest) -> wrongUsage(e, err))
-        .setExecutionExceptionHandler((e, command, parsed) -> main.report(e, err))
-        .execute(args);
+    CommandLine commandLine =
+        new CommandLine(main)
+            .setOut(out)
+            .setErr(err)
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .setParameterExceptionHandler((e, rest) -> wrongUsage(e, err))
+            .setExecutionExceptionHandler((e, command, parsed) -> main.report(e, err));
+    try {
+      return commandLine.execute(args);
+    } catch (Error e) {
+      // The handler above sees exceptions only; running out of memory deserves one line, too.
+      return main.report(e, err);
+    }
   }
 
   /** Without a command there is nothing to do: wrong usage. */
@@ -95,7 +101,7 @@ public final class Main implements Runnable {
     return ExitCode.USAGE;
   }
 
-  private int report(Exception e, PrintWriter err) {
+  private int report(Throwable e, PrintWriter err) {
     err.println("llm4msr: " + describe(e));
     if (verbose) {
       e.printStackTrace(err);
@@ -103,9 +109,12 @@ public final class Main implements Runnable {
     return ExitCode.SOFTWARE;
   }
 
-  private static String describe(Exception e) {
+  private static String describe(Throwable e) {
     if (e instanceof UserError) {
       return e.getMessage().strip();
+    }
+    if (e instanceof OutOfMemoryError) {
+      return "out of memory (" + e.getMessage() + "); LLM4MSR_JAVA_OPTS=-Xmx8g allows 8 GB";
     }
     String message = Objects.requireNonNullElse(e.getMessage(), "no message").strip();
     return "internal error, "

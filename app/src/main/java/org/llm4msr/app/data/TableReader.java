@@ -58,7 +58,23 @@ final class TableReader implements AutoCloseable {
       connection = DriverManager.getConnection("jdbc:duckdb:", settings);
     } catch (SQLException e) {
       throw new UserError("cannot start DuckDB: " + firstLine(e), e);
+    } catch (LinkageError e) {
+      throw new UserError(
+          "cannot load DuckDB's native library, which is unpacked into "
+              + System.getProperty("java.io.tmpdir")
+              + " and takes 80 MB there: "
+              + rootCause(e)
+              + "; LLM4MSR_JAVA_OPTS=-Djava.io.tmpdir=FOLDER chooses another folder",
+          e);
     }
+  }
+
+  private static String rootCause(Throwable e) {
+    Throwable cause = e;
+    while (cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    return FileErrors.printable(String.valueOf(cause.getMessage()));
   }
 
   /** The columns of a table, by name, with DuckDB's type. */

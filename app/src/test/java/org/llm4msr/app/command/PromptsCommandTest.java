@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -114,6 +115,39 @@ class PromptsCommandTest {
     assertThat(run("--out", "x", "--max-chars", "10")).isEqualTo(2);
     assertThat(run("--out", "x", "--language", "fr")).isEqualTo(2);
     assertThat(err.toString()).contains("--folds: expected 0 or at least 2");
+  }
+
+  /** In a process of its own, because an environment variable cannot be set in this one. */
+  @Test
+  void theEnvironmentSaysWhereDataLies() throws IOException, InterruptedException {
+    Path moved = Files.createDirectory(folder.resolve("elsewhere")).resolve("d.yaml");
+    Files.move(yaml(), moved);
+    Path file = folder.resolve("p.jsonl");
+    ProcessBuilder builder =
+        new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "--enable-native-access=ALL-UNNAMED",
+            "-cp",
+            System.getProperty("java.class.path"),
+            Main.class.getName(),
+            "prompts",
+            "--data",
+            moved.toString(),
+            "--out",
+            file.toString());
+    builder.environment().put("LLM4MSR_DATA", folder.resolve("world").toString());
+    builder.redirectErrorStream(true);
+    Process process = builder.start();
+    String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(printed).isZero();
+    assertThat(lines(file)).hasSize(4 + USERS);
+
+    builder.environment().remove("LLM4MSR_DATA");
+    builder.command().add("--force");
+    process = builder.start();
+    printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).isEqualTo(1);
+    assertThat(printed.lines()).singleElement().asString().contains("no such file");
   }
 
   @Test
