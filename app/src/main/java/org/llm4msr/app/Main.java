@@ -6,6 +6,7 @@ import java.util.stream.Collectors;
 import org.llm4msr.app.command.CompareCommand;
 import org.llm4msr.app.command.DemoCommand;
 import org.llm4msr.app.command.DevicesCommand;
+import org.llm4msr.app.command.EncodeCommand;
 import org.llm4msr.app.command.EvaluateCommand;
 import org.llm4msr.app.command.PromptsCommand;
 import org.llm4msr.app.command.TrainCommand;
@@ -47,6 +48,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       HelpCommand.class,
       DemoCommand.class,
       PromptsCommand.class,
+      EncodeCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
       CompareCommand.class,

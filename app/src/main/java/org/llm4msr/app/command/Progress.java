@@ -21,6 +21,7 @@ public final class Progress implements AutoCloseable {
   private final long startNanos = System.nanoTime();
   private final long total;
   private long lineNanos = startNanos;
+  private String note = "";
 
   private Progress(PrintWriter err, String task, long total, ProgressBar bar) {
     this.err = err;
@@ -76,7 +77,9 @@ public final class Progress implements AutoCloseable {
           done <= 0
               ? ""
               : String.format(Locale.ROOT, ", %.0f s left", seconds / done * (total - done));
-      err.printf(Locale.ROOT, "%s: %d of %d (%d %%)%s%n", task, done, total, percent(done), left);
+      String extra = note.isEmpty() ? "" : ", " + note;
+      err.printf(
+          Locale.ROOT, "%s: %d of %d (%d %%)%s%s%n", task, done, total, percent(done), left, extra);
       err.flush();
     }
   }
@@ -85,8 +88,9 @@ public final class Progress implements AutoCloseable {
     return total == 0 ? 100 : Math.round(100.0 * done / total);
   }
 
-  /** A figure beside the bar, such as the loss; shown on a terminal only. */
+  /** A figure beside the bar or at the end of the line, such as the loss. */
   public void note(String text) {
+    note = text;
     if (bar != null) {
       bar.setExtraMessage(text);
     }

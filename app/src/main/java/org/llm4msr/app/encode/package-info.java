@@ -1,0 +1,2 @@
+/** Prompts in, knowledge out. */
+package org.llm4msr.app.encode;
