@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.llm4msr.app.encode.EncodeRun;
+import org.llm4msr.app.encode.ModelDirectory;
 import org.llm4msr.model.encoder.EncoderOptions;
 import org.llm4msr.model.encoder.Pooling;
 import picocli.CommandLine.Command;
@@ -43,8 +44,8 @@ public final class EncodeCommand implements Callable<Integer> {
       paramLabel = "DIR",
       description =
           "Hugging Face directory of the llama or qwen2 family: config.json, *.safetensors and, for"
-              + " text, tokenizer.json.")
-  private Path model;
+              + " text, tokenizer.json. 'builtin' is the small encoder that ships with llm4msr.")
+  private String model;
 
   @Option(
       names = "--input",
@@ -93,7 +94,8 @@ public final class EncodeCommand implements Callable<Integer> {
     EncoderOptions options =
         new EncoderOptions(device.name(), device.threads(), tokensPerBatch, pool);
     PrintWriter err = spec.commandLine().getErr();
-    EncodeRun.Summary summary = new EncodeRun(model, options, err).encode(input, out, force);
+    EncodeRun.Summary summary =
+        new EncodeRun(ModelDirectory.of(model, err), options, err).encode(input, out, force);
     if (!summary.finished()) {
       return ExitCode.SOFTWARE;
     }

@@ -147,6 +147,20 @@ class EncodeCommandTest {
     assertThat(a).containsExactly(b);
   }
 
+  @Test
+  void theBuiltinEncoderReadsTextAndSaysWhatItIs() throws IOException {
+    Path input =
+        write(
+            "p.jsonl",
+            "{\"id\":\"a\",\"text\":\"likes science fiction\"}",
+            "{\"id\":\"b\",\"text\":\"映画が好き\"}");
+    assertThat(encodeOn(Path.of("builtin"), input)).as(err.toString()).isZero();
+    assertThat(err.toString()).contains("hold no knowledge");
+    try (KnowledgeFile file = KnowledgeFile.open(knowledge())) {
+      assertThat(file.ids()).containsExactly("a", "b");
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -233,7 +247,7 @@ class EncodeCommandTest {
     assertThat(encode("--input", "x")).isEqualTo(2);
   }
 
-  private static final int LONG = 120;
+  private static final int LONG = 80;
 
   /** Enough work for a few seconds on the reference backend. */
   private Path longInput() throws IOException {
