@@ -72,8 +72,7 @@ public final class DemoCommand implements Callable<Integer> {
     if (code == 0) {
       List<String> options =
           with(data, "--knowledge", knowledge.toString(), "--out", out.resolve("runs").toString());
-      code =
-          step(with(options, "--seeds", Integer.toString(seeds), "--controls"), "compare", true);
+      code = step(with(options, "--seeds", Integer.toString(seeds), "--controls"), "compare", true);
     }
     if (code == 0) {
       output.println("The log is synthetic and the built-in encoder knows nothing: this shows the");
@@ -98,9 +97,7 @@ public final class DemoCommand implements Callable<Integer> {
     line.addAll(options);
     if (computes) {
       if (device.name() != null) {
-        if (device.name() != null) {
         line.addAll(List.of("--device", device.name()));
-      }
       }
       line.addAll(List.of("--threads", Integer.toString(device.threads())));
     }
