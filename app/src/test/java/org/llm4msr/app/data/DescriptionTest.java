@@ -211,4 +211,17 @@ class DescriptionTest {
             assertThat(DataDescription.read(datasets.resolve(name + ".yaml")).name())
                 .isEqualTo(name));
   }
+
+  @Test
+  void theExamplesInTheDocumentationAreValid() throws IOException {
+    String text = Files.readString(Path.of("../docs/datasets.md"));
+    int read = 0;
+    for (String block : text.split("```yaml\n")) {
+      if (block.startsWith("interactions:") || block.startsWith("name:")) {
+        read(block.substring(0, block.indexOf("```")));
+        read++;
+      }
+    }
+    assertThat(read).isEqualTo(2);
+  }
 }
