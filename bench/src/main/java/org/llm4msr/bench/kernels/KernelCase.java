@@ -1,0 +1,156 @@
+package org.llm4msr.bench.kernels;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.llm4msr.bindings.cpu.Activation;
+import org.llm4msr.bindings.cpu.Attention;
+import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Matrices;
+import org.llm4msr.bindings.cpu.StoredType;
+
+/**
+ * One kernel at one size, with its memory.
+ *
+ * @param flops floating-point operations of one call
+ */
+record KernelCase(Runnable call, double flops) {
+  /**
+   * Cases by name: {@code matmul M K N TYPE}, a linear layer with weights {@code [N, K]}; {@code
+   * gradient M K N}, its weight gradient over M rows; {@code grouped GROUPS ROWS K N}, rows per
+   * group; {@code attention SEQUENCES LENGTH HEADS KVHEADS HEADDIM}, causal.
+   */
+  static KernelCase of(String name, CpuPool pool, Arena arena) {
+    String[] words = name.split(" ");
+    long[] n =
+        IntStream.range(1, 6)
+            .mapToLong(
+                i -> i < words.length && words[i].matches("\\d+") ? Long.parseLong(words[i]) : 0)
+            .toArray();
+    return switch (words[0]) {
+      case "matmul" -> matmul(pool, arena, n[0], n[1], n[2], StoredType.valueOf(words[4]));
+      case "gradient" -> gradient(pool, arena, n[0], n[1], n[2]);
+      case "grouped" -> grouped(pool, arena, n[0], n[1], n[2], n[3]);
+      case "attention" -> attention(pool, arena, n[0], n[1], n[2], n[3], n[4]);
+      default -> throw new IllegalArgumentException("no kernel case is called '" + name + "'");
+    };
+  }
+
+  private static MemorySegment floats(Arena arena, long count) {
+    MemorySegment segment = arena.allocate(count * Float.BYTES, 64);
+    Random random = new Random(count);
+    for (long i = 0; i < count; i++) {
+      segment.setAtIndex(ValueLayout.JAVA_FLOAT, i, random.nextFloat() - 0.5f);
+    }
+    return segment;
+  }
+
+  private static MemorySegment weights(Arena arena, long count, StoredType type) {
+    if (type == StoredType.F32) {
+      return floats(arena, count);
+    }
+    MemorySegment segment = arena.allocate(count * type.bytes(), 64);
+    Random random = new Random(count);
+    for (long i = 0; i < count; i++) {
+      float value = random.nextFloat() - 0.5f;
+      int bits =
+          type == StoredType.F16
+              ? Float.floatToFloat16(value)
+              : Float.floatToRawIntBits(value) >> 16;
+      segment.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) bits);
+    }
+    return segment;
+  }
+
+  private static KernelCase matmul(
+      CpuPool pool, Arena arena, long m, long k, long n, StoredType type) {
+    MemorySegment a = floats(arena, m * k);
+    MemorySegment b = weights(arena, n * k, type);
+    MemorySegment c = floats(arena, m * n);
+    return new KernelCase(
+        () ->
+            Matrices.matmul(
+                pool, false, true, m, n, k, a, k, b, k, type, null, null, 0, Activation.NONE, c, n),
+        2.0 * m * n * k);
+  }
+
+  private static KernelCase gradient(CpuPool pool, Arena arena, long m, long k, long n) {
+    MemorySegment x = floats(arena, m * k);
+    MemorySegment dy = floats(arena, m * n);
+    MemorySegment dw = floats(arena, k * n);
+    return new KernelCase(
+        () ->
+            Matrices.matmul(
+                pool,
+                true,
+                false,
+                k,
+                n,
+                m,
+                x,
+                k,
+                dy,
+                n,
+                StoredType.F32,
+                null,
+                null,
+                0,
+                Activation.NONE,
+                dw,
+                n),
+        2.0 * m * n * k);
+  }
+
+  private static KernelCase grouped(
+      CpuPool pool, Arena arena, long groups, long rowsPerGroup, long k, long n) {
+    int rows = Math.toIntExact(groups * rowsPerGroup);
+    int parts = Math.toIntExact(groups);
+    MemorySegment x = floats(arena, rows * k);
+    MemorySegment w = floats(arena, groups * k * n);
+    MemorySegment y = floats(arena, rows * n);
+    MemorySegment order =
+        arena.allocateFrom(
+            ValueLayout.JAVA_INT,
+            IntStream.range(0, rows)
+                .map(i -> (int) (i % rowsPerGroup * groups + i / rowsPerGroup))
+                .toArray());
+    MemorySegment offsets =
+        arena.allocateFrom(
+            ValueLayout.JAVA_INT,
+            IntStream.rangeClosed(0, parts).map(g -> (int) (g * rowsPerGroup)).toArray());
+    return new KernelCase(
+        () ->
+            Matrices.groupedMatmul(
+                pool, rows, n, k, groups, x, w, false, order, offsets, null, Activation.NONE, y),
+        2.0 * rows * n * k);
+  }
+
+  private static KernelCase attention(
+      CpuPool pool,
+      Arena arena,
+      long sequences,
+      long length,
+      long heads,
+      long kvHeads,
+      long headDim) {
+    long tokens = sequences * length;
+    MemorySegment q = floats(arena, tokens * heads * headDim);
+    MemorySegment k = floats(arena, tokens * kvHeads * headDim);
+    MemorySegment v = floats(arena, tokens * kvHeads * headDim);
+    MemorySegment out = floats(arena, tokens * heads * headDim);
+    MemorySegment offsets =
+        arena.allocateFrom(
+            ValueLayout.JAVA_INT,
+            IntStream.rangeClosed(0, (int) sequences).map(s -> (int) (s * length)).toArray());
+    // Only what a causal mask leaves counts.
+    double pairs = sequences * length * (length + 1) / 2.0;
+    return new KernelCase(
+        () ->
+            Attention.attention(
+                pool, tokens, sequences, heads, kvHeads, headDim, 0.125, true, q, k, v, offsets,
+                out),
+        4.0 * pairs * heads * headDim);
+  }
+}
