@@ -7,6 +7,8 @@
 #else
 #define TN 2
 #endif
+// Rows of the big matrix at a time for one or two rows of x: enough chains and streams to wait for memory.
+#define DOTS 4
 #define AHEAD 8
 
 // Big matrix [k, n]: columns in vectors, one broadcast per row of x and inner index.
@@ -46,7 +48,7 @@ INLINE void axpy_tile(const int m, const float *const *x, const char *big, int64
 // Big matrix [n, k]: dot products along k of m rows of x with n rows of the matrix.
 INLINE void dot_tile(const int m, const float *const *x, const char *big, int64_t ld, const int32_t type,
                      int64_t k, const int n, float *out, int64_t out_ld) {
-    vf acc[TM][TN];
+    vf acc[TM][DOTS];
 #pragma GCC unroll 4
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
@@ -79,7 +81,8 @@ INLINE void small_rows(const int m, const float *const *x, const char *big, int6
                        const int32_t type, int64_t k, int64_t n, float *out, int64_t out_ld) {
     int64_t j = 0;
     if (by_row) {
-        for (; j + TN <= n; j += TN) dot_tile(m, x, l4m_at(big, j * ld, type), ld, type, k, TN, out + j, out_ld);
+        const int dots = m <= 2 ? DOTS : TN;
+        for (; j + dots <= n; j += dots) dot_tile(m, x, l4m_at(big, j * ld, type), ld, type, k, dots, out + j, out_ld);
         for (; j < n; j++) dot_tile(m, x, l4m_at(big, j * ld, type), ld, type, k, 1, out + j, out_ld);
         return;
     }
