@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.llm4msr.bench.Machine;
 import org.llm4msr.bench.Rounds;
+import org.llm4msr.bench.peers.TorchEncoder.Linear;
 import org.llm4msr.bench.encoding.EncodingWorkload;
 import org.llm4msr.bench.encoding.RandomCheckpoint;
 import org.llm4msr.model.encoder.EncoderOptions;
@@ -33,6 +34,7 @@ public final class EncodingComparison {
   public static void main(String[] args) {
     int threads = Integer.parseInt(args[1]);
     EncodingWorkload workload = EncodingWorkload.parse(args[2]);
+    int tokens = workload.totalTokens();
     int rounds = Integer.parseInt(args[3]);
     Path model = Path.of(args[4]);
     RandomCheckpoint.writeIfAbsent(model);
@@ -41,20 +43,23 @@ public final class EncodingComparison {
     EncoderOptions options =
         EncoderOptions.defaults().withBackend(args[0]).withThreads(threads);
     try (NDManager manager = NDManager.newBaseManager();
-        TorchEncoder torch = new TorchEncoder(manager, model);
+        TorchEncoder torch = new TorchEncoder(manager, model, Linear.EAGER, tokens);
+        TorchEncoder packed = new TorchEncoder(manager, model, Linear.ONE_DNN_PACKED, tokens);
         FrozenEncoder last = FrozenEncoder.load(model, options.withPooling(Pooling.LAST_PROMPT));
         FrozenEncoder mean = FrozenEncoder.load(model, options.withPooling(Pooling.MEAN_PROMPT))) {
       System.out.println(Machine.describe(last.description()) + "; " + engine);
       System.out.println(workload + ", threads " + threads);
       List<int[]> prompts = workload.tokenIds();
       NDArray ids = torch.ids(workload);
-      try (NDArray states = torch.encode(ids)) {
-        check("last_prompt", last.encodeTokens(prompts), states.get(":, -1"));
-        check("mean_prompt", mean.encodeTokens(prompts), states.mean(new int[] {1}));
+      for (TorchEncoder peer : List.of(torch, packed)) {
+        try (NDArray states = peer.encode(ids)) {
+          check("last_prompt", last.encodeTokens(prompts), states.get(":, -1"));
+          check("mean_prompt", mean.encodeTokens(prompts), states.mean(new int[] {1}));
+        }
       }
-      int tokens = workload.totalTokens();
       new Rounds(rounds, 1.0, rounds * 10.0)
           .add("PyTorch", tokens, () -> torch.encode(ids).close())
+          .add("PyTorch, oneDNN, packed", tokens, () -> packed.encode(ids).close())
           .add("llm4msr mean_prompt", tokens, () -> mean.encodeTokens(prompts))
           .add("llm4msr last_prompt", tokens, () -> last.encodeTokens(prompts))
           .run()

@@ -20,15 +20,28 @@ import org.llm4msr.model.checkpoint.StoredTensor;
  * {@code scaled_dot_product_attention}), F32.
  */
 final class TorchEncoder implements AutoCloseable {
+  /** Who multiplies. */
+  enum Linear {
+    /** {@code nn.Linear} as it is: PyTorch's BLAS, here MKL. */
+    EAGER,
+    /** oneDNN with weights packed beforehand, as PyTorch's compiler arranges for frozen models. */
+    ONE_DNN_PACKED
+  }
+
   private static final int HEAD_DIM = RandomCheckpoint.HIDDEN / RandomCheckpoint.HEADS;
   private static final int TENSORS_PER_LAYER = 9;
 
   private final NDManager manager;
+  private final Linear linear;
   private final TorchScript script;
 
-  TorchEncoder(NDManager parent, Path model) {
+  /**
+   * @param tokens in a call, for which oneDNN packs
+   */
+  TorchEncoder(NDManager parent, Path model, Linear linear, int tokens) {
     manager = parent.newSubManager();
-    script = new TorchScript(manager, source(), List.of("w"));
+    this.linear = linear;
+    script = new TorchScript(manager, source(tokens), List.of("w"));
     // The arrays borrow the mapped file's memory, which "load" copies.
     try (Checkpoint checkpoint = Checkpoint.open(model)) {
       NDList weights = new NDList();
@@ -71,7 +84,7 @@ final class TorchEncoder implements AutoCloseable {
     return script.call("encode", false, new NDList(ids));
   }
 
-  private static String source() {
+  private String source(int tokens) {
     StringBuilder code =
         new StringBuilder(
             """
@@ -83,9 +96,12 @@ final class TorchEncoder implements AutoCloseable {
                 def load(self: __torch__.M, initial: List[Tensor]) -> Tensor:
                     w = annotate(List[Tensor], [])
                     for p in initial:
-                        _0 = torch.append(w, torch.clone(p))
+                        q = torch.clone(p)
+                        if %s:
+                            q = ops.mkldnn._reorder_linear_weight(q, %d)
+                        _0 = torch.append(w, q)
                     self.w = w
-                    return torch.clone(w[0][0])
+                    return torch.clone(initial[1])
                 def encode(self: __torch__.M, ids: Tensor) -> Tensor:
                     w = self.w
                     n = torch.size(ids, 0)
@@ -97,7 +113,8 @@ final class TorchEncoder implements AutoCloseable {
                     cos = torch.cos(angles)
                     sin = torch.sin(angles)
             """
-                .formatted(2 + RandomCheckpoint.LAYERS * TENSORS_PER_LAYER));
+                .formatted(
+                    packs("p"), tokens, 2 + RandomCheckpoint.LAYERS * TENSORS_PER_LAYER));
     for (int layer = 0; layer < RandomCheckpoint.LAYERS; layer++) {
       layer(code, 1 + layer * TENSORS_PER_LAYER);
     }
@@ -105,7 +122,7 @@ final class TorchEncoder implements AutoCloseable {
     return code.append("        return h\n").toString();
   }
 
-  private static void layer(StringBuilder code, int first) {
+  private void layer(StringBuilder code, int first) {
     norm(code, first);
     project(code, "q", first + 1);
     project(code, "k", first + 2);
@@ -116,16 +133,32 @@ final class TorchEncoder implements AutoCloseable {
         """
                 a = torch.scaled_dot_product_attention(q, k, v, None, 0., True)
                 a = torch.reshape(torch.transpose(a, 1, 2), [n, l, %d])
-                x = torch.add(x, torch.linear(a, w[%d]))
+                x = torch.add(x, %s)
         """
-            .formatted(RandomCheckpoint.HIDDEN, first + 4));
+            .formatted(RandomCheckpoint.HIDDEN, product("a", first + 4)));
     norm(code, first + 5);
     code.append(
         """
-                g = torch.mul(torch.silu(torch.linear(h, w[%d])), torch.linear(h, w[%d]))
-                x = torch.add(x, torch.linear(g, w[%d]))
+                g = torch.mul(torch.silu(%s), %s)
+                x = torch.add(x, %s)
         """
-            .formatted(first + 6, first + 7, first + 8));
+            .formatted(
+                product("h", first + 6), product("h", first + 7), product("g", first + 8)));
+  }
+
+  /** Matrices are packed, but not the embedding table, which is looked up in. */
+  private String packs(String tensor) {
+    return linear == Linear.EAGER
+        ? "False"
+        : "torch.__and__(torch.eq(torch.dim(%1$s), 2), torch.ne(torch.size(%1$s, 0), %2$d))"
+            .formatted(tensor, RandomCheckpoint.VOCABULARY);
+  }
+
+  private String product(String x, int weight) {
+    return linear == Linear.EAGER
+        ? "torch.linear(%s, w[%d])".formatted(x, weight)
+        : "ops.mkldnn._linear_pointwise(%s, w[%d], None, \"none\", annotate(List[Optional[number]], []), \"\")"
+            .formatted(x, weight);
   }
 
   private static void norm(StringBuilder code, int weight) {
@@ -137,12 +170,12 @@ final class TorchEncoder implements AutoCloseable {
             .formatted(weight, RandomCheckpoint.RMS_NORM_EPSILON));
   }
 
-  private static void project(StringBuilder code, String name, int weight) {
+  private void project(StringBuilder code, String name, int weight) {
     code.append(
         """
-                %s = torch.transpose(torch.view(torch.linear(h, w[%d]), [n, l, %d, %d]), 1, 2)
+                %s = torch.transpose(torch.view(%s, [n, l, %d, %d]), 1, 2)
         """
-            .formatted(name, weight, RandomCheckpoint.HEADS, HEAD_DIM));
+            .formatted(name, product("h", weight), RandomCheckpoint.HEADS, HEAD_DIM));
   }
 
   private static void rotate(StringBuilder code, String name) {
