@@ -3,14 +3,9 @@ package org.llm4msr.runtime.backend.reference;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.llm4msr.runtime.DType;
-import org.llm4msr.runtime.Shape;
-import org.llm4msr.runtime.conformance.TestOperand;
-import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.op.MatMulOp;
 
 /** The blocked product against three plain loops, with extents around the block sizes. */
@@ -46,22 +41,10 @@ class ReferenceMatMulTest {
   }
 
   private static double[] run(MatMulOp op, double[] a, double[] b, int m, int k, int n) {
-    try (ReferenceBackend backend = new ReferenceBackend();
-        TestOperand left = matrix(backend, op.transposeA() ? k : m, op.transposeA() ? m : k);
-        TestOperand right = matrix(backend, op.transposeB() ? n : k, op.transposeB() ? k : n);
-        TestOperand out = matrix(backend, m, n)) {
-      left.write(a);
-      right.write(b);
-      backend.kernel(op, List.of(left, right), List.of(out)).run();
-      assertThat(out.firstTouchedGuard()).isEqualTo(-1);
-      return out.read();
-    }
-  }
-
-  private static TestOperand matrix(ReferenceBackend backend, long rows, long cols) {
-    ValueType type = ValueType.of(DType.F64, rows, cols);
-    TestOperand operand = new TestOperand(backend, type);
-    operand.setShape(Shape.of(rows, cols));
-    return operand;
+    return Applied.apply(
+            op,
+            op.transposeA() ? Applied.real(a, k, m) : Applied.real(a, m, k),
+            op.transposeB() ? Applied.real(b, n, k) : Applied.real(b, k, n))
+        .output();
   }
 }
