@@ -105,7 +105,8 @@ public final class EncodeCommand implements Callable<Integer> {
 
   private void print(EncodeRun.Summary summary) {
     PrintWriter stdout = spec.commandLine().getOut();
-    double tokensPerSecond = summary.plan().tokens() / summary.seconds();
+    double tokensPerSecond =
+        summary.seconds() == 0 ? 0 : summary.plan().tokens() / summary.seconds();
     if (json) {
       ObjectNode node = JsonNodeFactory.instance.objectNode();
       node.put("out", out.toString());

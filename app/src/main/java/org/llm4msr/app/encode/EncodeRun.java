@@ -69,9 +69,7 @@ public final class EncodeRun {
       err.flush();
       KnowledgeJob job = new KnowledgeJob(encoder, prompts.ids(), prompts.tokens(), out, force);
       try (Watch watch = new Watch(job.partialFile())) {
-        long start = System.nanoTime();
         KnowledgeJob.Result result = job.run(watch);
-        double seconds = (System.nanoTime() - start) * 1e-9;
         if (!result.finished()) {
           watch.saysWhatIsKept();
         }
@@ -82,7 +80,7 @@ public final class EncodeRun {
             prompts.shortened(),
             result.plan(),
             result.finished(),
-            seconds);
+            watch.encodingSeconds);
       }
     }
   }
@@ -108,6 +106,7 @@ public final class EncodeRun {
     private Progress progress;
     private long startNanos;
     private KnowledgeJob.Plan plan;
+    private double encodingSeconds;
     private volatile long kept;
 
     Watch(Path partialFile) {
@@ -131,11 +130,14 @@ public final class EncodeRun {
 
     @Override
     public void progress(long prompts, long tokens) {
-      double seconds = (System.nanoTime() - startNanos) * 1e-9;
+      encodingSeconds = (System.nanoTime() - startNanos) * 1e-9;
       kept = plan.resumed() + prompts;
       progress.note(
           String.format(
-              Locale.ROOT, "%.0f tokens/s, %.1f prompts/s", tokens / seconds, prompts / seconds));
+              Locale.ROOT,
+              "%.0f tokens/s, %.1f prompts/s",
+              tokens / encodingSeconds,
+              prompts / encodingSeconds));
       progress.update(tokens);
     }
 

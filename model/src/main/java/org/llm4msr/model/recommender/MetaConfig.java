@@ -49,13 +49,18 @@ public record MetaConfig(
     FEATURES
   }
 
-  /** Applied to each vector h once, when it is loaded. */
+  /** Applied to the vectors h once, when they are loaded. */
   public enum Normalization {
     NONE,
     /** h / |h|. */
     L2,
     /** h / sqrt(mean(h^2)). */
-    RMS
+    RMS,
+    /**
+     * Each dimension less its mean over all users (or all scenarios), over its standard deviation:
+     * what the vectors have in common, often most of their length, tells nobody apart.
+     */
+    STANDARD
   }
 
   /** How the backbone's logit and the scenario level's become one. */

@@ -3,6 +3,7 @@ package org.llm4msr.model.training;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.prompt.PromptIds;
@@ -27,16 +28,15 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
   int fillUsers(Dataset dataset, MemorySegment table) {
     int profiles = folds.profiles(dataset);
     float[] vector = new float[vectors.width()];
-    int missing = 0;
+    BitSet present = new BitSet(profiles);
     for (int profile = 0; profile < profiles; profile++) {
       String id = PromptIds.user(dataset, folds, profile);
       if (vectors.read(id, vector)) {
         write(id, vector, table, profile);
-      } else {
-        missing++;
+        present.set(profile);
       }
     }
-    if (missing == profiles) {
+    if (present.isEmpty()) {
       throw new UserError(
           "knowledge: no vector belongs to a user of "
               + dataset.name()
@@ -44,7 +44,8 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
               + PromptIds.user(dataset, folds, 0)
               + "'); encode the prompts that 'llm4msr prompts' writes for this data");
     }
-    return missing;
+    VectorScaling.apply(normalization, table, vectors.width(), present);
+    return profiles - present.cardinality();
   }
 
   /**
@@ -67,27 +68,18 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
       }
       write(id, vector, table, scenario);
     }
+    BitSet all = new BitSet();
+    all.set(0, dataset.scenarios().size());
+    VectorScaling.apply(normalization, table, vectors.width(), all);
   }
 
-  private void write(String id, float[] vector, MemorySegment table, int row) {
-    double squares = 0;
+  private static void write(String id, float[] vector, MemorySegment table, int row) {
     for (float element : vector) {
-      squares += (double) element * element;
+      if (!Float.isFinite(element)) {
+        throw new UserError("knowledge: the vector '" + id + "' is not finite; encode it again");
+      }
     }
-    if (!Double.isFinite(squares)) {
-      throw new UserError("knowledge: the vector '" + id + "' is not finite; encode it again");
-    }
-    double length =
-        switch (normalization) {
-          case NONE -> 1;
-          case L2 -> Math.sqrt(squares);
-          case RMS -> Math.sqrt(squares / vector.length);
-        };
-    // A zero vector has no direction and stays zero.
-    double scale = squares == 0 ? 0 : 1 / length;
-    long at = (long) row * vector.length;
-    for (int i = 0; i < vector.length; i++) {
-      table.setAtIndex(JAVA_FLOAT, at + i, (float) (vector[i] * scale));
-    }
+    long offset = (long) row * vector.length * Float.BYTES;
+    MemorySegment.copy(vector, 0, table, JAVA_FLOAT, offset, vector.length);
   }
 }

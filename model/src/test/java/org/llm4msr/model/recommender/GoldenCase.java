@@ -175,6 +175,7 @@ final class GoldenCase {
             case NONE -> 1;
             case L2 -> Math.sqrt(squares);
             case RMS -> Math.sqrt(squares / width);
+            case STANDARD -> throw new IllegalStateException("no golden uses it");
           };
       for (int i = from; i < from + width; i++) {
         vectors[i] /= divisor;
