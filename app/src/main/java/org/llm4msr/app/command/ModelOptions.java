@@ -102,7 +102,7 @@ public final class ModelOptions {
   @Option(
       names = "--normalize",
       paramLabel = "HOW",
-      defaultValue = "rms",
+      defaultValue = "standard",
       description =
           "What happens to each knowledge vector: ${COMPLETION-CANDIDATES} (default:"
               + " ${DEFAULT-VALUE}).")
@@ -153,7 +153,7 @@ public final class ModelOptions {
   @Option(
       names = "--patience",
       paramLabel = "N",
-      defaultValue = "3",
+      defaultValue = "5",
       description =
           "Evaluations without improvement before training stops; 0 for never (default:"
               + " ${DEFAULT-VALUE}).")

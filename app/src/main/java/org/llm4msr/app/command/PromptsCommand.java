@@ -37,7 +37,7 @@ import tools.jackson.databind.node.ObjectNode;
       "Examples:",
       "  llm4msr prompts --data D.yaml --out P.jsonl",
       "  llm4msr prompts --data D.yaml --out P.ja.jsonl --language ja --max-chars 600",
-      "  llm4msr prompts --data D.yaml --out P.jsonl --folds 5   (train with --folds 5, too)"
+      "  llm4msr prompts --data D.yaml --out P.jsonl --folds 0   (fewer prompts, but see docs/method.md)"
     })
 public final class PromptsCommand implements Callable<Integer> {
   @Option(
@@ -68,10 +68,10 @@ public final class PromptsCommand implements Callable<Integer> {
   @Option(
       names = "--folds",
       paramLabel = "K",
-      defaultValue = "0",
+      defaultValue = "5",
       description =
           "Besides each user's prompt write K more, each without the rows of one fold, so that no"
-              + " training row meets a vector made from itself (default: ${DEFAULT-VALUE}).")
+              + " training row meets a vector made from itself; 0 for none (default: ${DEFAULT-VALUE}).")
   private int folds;
 
   @Option(

@@ -9,6 +9,7 @@ import org.llm4msr.app.run.RunConfig.KnowledgeSource;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.knowledge.KnowledgeFile;
+import org.llm4msr.model.prompt.PromptIds;
 import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.KnowledgeVectors;
 import org.llm4msr.model.training.RandomVectors;
@@ -24,20 +25,21 @@ public final class TrainingInputs implements AutoCloseable {
   private final KnowledgeFile knowledge;
   private final String knowledgeFile;
   private final String knowledgeChecksum;
-  private final int folds;
+  private final Folds folds;
 
-  private TrainingInputs(Dataset dataset, DataSource dataSource, Path knowledgePath, int folds) {
-    this.folds = folds;
+  private TrainingInputs(Dataset dataset, DataSource dataSource, Path knowledgePath) {
     this.dataset = dataset;
     this.dataSource = dataSource;
     if (knowledgePath == null) {
       knowledge = null;
+      folds = Folds.NONE;
       knowledgeFile = null;
       knowledgeChecksum = null;
     } else {
       knowledgeFile = absolute(knowledgePath);
       knowledgeChecksum = Checksums.of(knowledgePath);
       knowledge = KnowledgeFile.open(knowledgePath);
+      folds = PromptIds.folds(knowledge.ids());
     }
   }
 
@@ -49,20 +51,19 @@ public final class TrainingInputs implements AutoCloseable {
    * Reads a data set's description and files.
    *
    * @param knowledge null for none
-   * @param folds into which training rows were divided when the prompts were made; 0 for none
    * @throws UserError if anything is wrong with the files
    */
-  public static TrainingInputs load(Path data, Path knowledge, int folds) {
-    return load(DataDescription.read(data), knowledge, folds);
+  public static TrainingInputs load(Path data, Path knowledge) {
+    return load(DataDescription.read(data), knowledge);
   }
 
-  /** See {@link #load(Path, Path, int)}. */
-  public static TrainingInputs load(DataDescription description, Path knowledge, int folds) {
+  /** See {@link #load(Path, Path)}. */
+  public static TrainingInputs load(DataDescription description, Path knowledge) {
     Dataset dataset = DatasetLoader.load(description);
     DataSource source =
         new DataSource(
             absolute(description.file()), absolute(description.folder()), Checksums.of(dataset));
-    return new TrainingInputs(dataset, source, knowledge, folds);
+    return new TrainingInputs(dataset, source, knowledge);
   }
 
   /**
@@ -76,8 +77,7 @@ public final class TrainingInputs implements AutoCloseable {
     TrainingInputs inputs =
         load(
             DataDescription.read(file, Path.of(config.data().folder())),
-            source == null ? null : Path.of(source.file()),
-            source == null ? 0 : source.folds());
+            source == null ? null : Path.of(source.file()));
     if (!inputs.dataSource.checksum().equals(config.data().checksum())) {
       inputs.close();
       throw new UserError(file + ": the data have changed since the run; train again");
@@ -112,7 +112,7 @@ public final class TrainingInputs implements AutoCloseable {
   public KnowledgeSource knowledgeSource(MetaLevels levels, boolean random) {
     return levels == MetaLevels.OFF
         ? null
-        : new KnowledgeSource(knowledgeFile, knowledgeChecksum, folds, random);
+        : new KnowledgeSource(knowledgeFile, knowledgeChecksum, folds.count(), random);
   }
 
   /** The vectors as a run's model wants them; null where it reads none. */
@@ -122,7 +122,7 @@ public final class TrainingInputs implements AutoCloseable {
     }
     KnowledgeVectors vectors =
         config.knowledge().random() ? new RandomVectors(knowledge, RANDOM_SEED) : knowledge;
-    return new KnowledgeTables(vectors, new Folds(folds), config.model().normalize());
+    return new KnowledgeTables(vectors, folds, config.model().normalize());
   }
 
   @Override

@@ -59,13 +59,13 @@ class PromptsCommandTest {
     Path file = folder.resolve("p.jsonl");
     assertThat(run("--out", file.toString())).as(err.toString()).isZero();
     List<JsonNode> lines = lines(file);
-    assertThat(lines).hasSize(4 + USERS);
+    assertThat(lines).hasSize(4 + 6 * USERS);
     assertThat(lines).extracting(line -> line.get("id").stringValue()).doesNotHaveDuplicates();
     assertThat(lines.getFirst().get("id").stringValue()).isEqualTo("scenario/web_shop");
     assertThat(lines.getFirst().get("text").stringValue()).contains("This one is: Web shop.");
     assertThat(lines)
         .allSatisfy(line -> assertThat(line.get("text").stringValue()).hasSizeBetween(1, 900));
-    assertThat(out.toString()).contains("64 prompts for 4 scenarios and 60 users");
+    assertThat(out.toString()).contains("364 prompts for 4 scenarios and 60 users");
     assertThat(filesInFolder()).containsExactly("p.jsonl");
   }
 
@@ -94,7 +94,7 @@ class PromptsCommandTest {
     assertThat(err.toString()).contains("exists already").contains("--force");
     assertThat(file).hasContent("precious");
     assertThat(run("--out", file.toString(), "--force")).isZero();
-    assertThat(lines(file)).hasSize(4 + USERS);
+    assertThat(lines(file)).hasSize(4 + 6 * USERS);
   }
 
   @Test
@@ -140,7 +140,7 @@ class PromptsCommandTest {
     Process process = builder.start();
     String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(process.waitFor()).as(printed).isZero();
-    assertThat(lines(file)).hasSize(4 + USERS);
+    assertThat(lines(file)).hasSize(4 + 6 * USERS);
 
     builder.environment().remove("LLM4MSR_DATA");
     builder.command().add("--force");

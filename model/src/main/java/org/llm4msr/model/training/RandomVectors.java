@@ -1,10 +1,12 @@
 package org.llm4msr.model.training;
 
 import java.util.random.RandomGenerator;
+import org.llm4msr.model.prompt.PromptIds;
 
 /**
  * The control for a claim about knowledge: the same ids, shapes and lengths as the real vectors,
- * but in random directions. What they gain is due to the added parameters, not to knowledge.
+ * but in random directions, one for each user whatever the fold. What they gain is due to the added
+ * parameters, not to knowledge.
  */
 public final class RandomVectors implements KnowledgeVectors {
   private final KnowledgeVectors real;
@@ -26,7 +28,7 @@ public final class RandomVectors implements KnowledgeVectors {
       return false;
     }
     double length = norm(vector);
-    RandomGenerator random = ParameterInitializer.generator(seed, id);
+    RandomGenerator random = ParameterInitializer.generator(seed, PromptIds.withoutFold(id));
     for (int i = 0; i < vector.length; i++) {
       vector[i] = (float) random.nextGaussian();
     }
