@@ -22,20 +22,30 @@ float ISA(attention_top)(const float *s, int64_t n, float scale) {
     return top;
 }
 
-float ISA(attention_exp)(float *s, int64_t visible, int64_t n, float scale, float top) {
+void ISA(attention_cap)(float *s, int64_t n, float scale, float cap) {
+    vf inner = vset1(scale / cap), outer = vset1(cap);
+    for (int64_t j = 0; j < n; j += VL) {
+        int64_t t = l4m_min(VL, n - j);
+        vf r = outer * vtanh(vload_any(s + j, t, L4M_F32) * inner);
+        t == VL ? vstore(s + j, r) : vstore_n(s + j, r, t);
+    }
+}
+
+float ISA(attention_exp)(float *s, int64_t from, int64_t to, int64_t n, float scale, float top) {
     vf sum = vzero(), factor = vset1(scale), shift = vset1(top);
-    int64_t j = 0;
-    for (; j + VL <= visible; j += VL) {
+    if (from > 0) memset(s, 0, (size_t)from * sizeof(float));
+    int64_t j = from;
+    for (; j + VL <= to; j += VL) {
         vf e = vexp(vload(s + j) * factor - shift);
         vstore(s + j, e);
         sum += e;
     }
-    if (j < visible) {
-        int64_t rest = visible - j;
+    if (j < to) {
+        int64_t rest = to - j;
         vstore_n(s + j, vexp(vload_n(s + j, rest) * factor - shift), rest);
         sum += vload_n(s + j, rest);
     }
-    if (n > visible) memset(s + visible, 0, (size_t)(n - visible) * sizeof(float));
+    if (n > to) memset(s + to, 0, (size_t)(n - to) * sizeof(float));
     return vsum(sum);
 }
 
@@ -62,30 +72,41 @@ static void block_task(void *context, int64_t chunk, int thread) {
         top[r] = -INFINITY;
         sum[r] = 0;
     }
-    int64_t last = w->causal ? q->q1 : q->end;
-    for (int64_t k0 = q->start; k0 < last; k0 += KEYS) {
-        int64_t n = l4m_min(KEYS, last - k0), at = k0 * width + kv_head * d;
+    int64_t keys = q->end - q->start;
+    int64_t first = attention_visible(w, q->position, keys).from;
+    int64_t last = attention_visible(w, q->position + q->q1 - q->q0 - 1, keys).to;
+    // Blocks hold more keys than queries: each query sees one in the first block.
+    for (int64_t k0 = first; k0 < last; k0 += KEYS) {
+        int64_t n = l4m_min(KEYS, last - k0), at = (q->start + k0) * width + kv_head * d;
         gemm score = {.a = w->q, .lda = d, .b = w->k + at, .ldb = width, .trans_b = 1, .c = scores, .ldc = KEYS, .k = d, .rows_a = map};
         ISA(gemm_rect)(&score, 0, rows, 0, n, scratch);
         for (int64_t r = 0; r < rows; r++) {
             float *s = scores + r * KEYS;
-            int64_t visible = w->causal ? l4m_max(0, l4m_min(n, q->q0 + r / group + 1 - k0)) : n;
-            float t = ISA(attention_top)(s, visible, w->scale), fresh = t > top[r] ? t : top[r];
-            float factor = k0 > q->start ? expf(top[r] - fresh) : 0;
-            sum[r] = sum[r] * factor + ISA(attention_exp)(s, visible, n, w->scale, fresh);
-            if (factor != 1 && k0 > q->start) scale_row(out + r * d, d, factor, out + r * d);
+            visible_keys see = attention_visible(w, q->position + r / group, keys);
+            int64_t to = l4m_max(0, l4m_min(n, see.to - k0)), from = l4m_min(to, l4m_max(0, see.from - k0));
+            float scale = w->scale;
+            if (w->cap > 0) {
+                ISA(attention_cap)(s + from, to - from, scale, w->cap);
+                scale = 1;
+            }
+            float t = ISA(attention_top)(s + from, to - from, scale), fresh = t > top[r] ? t : top[r];
+            float factor = k0 > first ? expf(top[r] - fresh) : 0;
+            sum[r] = sum[r] * factor + ISA(attention_exp)(s, from, to, n, scale, fresh);
+            if (factor != 1 && k0 > first) scale_row(out + r * d, d, factor, out + r * d);
             top[r] = fresh;
         }
-        gemm value = {.a = scores, .lda = KEYS, .b = w->v + at, .ldb = width, .c = out, .ldc = d, .residual = k0 > q->start ? out : NULL, .ldr = d, .k = n};
+        gemm value = {.a = scores, .lda = KEYS, .b = w->v + at, .ldb = width, .c = out, .ldc = d, .residual = k0 > first ? out : NULL, .ldr = d, .k = n};
         ISA(gemm_rect)(&value, 0, rows, 0, d, scratch);
     }
     for (int64_t r = 0; r < rows; r++) scale_row(out + r * d, d, 1.0f / sum[r], w->out + map[r] * d);
 }
 
-int ISA(attention)(l4m_pool *pool, int64_t tokens, int64_t sequences, int64_t heads, int64_t kv_heads,
-                   int64_t head_dim, double scale, int32_t causal, const float *q, const float *k, const float *v,
-                   const int32_t *offsets, float *out) {
+int ISA(attention)(l4m_pool *pool, int64_t tokens, int64_t keys, int64_t sequences, int64_t heads, int64_t kv_heads,
+                   int64_t head_dim, double scale, int64_t before, int64_t after, double cap, const float *q,
+                   const float *k, const float *v, const int32_t *offsets, const int32_t *key_begins,
+                   const int32_t *key_ends, float *out) {
     int code = l4m_check_offsets(offsets, sequences, tokens);
+    if (code == L4M_OK) code = l4m_check_keys(offsets, key_begins, key_ends, sequences, keys);
     if (code != L4M_OK) return code;
     if (tokens * heads > INT32_MAX) return L4M_BAD_ARGUMENT;
     int64_t group = heads / kv_heads, step = attention_block_tokens(group), blocks = 0;
@@ -98,14 +119,17 @@ int ISA(attention)(l4m_pool *pool, int64_t tokens, int64_t sequences, int64_t he
     query_block *table = l4m_pool_shared(pool), *next = table;
     for (int64_t s = 0; s < sequences; s++)
         for (int64_t t = offsets[s]; t < offsets[s + 1]; t += step)
-            *next++ = (query_block){offsets[s], offsets[s + 1], (int32_t)t,
-                                    (int32_t)l4m_min(t + step, offsets[s + 1])};
+            *next++ = (query_block){key_begins[s], key_ends[s], (int32_t)t,
+                                    (int32_t)l4m_min(t + step, offsets[s + 1]),
+                                    (int32_t)(key_ends[s] - key_begins[s] - (offsets[s + 1] - t))};
     attention_job w = {.pool = pool,
                        .heads = heads,
                        .kv_heads = kv_heads,
                        .head_dim = head_dim,
+                       .before = l4m_min(before, INT32_MAX),
+                       .after = l4m_min(after, INT32_MAX),
                        .scale = (float)scale,
-                       .causal = causal,
+                       .cap = (float)cap,
                        .q = q,
                        .k = k,
                        .v = v,

@@ -10,18 +10,28 @@
 typedef struct {
     l4m_pool *pool;
     int64_t heads, kv_heads, head_dim, sequences, longest;
-    float scale;
-    int32_t causal;
+    int64_t before, after;
+    float scale, cap;
     const float *q, *k, *v, *dout;
     const int32_t *offsets;
     float *out, *dq, *dk, *dv;
     const struct query_block *blocks;
 } attention_job;
 
-// Tokens [q0, q1) of the sequence [start, end).
+// Queries [q0, q1) of one sequence, whose keys are the rows [start, end); the first query stands at `position`
+// among them.
 typedef struct query_block {
-    int32_t start, end, q0, q1;
+    int32_t start, end, q0, q1, position;
 } query_block;
+
+// The keys [from, to) that a query at position p of a sequence of `keys` sees.
+typedef struct {
+    int64_t from, to;
+} visible_keys;
+
+static inline visible_keys attention_visible(const attention_job *w, int64_t p, int64_t keys) {
+    return (visible_keys){l4m_max(0, p - w->before), l4m_min(keys, p + w->after + 1)};
+}
 
 static inline int64_t attention_block_tokens(int64_t group) { return l4m_min(64, l4m_max(1, ATTENTION_ROWS / group)); }
 
@@ -36,9 +46,11 @@ static inline int64_t attention_map(const attention_job *w, int64_t kv_head, int
     return n;
 }
 
-// exp(scale * s - top) over `visible` scores, 0 over the rest up to n; returns the sum.
-float ISA(attention_exp)(float *s, int64_t visible, int64_t n, float scale, float top);
-// The largest of the first n scores, scaled; minus infinity for none.
+// exp(scale * s - top) over the scores [from, to), 0 over the rest up to n; returns the sum.
+float ISA(attention_exp)(float *s, int64_t from, int64_t to, int64_t n, float scale, float top);
+// The largest of n scores, scaled; minus infinity for none.
 float ISA(attention_top)(const float *s, int64_t n, float scale);
+// s = cap tanh(scale s / cap) over n scores.
+void ISA(attention_cap)(float *s, int64_t n, float scale, float cap);
 
 #endif

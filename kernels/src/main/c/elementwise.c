@@ -35,6 +35,12 @@ static void unary_range(const void *context, int64_t begin, int64_t end) {
         case L4M_ACT_TANH:
             EACH_VECTOR(w->y, LOAD(x, w->a), vtanh(x));
             break;
+        case L4M_ACT_GELU:
+            EACH_VECTOR(w->y, LOAD(x, w->a), vgelu(x));
+            break;
+        case L4M_ACT_GELU_TANH:
+            EACH_VECTOR(w->y, LOAD(x, w->a), vgelu_tanh(x));
+            break;
         default:
             EACH_VECTOR(w->y, LOAD(x, w->a), x);
     }
@@ -56,10 +62,16 @@ static void unary_gradient_range(const void *context, int64_t begin, int64_t end
             EACH_VECTOR(w->y, LOAD(y, w->a); LOAD(d, w->b), d * y * (one - y));
             break;
         case L4M_ACT_SILU:
-            EACH_VECTOR(w->y, LOAD(x, w->a); LOAD(d, w->b); vf s = vsigmoid(x), d * s * (one + x * (one - s)));
+            EACH_VECTOR(w->y, LOAD(x, w->a); LOAD(d, w->b), d * vsilu_slope(x));
             break;
         case L4M_ACT_TANH:
             EACH_VECTOR(w->y, LOAD(y, w->a); LOAD(d, w->b), d * (one - y * y));
+            break;
+        case L4M_ACT_GELU:
+            EACH_VECTOR(w->y, LOAD(x, w->a); LOAD(d, w->b), d * vgelu_slope(x));
+            break;
+        case L4M_ACT_GELU_TANH:
+            EACH_VECTOR(w->y, LOAD(x, w->a); LOAD(d, w->b), d * vgelu_tanh_slope(x));
             break;
         default:
             EACH_VECTOR(w->y, LOAD(d, w->b), d);
@@ -69,7 +81,7 @@ static void unary_gradient_range(const void *context, int64_t begin, int64_t end
 int ISA(unary_gradient)(l4m_pool *pool, int32_t activation, int64_t count, const float *saved, const float *dy,
                         float *dx) {
     job w = {.a = saved, .b = dy, .y = dx, .kind = activation};
-    return l4m_ranges(pool, count, activation == L4M_ACT_SILU ? 8 : 1, unary_gradient_range, &w);
+    return l4m_ranges(pool, count, activation == L4M_ACT_SILU || activation >= L4M_ACT_GELU ? 12 : 1, unary_gradient_range, &w);
 }
 
 static void scale_range(const void *context, int64_t begin, int64_t end) {
@@ -83,26 +95,57 @@ int ISA(scale)(l4m_pool *pool, int64_t count, float scale, float offset, const f
     return l4m_ranges(pool, count, 1, scale_range, &w);
 }
 
-static void swi_glu_range(const void *context, int64_t begin, int64_t end) {
+static void glu_range(const void *context, int64_t begin, int64_t end) {
     const job *w = context;
-    EACH_VECTOR(w->y, LOAD(gate, w->a); LOAD(up, w->b), vsilu(gate) * up);
+    switch (w->kind) {
+        case L4M_ACT_SILU:
+            EACH_VECTOR(w->y, LOAD(gate, w->a); LOAD(up, w->b), vsilu(gate) * up);
+            break;
+        case L4M_ACT_GELU:
+            EACH_VECTOR(w->y, LOAD(gate, w->a); LOAD(up, w->b), vgelu(gate) * up);
+            break;
+        case L4M_ACT_GELU_TANH:
+            EACH_VECTOR(w->y, LOAD(gate, w->a); LOAD(up, w->b), vgelu_tanh(gate) * up);
+            break;
+        default:
+            EACH_VECTOR(w->y, LOAD(gate, w->a); LOAD(up, w->b), vactivate(gate, w->kind) * up);
+    }
 }
 
-int ISA(swi_glu)(l4m_pool *pool, int64_t count, const float *gate, const float *up, float *y) {
-    job w = {.a = gate, .b = up, .y = y};
-    return l4m_ranges(pool, count, 8, swi_glu_range, &w);
+int ISA(glu)(l4m_pool *pool, int32_t activation, int64_t count, const float *gate, const float *up, float *y) {
+    job w = {.a = gate, .b = up, .y = y, .kind = activation};
+    return l4m_ranges(pool, count, 8, glu_range, &w);
 }
 
-static void swi_glu_gradient_range(const void *context, int64_t begin, int64_t end) {
+// The derivative from the activation's input and output.
+INLINE vf slope(vf x, vf act, int32_t activation) {
+    switch (activation) {
+        case L4M_ACT_RELU:
+            return vsel_gt(x, vzero(), vset1(1.0f), vzero());
+        case L4M_ACT_SIGMOID:
+            return act * (vset1(1.0f) - act);
+        case L4M_ACT_SILU:
+            return vsilu_slope(x);
+        case L4M_ACT_TANH:
+            return vset1(1.0f) - act * act;
+        case L4M_ACT_GELU:
+            return vgelu_slope(x);
+        case L4M_ACT_GELU_TANH:
+            return vgelu_tanh_slope(x);
+        default:
+            return vset1(1.0f);
+    }
+}
+
+static void glu_gradient_range(const void *context, int64_t begin, int64_t end) {
     const job *w = context;
-    const vf one = vset1(1.0f);
     for (int64_t j = begin; j < end; j += VL) {
         int64_t n = l4m_min(VL, end - j);
         LOAD(gate, w->a);
         LOAD(up, w->b);
         LOAD(d, w->c);
-        vf s = vsigmoid(gate);
-        vf dgate = d * up * s * (one + gate * (one - s)), dup = d * gate * s;
+        vf act = vactivate(gate, w->kind);
+        vf dgate = d * up * slope(gate, act, w->kind), dup = d * act;
         if (n == VL) {
             vstore(w->y + j, dgate);
             vstore(w->z + j, dup);
@@ -113,10 +156,10 @@ static void swi_glu_gradient_range(const void *context, int64_t begin, int64_t e
     }
 }
 
-int ISA(swi_glu_gradient)(l4m_pool *pool, int64_t count, const float *gate, const float *up, const float *dy,
-                          float *dgate, float *dup) {
-    job w = {.a = gate, .b = up, .c = dy, .y = dgate, .z = dup};
-    return l4m_ranges(pool, count, 10, swi_glu_gradient_range, &w);
+int ISA(glu_gradient)(l4m_pool *pool, int32_t activation, int64_t count, const float *gate, const float *up,
+                      const float *dy, float *dgate, float *dup) {
+    job w = {.a = gate, .b = up, .c = dy, .y = dgate, .z = dup, .kind = activation};
+    return l4m_ranges(pool, count, 14, glu_gradient_range, &w);
 }
 
 typedef struct {

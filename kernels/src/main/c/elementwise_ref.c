@@ -11,24 +11,7 @@ int unary_ref(l4m_pool *pool, int32_t activation, int64_t count, const float *x,
 int unary_gradient_ref(l4m_pool *pool, int32_t activation, int64_t count, const float *saved, const float *dy,
                        float *dx) {
     (void)pool;
-    for (int64_t i = 0; i < count; i++) {
-        double s = saved[i], d = dy[i];
-        switch (activation) {
-            case L4M_ACT_RELU:
-                d = s > 0 ? d : 0;
-                break;
-            case L4M_ACT_SIGMOID:
-                d *= s * (1 - s);
-                break;
-            case L4M_ACT_SILU:
-                d *= ref_sigmoid(s) * (1 + s * (1 - ref_sigmoid(s)));
-                break;
-            case L4M_ACT_TANH:
-                d *= 1 - s * s;
-                break;
-        }
-        dx[i] = (float)d;
-    }
+    for (int64_t i = 0; i < count; i++) dx[i] = (float)(dy[i] * ref_slope(saved[i], activation));
     return L4M_OK;
 }
 
@@ -38,19 +21,20 @@ int scale_ref(l4m_pool *pool, int64_t count, float scale, float offset, const fl
     return L4M_OK;
 }
 
-int swi_glu_ref(l4m_pool *pool, int64_t count, const float *gate, const float *up, float *y) {
+int glu_ref(l4m_pool *pool, int32_t activation, int64_t count, const float *gate, const float *up, float *y) {
     (void)pool;
-    for (int64_t i = 0; i < count; i++) y[i] = (float)(gate[i] * ref_sigmoid(gate[i]) * up[i]);
+    for (int64_t i = 0; i < count; i++) y[i] = (float)(ref_activate(gate[i], activation) * up[i]);
     return L4M_OK;
 }
 
-int swi_glu_gradient_ref(l4m_pool *pool, int64_t count, const float *gate, const float *up, const float *dy,
-                         float *dgate, float *dup) {
+int glu_gradient_ref(l4m_pool *pool, int32_t activation, int64_t count, const float *gate, const float *up,
+                     const float *dy, float *dgate, float *dup) {
     (void)pool;
     for (int64_t i = 0; i < count; i++) {
-        double g = gate[i], s = ref_sigmoid(g), d = dy[i];
-        dgate[i] = (float)(d * up[i] * s * (1 + g * (1 - s)));
-        dup[i] = (float)(d * g * s);
+        double act = ref_activate(gate[i], activation), d = dy[i];
+        int from_output = activation == L4M_ACT_RELU || activation == L4M_ACT_SIGMOID || activation == L4M_ACT_TANH;
+        dgate[i] = (float)(d * up[i] * ref_slope(from_output ? act : gate[i], activation));
+        dup[i] = (float)(d * act);
     }
     return L4M_OK;
 }

@@ -31,6 +31,17 @@ int ISA(gather)(l4m_pool *pool, int64_t vocabulary, int64_t width, const void *t
     return l4m_ranges(pool, count, (double)width + 16, gather_range, &w);
 }
 
+// On one thread: rows are few, and of equal ids the last one wins.
+int ISA(scatter_rows)(l4m_pool *pool, int64_t size, int64_t width, float *table, int64_t count, const int32_t *ids,
+                      const float *rows) {
+    (void)pool;
+    int code = l4m_check_ids(ids, count, 1, size);
+    if (code != L4M_OK) return code;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(table + ids[i] * width, rows + i * width, (size_t)width * sizeof(float));
+    return L4M_OK;
+}
+
 typedef struct {
     int64_t field_count, ld;
     const int64_t (*fields)[4];

@@ -13,6 +13,16 @@ int gather_ref(l4m_pool *pool, int64_t vocabulary, int64_t width, const void *ta
     return L4M_OK;
 }
 
+int scatter_rows_ref(l4m_pool *pool, int64_t size, int64_t width, float *table, int64_t count, const int32_t *ids,
+                     const float *rows) {
+    (void)pool;
+    int code = l4m_check_ids(ids, count, 1, size);
+    if (code != L4M_OK) return code;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t j = 0; j < width; j++) table[ids[i] * width + j] = rows[i * width + j];
+    return L4M_OK;
+}
+
 int embedding_concat_ref(l4m_pool *pool, int64_t field_count, const int64_t (*fields)[4], int64_t count,
                          const int32_t *ids, float *out, int64_t ld) {
     (void)pool;

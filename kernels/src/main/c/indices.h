@@ -22,6 +22,15 @@ static inline int l4m_check_groups(int64_t rows, int64_t groups, const int32_t *
     return code != L4M_OK ? code : l4m_check_ids(order, rows, 1, rows);
 }
 
+// The keys of sequence s are the rows [begins[s], ends[s]), at least as many as its queries.
+static inline int l4m_check_keys(const int32_t *offsets, const int32_t *begins, const int32_t *ends,
+                                 int64_t sequences, int64_t keys) {
+    int bad = 0;
+    for (int64_t s = 0; s < sequences; s++)
+        bad |= begins[s] < 0 || ends[s] > keys || (int64_t)ends[s] - begins[s] < offsets[s + 1] - offsets[s];
+    return bad ? L4M_ID_OUT_OF_RANGE : L4M_OK;
+}
+
 // count rows, strictly ascending in [0, size).
 static inline int l4m_check_rows(const int32_t *rows, int64_t count, int64_t capacity, int64_t size) {
     if (count < 0 || count > capacity) return L4M_ID_OUT_OF_RANGE;

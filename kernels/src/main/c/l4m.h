@@ -21,7 +21,15 @@ enum {
 enum { L4M_F32 = 0, L4M_BF16 = 1, L4M_F16 = 2 };
 
 // Activations fused into matmul's epilogue; the first values of the unary enum are the same functions.
-enum { L4M_ACT_NONE = 0, L4M_ACT_RELU = 1, L4M_ACT_SIGMOID = 2, L4M_ACT_SILU = 3, L4M_ACT_TANH = 4 };
+enum {
+    L4M_ACT_NONE = 0,
+    L4M_ACT_RELU = 1,
+    L4M_ACT_SIGMOID = 2,
+    L4M_ACT_SILU = 3,
+    L4M_ACT_TANH = 4,
+    L4M_ACT_GELU = 5,
+    L4M_ACT_GELU_TANH = 6,
+};
 
 // Instruction sets. REF is the plain-C specification with double accumulation.
 enum { L4M_ISA_REF = 0, L4M_ISA_BASE = 1, L4M_ISA_AVX2 = 2, L4M_ISA_AVX512 = 3, L4M_ISA_COUNT = 4 };

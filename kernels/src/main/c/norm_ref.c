@@ -40,6 +40,55 @@ int rms_norm_gradient_ref(l4m_pool *pool, int64_t rows, int64_t width, const flo
     return L4M_OK;
 }
 
+typedef struct {
+    double mean, inverse;
+} statistics;
+
+static statistics measure(const float *x, int64_t width, double epsilon) {
+    double sum = 0, squares = 0;
+    for (int64_t j = 0; j < width; j++) sum += x[j];
+    for (int64_t j = 0; j < width; j++) squares += (x[j] - sum / (double)width) * (x[j] - sum / (double)width);
+    return (statistics){sum / (double)width, 1 / sqrt(squares / (double)width + epsilon)};
+}
+
+int layer_norm_ref(l4m_pool *pool, int64_t rows, int64_t width, const float *x, const float *weight,
+                   const float *bias, double epsilon, float *y) {
+    (void)pool;
+    for (int64_t i = 0; i < rows; i++, x += width, y += width) {
+        statistics s = measure(x, width, epsilon);
+        for (int64_t j = 0; j < width; j++) y[j] = (float)((x[j] - s.mean) * s.inverse * weight[j] + bias[j]);
+    }
+    return L4M_OK;
+}
+
+int layer_norm_gradient_ref(l4m_pool *pool, int64_t rows, int64_t width, const float *x, const float *weight,
+                            const float *dy, double epsilon, float *dx, float *dweight, float *dbias) {
+    (void)pool;
+    for (int64_t i = 0; i < rows; i++) {
+        const float *xi = x + i * width, *d = dy + i * width;
+        statistics s = measure(xi, width, epsilon);
+        double sum = 0, dot = 0;
+        for (int64_t j = 0; j < width; j++) {
+            sum += (double)weight[j] * d[j] / (double)width;
+            dot += (double)weight[j] * d[j] * (xi[j] - s.mean) * s.inverse / (double)width;
+        }
+        for (int64_t j = 0; j < width; j++)
+            dx[i * width + j] =
+                (float)(s.inverse * ((double)weight[j] * d[j] - sum - (xi[j] - s.mean) * s.inverse * dot));
+    }
+    for (int64_t j = 0; j < width; j++) {
+        double weights = 0, biases = 0;
+        for (int64_t i = 0; i < rows; i++) {
+            statistics s = measure(x + i * width, width, epsilon);
+            weights += dy[i * width + j] * (x[i * width + j] - s.mean) * s.inverse;
+            biases += dy[i * width + j];
+        }
+        dweight[j] = (float)weights;
+        dbias[j] = (float)biases;
+    }
+    return L4M_OK;
+}
+
 int grouped_batch_norm_ref(l4m_pool *pool, int64_t rows, int64_t width, int64_t groups, const float *x,
                            const int32_t *order, const int32_t *offsets, const float *scale, const float *shift,
                            float *running_mean, float *running_variance, double epsilon, double momentum,

@@ -8,6 +8,7 @@ typedef struct {
     l4m_pool *pool;
     int64_t tokens, chunks, heads, head_dim, rotary;
     int32_t interleaved, inverse;
+    double scale;
     const float *x, *frequency;
     const int32_t *positions;
     float *y;
@@ -21,8 +22,8 @@ static void rope_chunk(void *context, int64_t chunk, int thread) {
     for (int64_t t = l4m_chunk_start(w->tokens, w->chunks, chunk); t < end; t++) {
         for (int64_t i = 0; i < half; i++) {
             double angle = (double)w->positions[t] * w->frequency[i];
-            cosine[i] = (float)cos(angle);
-            sine[i] = (float)(w->inverse ? -sin(angle) : sin(angle));
+            cosine[i] = (float)(w->scale * cos(angle));
+            sine[i] = (float)(w->scale * (w->inverse ? -sin(angle) : sin(angle)));
         }
         for (int64_t h = 0; h < w->heads; h++) {
             const float *x = w->x + (t * w->heads + h) * w->head_dim;
@@ -49,7 +50,7 @@ static void rope_chunk(void *context, int64_t chunk, int thread) {
 }
 
 int ISA(rope)(l4m_pool *pool, int64_t tokens, int64_t heads, int64_t head_dim, int64_t rotary, int32_t interleaved,
-              int32_t inverse, const float *x, const int32_t *positions, const float *inverse_frequency, float *y) {
+              int32_t inverse, double scale, const float *x, const int32_t *positions, const float *inverse_frequency, float *y) {
     int code = l4m_pool_begin(pool, (size_t)rotary * sizeof(float), 0);
     if (code != L4M_OK) return code;
     job w = {.pool = pool,
@@ -60,6 +61,7 @@ int ISA(rope)(l4m_pool *pool, int64_t tokens, int64_t heads, int64_t head_dim, i
              .rotary = rotary,
              .interleaved = interleaved,
              .inverse = inverse,
+             .scale = scale,
              .x = x,
              .frequency = inverse_frequency,
              .positions = positions,

@@ -3,7 +3,8 @@
 #include "ref.h"
 
 int rope_ref(l4m_pool *pool, int64_t tokens, int64_t heads, int64_t head_dim, int64_t rotary, int32_t interleaved,
-             int32_t inverse, const float *x, const int32_t *positions, const float *inverse_frequency, float *y) {
+             int32_t inverse, double scale, const float *x, const int32_t *positions, const float *inverse_frequency,
+             float *y) {
     (void)pool;
     for (int64_t t = 0; t < tokens; t++)
         for (int64_t h = 0; h < heads; h++) {
@@ -14,8 +15,8 @@ int rope_ref(l4m_pool *pool, int64_t tokens, int64_t heads, int64_t head_dim, in
                 int64_t first = interleaved ? 2 * i : i, second = interleaved ? 2 * i + 1 : i + rotary / 2;
                 double angle = (double)positions[t] * inverse_frequency[i] * (inverse ? -1 : 1);
                 double a = from[first], b = from[second];
-                to[first] = (float)(a * cos(angle) - b * sin(angle));
-                to[second] = (float)(b * cos(angle) + a * sin(angle));
+                to[first] = (float)(scale * (a * cos(angle) - b * sin(angle)));
+                to[second] = (float)(scale * (b * cos(angle) + a * sin(angle)));
             }
         }
     return L4M_OK;

@@ -35,9 +35,51 @@ INLINE vf vtanh(vf x) {
     return vsel_gt(a, vset1(0.625f), vsel_gt(vzero(), x, -big, big), small);
 }
 
+// exp(-x^2/2): what rounding takes off x^2 is put back, or the tail would lose digits.
+INLINE vf vgauss(vf x) {
+    vf square = x * x, rest = vfma(x, x, -square);
+    return vexp(vset1(-0.5f) * square) * vfma(vset1(-0.5f), rest, vset1(1.0f));
+}
+
+// The normal distribution function, given g = vgauss(x): for x < 0 it is g times a polynomial in
+// 1 / (1 + |x| / sqrt(8)), relative error below 6e-7 in both tails.
+INLINE vf vnormal_cdf(vf x, vf g) {
+    const vf one = vset1(1.0f);
+    vf u = one / vfma(vset1(0.35355339f), vabs(x), one);
+    vf p = vfma(vset1(-0.029693132f), u, vset1(0.14306155f));
+    p = vfma(p, u, vset1(-0.24520236f));
+    p = vfma(p, u, vset1(0.14086580f));
+    p = vfma(p, u, vset1(-0.014573768f));
+    p = vfma(p, u, vset1(0.10187609f));
+    p = vfma(p, u, vset1(0.12141759f));
+    p = vfma(p, u, vset1(0.14120604f));
+    p = vfma(p, u, vset1(0.14104217f));
+    vf tail = p * u * g;
+    return vsel_gt(x, vzero(), one - tail, tail);
+}
+
 // NaN stays NaN: the comparison fails and x itself is taken.
 INLINE vf vrelu(vf x) { return vsel_gt(vzero(), x, vzero(), x); }
 INLINE vf vsilu(vf x) { return x * vsigmoid(x); }
+INLINE vf vgelu(vf x) { return x * vnormal_cdf(x, vgauss(x)); }
+// 1 + tanh(v) = 2 sigmoid(2v), which keeps its digits where tanh is near -1.
+INLINE vf vgelu_sigmoid(vf x) { return vsigmoid(vset1(1.5957691f) * vfma(vset1(0.044715f) * x * x, x, x)); }
+INLINE vf vgelu_tanh(vf x) { return x * vgelu_sigmoid(x); }
+
+// Derivatives where the input is kept.
+INLINE vf vsilu_slope(vf x) {
+    vf s = vsigmoid(x);
+    return s * (vset1(1.0f) + x * (vset1(1.0f) - s));
+}
+INLINE vf vgelu_slope(vf x) {
+    vf g = vgauss(x);
+    return vfma(x * vset1(0.39894228f), g, vnormal_cdf(x, g));
+}
+INLINE vf vgelu_tanh_slope(vf x) {
+    const vf one = vset1(1.0f);
+    vf s = vgelu_sigmoid(x), inner = vset1(1.5957691f) * vfma(vset1(3 * 0.044715f) * x, x, one);
+    return vfma(x * s * (one - s), inner, s);
+}
 
 INLINE vf vactivate(vf x, int32_t activation) {
     switch (activation) {
@@ -49,6 +91,10 @@ INLINE vf vactivate(vf x, int32_t activation) {
             return vsilu(x);
         case L4M_ACT_TANH:
             return vtanh(x);
+        case L4M_ACT_GELU:
+            return vgelu(x);
+        case L4M_ACT_GELU_TANH:
+            return vgelu_tanh(x);
         default:
             return x;
     }

@@ -1,14 +1,14 @@
 #include "check.h"
 
 static void unary(int64_t n) {
-    int32_t kind = random_int(0, 4);
+    int32_t kind = random_int(0, 6);
     float *x = random_floats(n), *dy = random_floats(n), *y = random_floats(n), *dx = random_floats(n), *z = random_floats(n);
     for (int64_t i = 0; i < n; i++) x[i] *= i % 3 ? 3 : 95;
-    AGREES("unary", (l4m_unary(pool, kind, n, x, y) || l4m_unary_gradient(pool, kind, n, kind == L4M_ACT_SILU ? x : y, dy, dx) || l4m_scale(pool, n, 1.5f, -0.25f, x, z)),
+    AGREES("unary", (l4m_unary(pool, kind, n, x, y) || l4m_unary_gradient(pool, kind, n, kind == L4M_ACT_SILU || kind >= L4M_ACT_GELU ? x : y, dy, dx) || l4m_scale(pool, n, 1.5f, -0.25f, x, z)),
            {y, n}, {dx, n}, {z, n});
     float *up = random_floats(n), *dup = random_floats(n);
     x = random_floats(n), y = random_floats(n), dx = random_floats(n), dy = random_floats(n);
-    AGREES("swi_glu", (l4m_swi_glu(pool, n, x, up, y) || l4m_swi_glu_gradient(pool, n, x, up, dy, dx, dup)), {y, n}, {dx, n}, {dup, n});
+    AGREES("glu", (l4m_glu(pool, kind, n, x, up, y) || l4m_glu_gradient(pool, kind, n, x, up, dy, dx, dup)), {y, n}, {dx, n}, {dup, n});
 }
 
 static void broadcast(int64_t limit) {

@@ -39,16 +39,36 @@ static void grouped(int64_t rows, int64_t n, int64_t k, int64_t groups) {
 
 static void attention(int64_t sequences, int64_t longest) {
     int64_t kv_heads = random_int(1, 3), heads = kv_heads * random_int(1, 4), d = random_int(1, 40), tokens = 0;
-    int32_t *offsets = array((sequences + 1) * 4), causal = random_int(0, 1);
+    int32_t *offsets = array((sequences + 1) * 4), *begins = array(sequences * 4 + 4), *ends = array(sequences * 4 + 4);
+    int64_t before = random_int(0, 2) ? INT64_MAX : random_int(0, 50), after = random_int(0, 1) ? 0 : random_int(0, 1) ? INT64_MAX : before;
     offsets[0] = 0;
-    for (int64_t s = 0; s < sequences; s++) offsets[s + 1] = (int32_t)(tokens += random_int(0, longest));
+    for (int64_t s = 0; s < sequences; s++) {
+        begins[s] = offsets[s];
+        offsets[s + 1] = ends[s] = (int32_t)(tokens += random_int(0, longest));
+    }
     int64_t nq = tokens * heads * d, nk = tokens * kv_heads * d;
     float *q = random_floats(nq), *k = random_floats(nk), *v = random_floats(nk), *out = random_floats(nq);
     float *dout = random_floats(nq), *dq = random_floats(nq), *dk = random_floats(nk), *dv = random_floats(nk);
-    double scale = random_int(0, 1) ? 0.3 : 2.0;
-    AGREES("attention", (l4m_attention(pool, tokens, sequences, heads, kv_heads, d, scale, causal, q, k, v, offsets, out) ||
-                         l4m_attention_gradient(pool, tokens, sequences, heads, kv_heads, d, scale, causal, q, k, v, offsets, dout, dq, dk, dv)),
+    double scale = random_int(0, 1) ? 0.3 : 2.0, cap = random_int(0, 1) ? 0 : 5;
+    AGREES("attention", (l4m_attention(pool, tokens, tokens, sequences, heads, kv_heads, d, scale, before, after, cap, q, k, v, offsets, begins, ends, out) ||
+                         l4m_attention_gradient(pool, tokens, sequences, heads, kv_heads, d, scale, before, after, cap, q, k, v, offsets, dout, dq, dk, dv)),
            {out, nq}, {dq, nq}, {dk, nk}, {dv, nk});
+}
+
+// Queries at the end of more keys than their own, which sequences may share.
+static void attention_to_other_keys(int64_t sequences, int64_t keys) {
+    int64_t kv_heads = random_int(1, 3), heads = kv_heads * random_int(1, 4), d = random_int(1, 40), tokens = 0;
+    int32_t *offsets = array((sequences + 1) * 4), *begins = array(sequences * 4 + 4), *ends = array(sequences * 4 + 4);
+    offsets[0] = 0;
+    for (int64_t s = 0; s < sequences; s++) {
+        begins[s] = (int32_t)random_int(0, keys);
+        ends[s] = (int32_t)random_int(begins[s], keys);
+        offsets[s + 1] = (int32_t)(tokens += random_int(0, ends[s] - begins[s]));
+    }
+    int64_t nq = tokens * heads * d, nk = keys * kv_heads * d, before = random_int(0, 1) ? INT64_MAX : random_int(0, 50), after = random_int(0, 3);
+    float *q = random_floats(nq), *k = random_floats(nk), *v = random_floats(nk), *out = random_floats(nq);
+    AGREES("attention to other keys", l4m_attention(pool, tokens, keys, sequences, heads, kv_heads, d, 0.3, before, after, 0, q, k, v, offsets, begins, ends, out),
+           {out, nq});
 }
 
 void check_matrices(void) {
@@ -67,6 +87,8 @@ void check_matrices(void) {
         grouped(40, 300, 20, 30);
     }
     for (int i = 0; i < 60; i++) attention(random_int(0, 5), 40);
+    for (int i = 0; i < 60; i++) attention_to_other_keys(random_int(0, 5), random_int(1, 90));
+    attention_to_other_keys(3, 700);
     attention(2, 330);
     attention(1, 700);
 
@@ -81,5 +103,9 @@ void check_matrices(void) {
     REJECTS("falling offsets", l4m_grouped_weight_gradient(pool, 10, 3, 3, 3, x, x, order, offsets, 0, y));
     offsets = array(8), offsets[0] = 0, offsets[1] = 11;
     x = random_floats(10), y = random_floats(10);
-    REJECTS("offsets past the tokens", l4m_attention(pool, 10, 1, 1, 1, 1, 1, 1, x, x, x, offsets, y));
+    REJECTS("offsets past the tokens", l4m_attention(pool, 10, 10, 1, 1, 1, 1, 1, 9, 0, 0, x, x, x, offsets, offsets, offsets + 1, y));
+    offsets = array(8), offsets[0] = 0, offsets[1] = 10;
+    int32_t *begin = array(4), *end = array(4);
+    x = random_floats(12), y = random_floats(10), *begin = 3, *end = 12;
+    REJECTS("fewer keys than queries", l4m_attention(pool, 10, 12, 1, 1, 1, 1, 1, 9, 0, 0, x, x, x, offsets, begin, end, y));
 }

@@ -8,6 +8,11 @@ static void norms(int64_t rows, int64_t width) {
     double epsilon = width < 8 ? 0.1 : 1e-5;
     AGREES("rms_norm", (l4m_rms_norm(pool, rows, width, x, weight, epsilon, y) || l4m_rms_norm_gradient(pool, rows, width, x, weight, dy, epsilon, dx, dweight)),
            {y, n}, {dx, n}, {dweight, width});
+    float *bias = random_floats(width), *dbias = random_floats(width);
+    x = random_floats(n), weight = random_floats(width), dy = random_floats(n), y = random_floats(n);
+    dx = random_floats(n), dweight = random_floats(width);
+    AGREES("layer_norm", (l4m_layer_norm(pool, rows, width, x, weight, bias, 0.1, y) || l4m_layer_norm_gradient(pool, rows, width, x, weight, dy, 0.1, dx, dweight, dbias)),
+           {y, n}, {dx, n}, {dweight, width}, {dbias, width});
     x = random_floats(n), y = random_floats(n);
     for (int64_t i = 0; i < n; i++) x[i] *= 20;
     AGREES("softmax", l4m_softmax(pool, rows, width, x, y), {y, n});
@@ -39,7 +44,7 @@ static void rope(int64_t tokens) {
     int64_t heads = random_int(1, 5), half = random_int(1, 40), head_dim = 2 * half + random_int(0, 9), n = tokens * heads * head_dim;
     int32_t interleaved = random_int(0, 1), inverse = random_int(0, 1), *positions = random_ids(tokens, 40000);
     float *x = random_floats(n), *y = random_floats(n), *frequency = random_floats(half);
-    AGREES("rope", l4m_rope(pool, tokens, heads, head_dim, 2 * half, interleaved, inverse, x, positions, frequency, y), {y, n});
+    AGREES("rope", l4m_rope(pool, tokens, heads, head_dim, 2 * half, interleaved, inverse, 1.25, x, positions, frequency, y), {y, n});
 }
 
 static void loss(int64_t n) {

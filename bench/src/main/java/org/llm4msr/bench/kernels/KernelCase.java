@@ -149,7 +149,21 @@ record KernelCase(Runnable call, double flops) {
     return new KernelCase(
         () ->
             Attention.attention(
-                pool, tokens, sequences, heads, kvHeads, headDim, 0.125, true, q, k, v, offsets,
+                pool,
+                tokens,
+                tokens,
+                sequences,
+                heads,
+                kvHeads,
+                headDim,
+                0.125,
+                new Attention.Mask(Long.MAX_VALUE, 0, 0),
+                q,
+                k,
+                v,
+                offsets,
+                offsets,
+                offsets.asSlice(Integer.BYTES),
                 out),
         4.0 * pairs * heads * headDim);
   }

@@ -7,5 +7,9 @@ public enum Activation {
   SIGMOID,
   /** x * sigmoid(x). */
   SILU,
-  TANH
+  TANH,
+  /** x times the normal distribution function. */
+  GELU,
+  /** The same by its tanh approximation. */
+  GELU_TANH
 }

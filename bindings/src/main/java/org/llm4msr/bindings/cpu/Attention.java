@@ -5,16 +5,17 @@ import java.lang.invoke.MethodHandle;
 
 /** Attention over packed sequences, and rotary positions. */
 public final class Attention {
-  private static final MethodHandle ROPE = CpuLibrary.kernel("rope", "PLLLLIIPPPP");
-  private static final MethodHandle ATTENTION = CpuLibrary.kernel("attention", "PLLLLLDIPPPPP");
+  private static final MethodHandle ROPE = CpuLibrary.kernel("rope", "PLLLLIIDPPPP");
+  private static final MethodHandle ATTENTION =
+      CpuLibrary.kernel("attention", "PLLLLLLDLLDPPPPPPP");
   private static final MethodHandle ATTENTION_GRADIENT =
-      CpuLibrary.kernel("attention_gradient", "PLLLLLDIPPPPPPPP");
+      CpuLibrary.kernel("attention_gradient", "PLLLLLDLLDPPPPPPPP");
 
   private Attention() {}
 
   /**
    * Turns pairs of the first {@code rotary} numbers of each head by {@code position *
-   * inverseFrequency}, copies the rest.
+   * inverseFrequency} and scales them, copies the rest.
    *
    * @param interleaved pairs {@code (2i, 2i + 1)}, else {@code (i, i + rotary / 2)}
    * @param inverse turns back: the gradient
@@ -30,6 +31,7 @@ public final class Attention {
       long rotary,
       boolean interleaved,
       boolean inverse,
+      double scale,
       MemorySegment x,
       MemorySegment positions,
       MemorySegment inverseFrequency,
@@ -57,6 +59,7 @@ public final class Attention {
                   rotary,
                   interleavedFlag,
                   inverseFlag,
+                  scale,
                   x,
                   positions,
                   inverseFrequency,
@@ -68,54 +71,81 @@ public final class Attention {
   }
 
   /**
+   * What a query at position p of its sequence sees: keys from {@code p - before} to {@code p +
+   * after}. With {@code cap > 0} scores become {@code cap * tanh(score / cap)}.
+   */
+  public record Mask(long before, long after, double cap) {
+    public Mask {
+      if (before < 0 || after < 0 || !(cap >= 0)) {
+        throw new IllegalArgumentException(
+            "a mask of " + before + " before, " + after + " after, cap " + cap);
+      }
+    }
+  }
+
+  /**
    * {@code softmax(scale * q k^T) v} within each sequence; query head h reads key head {@code h /
-   * (heads / kvHeads)}.
+   * (heads / kvHeads)}. The keys of sequence s are the rows from {@code keyBegins[s]} to {@code
+   * keyEnds[s]}, and its queries stand at their end.
    *
-   * @param causal a token sees itself and what is before it
    * @param q {@code [tokens, heads * headDim]}, like out
-   * @param k {@code [tokens, kvHeads * headDim]}, like v
+   * @param k {@code [keys, kvHeads * headDim]}, like v
    * @param offsets I32 {@code [sequences + 1]}, from 0 to tokens
-   * @throws IllegalArgumentException also if the offsets fall or do not end at {@code tokens}
+   * @param keyBegins I32 {@code [sequences]}, like keyEnds
+   * @throws IllegalArgumentException also if the offsets fall or do not end at {@code tokens}, or a
+   *     sequence's keys are out of range or fewer than its queries
    */
   public static void attention(
       CpuPool pool,
       long tokens,
+      long keys,
       long sequences,
       long heads,
       long kvHeads,
       long headDim,
       double scale,
-      boolean causal,
+      Mask mask,
       MemorySegment q,
       MemorySegment k,
       MemorySegment v,
       MemorySegment offsets,
+      MemorySegment keyBegins,
+      MemorySegment keyEnds,
       MemorySegment out) {
     checkHeads(heads, kvHeads, headDim);
     long width = Math.multiplyExact(heads, headDim);
     long kvWidth = Math.multiplyExact(kvHeads, headDim);
     Checks.floats("q", q, tokens, width, width);
-    Checks.floats("k", k, tokens, kvWidth, kvWidth);
-    Checks.floats("v", v, tokens, kvWidth, kvWidth);
+    Checks.floats("k", k, keys, kvWidth, kvWidth);
+    Checks.floats("v", v, keys, kvWidth, kvWidth);
     Checks.ints("offsets", offsets, Checks.size("sequences", sequences) + 1);
+    Checks.ints("keyBegins", keyBegins, sequences);
+    Checks.ints("keyEnds", keyEnds, sequences);
     Checks.floats("out", out, tokens, width, width);
-    int causalFlag = causal ? 1 : 0;
+    long before = mask.before();
+    long after = mask.after();
+    double cap = mask.cap();
     try {
       int code =
           (int)
               ATTENTION.invokeExact(
                   pool.handle(),
                   tokens,
+                  keys,
                   sequences,
                   heads,
                   kvHeads,
                   headDim,
                   scale,
-                  causalFlag,
+                  before,
+                  after,
+                  cap,
                   q,
                   k,
                   v,
                   offsets,
+                  keyBegins,
+                  keyEnds,
                   out);
       CpuLibrary.check(code, "attention");
     } catch (Throwable e) {
@@ -123,7 +153,10 @@ public final class Attention {
     }
   }
 
-  /** Gradients dq, dk and dv of {@link #attention}, shaped like q, k and v. */
+  /**
+   * Gradients dq, dk and dv of {@link #attention}, shaped like q, k and v, where the keys are the
+   * sequences' own tokens.
+   */
   public static void attentionGradient(
       CpuPool pool,
       long tokens,
@@ -132,7 +165,7 @@ public final class Attention {
       long kvHeads,
       long headDim,
       double scale,
-      boolean causal,
+      Mask mask,
       MemorySegment q,
       MemorySegment k,
       MemorySegment v,
@@ -152,7 +185,9 @@ public final class Attention {
     Checks.floats("dq", dq, tokens, width, width);
     Checks.floats("dk", dk, tokens, kvWidth, kvWidth);
     Checks.floats("dv", dv, tokens, kvWidth, kvWidth);
-    int causalFlag = causal ? 1 : 0;
+    long before = mask.before();
+    long after = mask.after();
+    double cap = mask.cap();
     try {
       int code =
           (int)
@@ -164,7 +199,9 @@ public final class Attention {
                   kvHeads,
                   headDim,
                   scale,
-                  causalFlag,
+                  before,
+                  after,
+                  cap,
                   q,
                   k,
                   v,

@@ -11,9 +11,8 @@ public final class Elementwise {
   private static final MethodHandle BINARY = CpuLibrary.kernel("binary", "PIPPPPP");
   private static final MethodHandle SUM_TO = CpuLibrary.kernel("sum_to", "PPPPP");
   private static final MethodHandle SCALE = CpuLibrary.kernel("scale", "PLFFPP");
-  private static final MethodHandle SWI_GLU = CpuLibrary.kernel("swi_glu", "PLPPP");
-  private static final MethodHandle SWI_GLU_GRADIENT =
-      CpuLibrary.kernel("swi_glu_gradient", "PLPPPPP");
+  private static final MethodHandle GLU = CpuLibrary.kernel("glu", "PILPPP");
+  private static final MethodHandle GLU_GRADIENT = CpuLibrary.kernel("glu_gradient", "PILPPPPP");
   private static final MethodHandle COPY_COLUMNS = CpuLibrary.kernel("copy_columns", "PLLPLPL");
   private static final MethodHandle PAD_COLUMNS = CpuLibrary.kernel("pad_columns", "PLLPLPL");
 
@@ -35,7 +34,7 @@ public final class Elementwise {
   /**
    * Gradient of an activation.
    *
-   * @param saved its output, or for SILU its input
+   * @param saved its output, or for SILU and GELU its input
    */
   public static void unaryGradient(
       CpuPool pool,
@@ -142,23 +141,29 @@ public final class Elementwise {
     }
   }
 
-  /** {@code y = silu(gate) * up}. */
-  public static void swiGlu(
-      CpuPool pool, long count, MemorySegment gate, MemorySegment up, MemorySegment y) {
+  /** {@code y = activation(gate) * up}. */
+  public static void glu(
+      CpuPool pool,
+      Activation activation,
+      long count,
+      MemorySegment gate,
+      MemorySegment up,
+      MemorySegment y) {
     Checks.floats("gate", gate, count);
     Checks.floats("up", up, count);
     Checks.floats("y", y, count);
     try {
-      int code = (int) SWI_GLU.invokeExact(pool.handle(), count, gate, up, y);
-      CpuLibrary.check(code, "swiGlu");
+      int code = (int) GLU.invokeExact(pool.handle(), activation.ordinal(), count, gate, up, y);
+      CpuLibrary.check(code, "glu");
     } catch (Throwable e) {
       throw CpuLibrary.unexpected(e);
     }
   }
 
-  /** Gradients of {@link #swiGlu}. */
-  public static void swiGluGradient(
+  /** Gradients of {@link #glu}. */
+  public static void gluGradient(
       CpuPool pool,
+      Activation activation,
       long count,
       MemorySegment gate,
       MemorySegment up,
@@ -171,8 +176,11 @@ public final class Elementwise {
     Checks.floats("dgate", dgate, count);
     Checks.floats("dup", dup, count);
     try {
-      int code = (int) SWI_GLU_GRADIENT.invokeExact(pool.handle(), count, gate, up, dy, dgate, dup);
-      CpuLibrary.check(code, "swiGluGradient");
+      int code =
+          (int)
+              GLU_GRADIENT.invokeExact(
+                  pool.handle(), activation.ordinal(), count, gate, up, dy, dgate, dup);
+      CpuLibrary.check(code, "gluGradient");
     } catch (Throwable e) {
       throw CpuLibrary.unexpected(e);
     }

@@ -8,6 +8,9 @@ public final class Norms {
   private static final MethodHandle RMS_NORM = CpuLibrary.kernel("rms_norm", "PLLPPDP");
   private static final MethodHandle RMS_NORM_GRADIENT =
       CpuLibrary.kernel("rms_norm_gradient", "PLLPPPDPP");
+  private static final MethodHandle LAYER_NORM = CpuLibrary.kernel("layer_norm", "PLLPPPDP");
+  private static final MethodHandle LAYER_NORM_GRADIENT =
+      CpuLibrary.kernel("layer_norm_gradient", "PLLPPPDPPP");
   private static final MethodHandle GROUPED_BATCH_NORM =
       CpuLibrary.kernel("grouped_batch_norm", "PLLLPPPPPPPDDIPPP");
   private static final MethodHandle GROUPED_BATCH_NORM_GRADIENT =
@@ -60,6 +63,62 @@ public final class Norms {
               RMS_NORM_GRADIENT.invokeExact(
                   pool.handle(), rows, width, x, weight, dy, epsilon, dx, dweight);
       CpuLibrary.check(code, "rmsNormGradient");
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
+
+  /**
+   * {@code y = (x - mean) / sqrt(variance + epsilon) * weight + bias}; x, y {@code [rows, width]}.
+   */
+  public static void layerNorm(
+      CpuPool pool,
+      long rows,
+      long width,
+      MemorySegment x,
+      MemorySegment weight,
+      MemorySegment bias,
+      double epsilon,
+      MemorySegment y) {
+    Checks.floats("x", x, rows, width, width);
+    Checks.floats("y", y, rows, width, width);
+    Checks.floats("weight", weight, width);
+    Checks.floats("bias", bias, width);
+    try {
+      int code =
+          (int) LAYER_NORM.invokeExact(pool.handle(), rows, width, x, weight, bias, epsilon, y);
+      CpuLibrary.check(code, "layerNorm");
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
+
+  /**
+   * Gradients dx {@code [rows, width]}, dweight and dbias {@code [width]} of {@link #layerNorm}.
+   */
+  public static void layerNormGradient(
+      CpuPool pool,
+      long rows,
+      long width,
+      MemorySegment x,
+      MemorySegment weight,
+      MemorySegment dy,
+      double epsilon,
+      MemorySegment dx,
+      MemorySegment dweight,
+      MemorySegment dbias) {
+    Checks.floats("x", x, rows, width, width);
+    Checks.floats("dy", dy, rows, width, width);
+    Checks.floats("dx", dx, rows, width, width);
+    Checks.floats("weight", weight, width);
+    Checks.floats("dweight", dweight, width);
+    Checks.floats("dbias", dbias, width);
+    try {
+      int code =
+          (int)
+              LAYER_NORM_GRADIENT.invokeExact(
+                  pool.handle(), rows, width, x, weight, dy, epsilon, dx, dweight, dbias);
+      CpuLibrary.check(code, "layerNormGradient");
     } catch (Throwable e) {
       throw CpuLibrary.unexpected(e);
     }

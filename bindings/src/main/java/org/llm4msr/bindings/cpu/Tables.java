@@ -7,6 +7,7 @@ import java.lang.invoke.MethodHandle;
 /** Embedding tables: look-ups, their gradients, and sparse rows. */
 public final class Tables {
   private static final MethodHandle GATHER = CpuLibrary.kernel("gather", "PLLPILPP");
+  private static final MethodHandle SCATTER_ROWS = CpuLibrary.kernel("scatter_rows", "PLLPLPP");
   private static final MethodHandle EMBEDDING_CONCAT =
       CpuLibrary.kernel("embedding_concat", "PLPLPPL");
   private static final MethodHandle SPARSE_ROW_GRADIENT =
@@ -42,6 +43,34 @@ public final class Tables {
               GATHER.invokeExact(
                   pool.handle(), vocabulary, width, table, type.ordinal(), count, ids, out);
       check(code, "gather", ids, count, 1, 0, vocabulary);
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
+
+  /**
+   * {@code table[ids[i]] = rows[i]}; of equal ids the last one wins.
+   *
+   * @param table F32 {@code [size, width]}
+   * @param ids I32 {@code [count]}
+   * @param rows {@code [count, width]}
+   * @throws IllegalArgumentException also if an id is out of range; names it
+   */
+  public static void scatterRows(
+      CpuPool pool,
+      long size,
+      long width,
+      MemorySegment table,
+      long count,
+      MemorySegment ids,
+      MemorySegment rows) {
+    Checks.floats("table", table, size, width, width);
+    Checks.ints("ids", ids, count);
+    Checks.floats("rows", rows, count, width, width);
+    try {
+      int code =
+          (int) SCATTER_ROWS.invokeExact(pool.handle(), size, width, table, count, ids, rows);
+      check(code, "scatterRows", ids, count, 1, 0, size);
     } catch (Throwable e) {
       throw CpuLibrary.unexpected(e);
     }

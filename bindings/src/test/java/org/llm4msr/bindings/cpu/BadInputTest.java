@@ -10,6 +10,8 @@ import org.junit.jupiter.api.Test;
 
 /** Shapes that do not fit and indices out of range are refused, never followed. */
 class BadInputTest {
+  private static final Attention.Mask ALL = new Attention.Mask(Long.MAX_VALUE, 0, 0);
+
   private Arena arena;
   private CpuPool pool;
   private MemorySegment floats;
@@ -62,7 +64,8 @@ class BadInputTest {
     refused(
         () ->
             Attention.attention(
-                pool, 3, 2, 1, 1, 2, 1, true, floats, floats, floats, falling, floats),
+                pool, 3, 3, 2, 1, 1, 2, 1, ALL, floats, floats, floats, falling, falling, falling,
+                floats),
         "attention");
     MemorySegment twice = Native.ints(arena, 1, 1);
     MemorySegment two = Native.ints(arena, 2);
@@ -90,7 +93,8 @@ class BadInputTest {
     refused(
         () ->
             Attention.attention(
-                pool, 1, 1, 3, 2, 2, 1, true, floats, floats, floats, floats, floats),
+                pool, 1, 1, 1, 3, 2, 2, 1, ALL, floats, floats, floats, floats, floats, floats,
+                floats),
         "3 heads cannot share 2 key heads");
     MemorySegment dims = Native.longs(arena, 1, 1, 2, 3);
     MemorySegment other = Native.longs(arena, 1, 1, 2, 2);
@@ -100,7 +104,7 @@ class BadInputTest {
                 pool, Elementwise.Arithmetic.ADD, dims, floats, other, floats, floats),
         "extents 3 and 2 do not fit");
     refused(
-        () -> Attention.rope(pool, 1, 1, 4, 3, false, false, floats, floats, floats, floats),
+        () -> Attention.rope(pool, 1, 1, 4, 3, false, false, 1, floats, floats, floats, floats),
         "rotary must be even");
   }
 }

@@ -183,11 +183,13 @@ class KernelsTest {
       MemorySegment x = floats(arena, rows * width);
       MemorySegment weight = floats(arena, width);
       MemorySegment dy = floats(arena, rows * width);
-      MemorySegment[] out = new MemorySegment[6];
+      MemorySegment[] out = new MemorySegment[8];
       for (int i = 0; i < out.length; i++) {
         out[i] = floats(arena, rows * width);
       }
       MemorySegment dweight = floats(arena, width);
+      MemorySegment dbias = floats(arena, width);
+      MemorySegment dlayer = floats(arena, width);
       MemorySegment order = Native.order(arena, random, rows);
       MemorySegment offsets = Native.offsets(arena, random, groups, rows);
       MemorySegment[] stats = new MemorySegment[8];
@@ -199,6 +201,8 @@ class KernelsTest {
           () -> {
             Norms.rmsNorm(pool, rows, width, x, weight, epsilon, out[0]);
             Norms.rmsNormGradient(pool, rows, width, x, weight, dy, epsilon, out[1], dweight);
+            Norms.layerNorm(pool, rows, width, x, weight, weight, 0.1, out[6]);
+            Norms.layerNormGradient(pool, rows, width, x, weight, dy, 0.1, out[7], dlayer, dbias);
             Norms.softmax(pool, rows, width, x, out[2]);
             Norms.softmaxGradient(pool, rows, width, x, dy, out[3]);
             Norms.groupedBatchNorm(
@@ -214,6 +218,10 @@ class KernelsTest {
           out[3],
           out[4],
           out[5],
+          out[6],
+          out[7],
+          dbias,
+          dlayer,
           dweight,
           stats[2],
           stats[3],
@@ -242,6 +250,11 @@ class KernelsTest {
     int headDim = 2 * half + 2;
     boolean causal = random.nextBoolean();
     boolean interleaved = random.nextBoolean();
+    Attention.Mask mask =
+        new Attention.Mask(
+            random.nextBoolean() ? Long.MAX_VALUE : random.nextInt(30),
+            causal ? 0 : Long.MAX_VALUE,
+            random.nextBoolean() ? 0 : 3);
     int wide = tokens * heads * headDim;
     int narrow = tokens * kvHeads * headDim;
     MemorySegment q = floats(arena, wide);
@@ -267,14 +280,30 @@ class KernelsTest {
               2L * half,
               interleaved,
               causal,
+              0.75,
               q,
               positions,
               frequencies,
               turned);
           Attention.attention(
-              pool, tokens, sequences, heads, kvHeads, headDim, 0.4, causal, q, k, v, offsets, out);
+              pool,
+              tokens,
+              tokens,
+              sequences,
+              heads,
+              kvHeads,
+              headDim,
+              0.4,
+              mask,
+              q,
+              k,
+              v,
+              offsets,
+              offsets,
+              offsets.asSlice(Integer.BYTES),
+              out);
           Attention.attentionGradient(
-              pool, tokens, sequences, heads, kvHeads, headDim, 0.4, causal, q, k, v, offsets, dout,
+              pool, tokens, sequences, heads, kvHeads, headDim, 0.4, mask, q, k, v, offsets, dout,
               dq, dk, dv);
         },
         turned,
@@ -311,8 +340,8 @@ class KernelsTest {
             Elementwise.binary(pool, op, matrix, x, vector, row, out[2]);
             Elementwise.sumTo(pool, matrix, y, vector, sums);
             Elementwise.scale(pool, count, -2, 0.5f, x, out[3]);
-            Elementwise.swiGlu(pool, count, x, y, out[4]);
-            Elementwise.swiGluGradient(pool, count, x, y, x, out[5], out[6]);
+            Elementwise.glu(pool, activation, count, x, y, out[4]);
+            Elementwise.gluGradient(pool, activation, count, x, y, x, out[5], out[6]);
             Elementwise.padColumns(pool, rows, width, x, 2, padded, width + 5L);
             Elementwise.copyColumns(pool, rows, width, y, width, padded, width + 5L);
             Losses.bceWithLogits(pool, count, x, y, y, loss);

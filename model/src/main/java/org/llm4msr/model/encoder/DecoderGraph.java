@@ -13,6 +13,8 @@ import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
+import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.UnaryOp;
 import org.llm4msr.runtime.plan.ParameterStore;
 
 /**
@@ -76,11 +78,11 @@ final class DecoderGraph {
   }
 
   private Value build(Pooling pooling) {
-    double[] frequencies = config.rope().inverseFrequencies(config.headDim());
-    Value inverseFrequencies = graph.constant(frequencies, frequencies.length);
+    double[] inverse = config.rope().inverseFrequencies(config.headDim());
+    Value frequencies = graph.constant(inverse, inverse.length);
     Value x = Ops.gather(weight(family.embedding()), tokenIds);
     for (int layer = 0; layer < config.layers(); layer++) {
-      Value attended = attention(x, layer, inverseFrequencies);
+      Value attended = attention(x, layer, frequencies);
       if (pooling == Pooling.LAST_PROMPT && layer == config.layers() - 1) {
         // Nobody reads the other tokens' states after the last attention.
         attended = Ops.gather(attended, pooledRows);
@@ -97,7 +99,7 @@ final class DecoderGraph {
   }
 
   /** Attention before its output projection: [T, heads * headDim]. */
-  private Value attention(Value x, int layer, Value inverseFrequencies) {
+  private Value attention(Value x, int layer, Value frequencies) {
     int heads = config.attentionHeads();
     int kvHeads = config.keyValueHeads();
     int headDim = config.headDim();
@@ -107,11 +109,11 @@ final class DecoderGraph {
     Value k = linear(normed, family.key(), layer, config.attentionBias());
     Value v = linear(normed, family.value(), layer, config.attentionBias());
     return Ops.attention(
-        Ops.rope(q, positions, inverseFrequencies, heads, headDim),
-        Ops.rope(k, positions, inverseFrequencies, kvHeads, headDim),
+        new AttentionOp(heads, kvHeads, headDim, 1 / Math.sqrt(headDim), AttentionOp.Mask.causal()),
+        Ops.rope(new RopeOp(heads, headDim, headDim, false, 1, false), q, positions, frequencies),
+        Ops.rope(new RopeOp(kvHeads, headDim, headDim, false, 1, false), k, positions, frequencies),
         v,
-        offsets,
-        new AttentionOp(heads, kvHeads, headDim, 1 / Math.sqrt(headDim), true));
+        offsets);
   }
 
   private Value mlp(Value x, int layer) {
@@ -119,7 +121,8 @@ final class DecoderGraph {
     Value gate = linear(normed, family.gate(), layer, config.mlpBias());
     Value up = linear(normed, family.up(), layer, config.mlpBias());
     String down = inLayer(family.down(), layer);
-    return Ops.linearResidual(Ops.swiGlu(gate, up), weight(down), bias(down, config.mlpBias()), x);
+    return Ops.linearResidual(
+        Ops.glu(UnaryOp.Kind.SILU, gate, up), weight(down), bias(down, config.mlpBias()), x);
   }
 
   private Value linear(Value x, String name, int layer, boolean hasBias) {

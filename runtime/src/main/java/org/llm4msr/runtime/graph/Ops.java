@@ -8,7 +8,9 @@ import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
+import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.ReshapeOp;
@@ -17,7 +19,6 @@ import org.llm4msr.runtime.op.RopeOp;
 import org.llm4msr.runtime.op.ScaleOp;
 import org.llm4msr.runtime.op.SliceOp;
 import org.llm4msr.runtime.op.SoftmaxOp;
-import org.llm4msr.runtime.op.SwiGluOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /** Applies operators by name, so that models read like their formulas. */
@@ -99,19 +100,27 @@ public final class Ops {
     return one(new RmsNormOp(epsilon), x, weight);
   }
 
-  public static Value rope(
-      Value x, Value positions, Value inverseFrequencies, int heads, int headDim) {
-    int rotaryDims = Math.toIntExact(2 * inverseFrequencies.type().dim(0).fixed());
-    return one(
-        new RopeOp(heads, headDim, rotaryDims, false, false), x, positions, inverseFrequencies);
+  public static Value layerNorm(Value x, Value weight, Value bias, double epsilon) {
+    return one(new LayerNormOp(epsilon), x, weight, bias);
   }
 
-  public static Value attention(Value q, Value k, Value v, Value offsets, AttentionOp op) {
+  public static Value rope(RopeOp op, Value x, Value positions, Value inverseFrequencies) {
+    return one(op, x, positions, inverseFrequencies);
+  }
+
+  public static Value attention(AttentionOp op, Value q, Value k, Value v, Value offsets) {
     return one(op, q, k, v, offsets);
   }
 
-  public static Value swiGlu(Value gate, Value up) {
-    return one(new SwiGluOp(), gate, up);
+  /** Attention to keys other than the tokens' own; see {@link AttentionOp}. */
+  public static Value attention(
+      AttentionOp op, Value q, Value k, Value v, Value offsets, Value keyBegins, Value keyEnds) {
+    return one(op, q, k, v, offsets, keyBegins, keyEnds);
+  }
+
+  /** {@code activation(gate) * up}. */
+  public static Value glu(UnaryOp.Kind activation, Value gate, Value up) {
+    return one(new GluOp(activation), gate, up);
   }
 
   public static Value softmax(Value x) {

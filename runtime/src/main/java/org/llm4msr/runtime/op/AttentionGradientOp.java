@@ -16,7 +16,10 @@ public record AttentionGradientOp(AttentionOp forward) implements Op {
   @Override
   public List<ValueType> infer(List<ValueType> in) {
     OpChecks.check(
-        in.size() == 5 && AttentionOp.fits(forward, in) && in.get(4).equals(in.get(0)),
+        in.size() == 5
+            && AttentionOp.fits(forward, in)
+            && in.get(1).dim(0).equals(in.get(0).dim(0))
+            && in.get(4).equals(in.get(0)),
         this,
         in,
         "q, k, v, offsets and dout like q");

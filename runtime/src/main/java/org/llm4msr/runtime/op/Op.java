@@ -23,6 +23,8 @@ public sealed interface Op
         SparseToDenseOp,
         RmsNormOp,
         RmsNormGradientOp,
+        LayerNormOp,
+        LayerNormGradientOp,
         GroupedBatchNormOp,
         GroupedBatchNormGradientOp,
         RopeOp,
@@ -33,8 +35,8 @@ public sealed interface Op
         BinaryOp,
         SumToOp,
         ScaleOp,
-        SwiGluOp,
-        SwiGluGradientOp,
+        GluOp,
+        GluGradientOp,
         SoftmaxOp,
         SoftmaxGradientOp,
         ConcatOp,
@@ -44,7 +46,8 @@ public sealed interface Op
         BceWithLogitsOp,
         BceWithLogitsGradientOp,
         AdamOp,
-        SparseAdamOp {
+        SparseAdamOp,
+        ScatterRowsOp {
   /** Name for messages and profiles. */
   String name();
 

@@ -21,6 +21,11 @@ final class OpChecks {
     return type.rank() == 2;
   }
 
+  /** x {@code [R, D]} or {@code [R, heads, D]} with a vector {@code [D]} for each row. */
+  static boolean isRows(ValueType x, ValueType vector) {
+    return (x.rank() == 2 || x.rank() == 3) && vector.dims().equals(List.of(x.dim(x.rank() - 1)));
+  }
+
   static boolean isIds(ValueType type, int rank) {
     return type.dtype() == DType.I32 && type.rank() == rank;
   }

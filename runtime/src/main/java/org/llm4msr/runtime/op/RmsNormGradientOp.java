@@ -3,7 +3,7 @@ package org.llm4msr.runtime.op;
 import java.util.List;
 import org.llm4msr.runtime.graph.ValueType;
 
-/** Inputs: x {@code [R, D]}, weight {@code [D]}, dy {@code [R, D]}; outputs: dx, dweight. */
+/** Inputs: x and weight as in {@link RmsNormOp}, dy like x; outputs: dx, dweight. */
 public record RmsNormGradientOp(double epsilon) implements Op {
   @Override
   public String name() {
@@ -14,13 +14,12 @@ public record RmsNormGradientOp(double epsilon) implements Op {
   public List<ValueType> infer(List<ValueType> in) {
     OpChecks.check(
         in.size() == 3
-            && OpChecks.isMatrix(in.get(0))
+            && OpChecks.isRows(in.get(0), in.get(1))
             && OpChecks.sameCompute(in.get(0), in.get(1), in.get(2))
-            && in.get(1).dims().equals(List.of(in.get(0).dim(1)))
             && in.get(2).equals(in.get(0)),
         this,
         in,
-        "x [R, D], weight [D], dy [R, D]");
+        "x [R, D] or [R, heads, D], weight [D], dy like x");
     return List.of(in.get(0), in.get(1));
   }
 }

@@ -9,7 +9,7 @@ import org.llm4msr.runtime.graph.ValueType;
 
 /**
  * {@code y = x / sqrt(mean(x^2) + epsilon) * weight} over the last axis (Zhang and Sennrich 2019).
- * Inputs: x {@code [R, D]}, weight {@code [D]}; output {@code [R, D]}.
+ * Inputs: x {@code [R, D]} or {@code [R, heads, D]}, weight {@code [D]}; output like x.
  */
 public record RmsNormOp(double epsilon) implements Op {
   @Override
@@ -21,12 +21,11 @@ public record RmsNormOp(double epsilon) implements Op {
   public List<ValueType> infer(List<ValueType> in) {
     OpChecks.check(
         in.size() == 2
-            && OpChecks.isMatrix(in.get(0))
-            && OpChecks.sameCompute(in.get(0), in.get(1))
-            && in.get(1).dims().equals(List.of(in.get(0).dim(1))),
+            && OpChecks.isRows(in.get(0), in.get(1))
+            && OpChecks.sameCompute(in.get(0), in.get(1)),
         this,
         in,
-        "x [R, D] and weight [D]");
+        "x [R, D] or [R, heads, D] and weight [D]");
     return List.of(in.get(0));
   }
 

@@ -10,15 +10,18 @@ import org.llm4msr.runtime.graph.ValueType;
 
 /**
  * Rotary position embedding (Su et al. 2021): in each head the first {@code rotaryDims} numbers are
- * pairs, turned by the angle {@code position * inverseFrequency[i]}; the rest is copied. Pair i is
- * {@code (i, i + rotaryDims/2)}, or {@code (2i, 2i + 1)} if interleaved.
+ * pairs, turned by the angle {@code position * inverseFrequency[i]} and multiplied by {@code
+ * scale}; the rest is copied. Pair i is {@code (i, i + rotaryDims/2)}, or {@code (2i, 2i + 1)} if
+ * interleaved.
  *
  * <p>Inputs: x {@code [T, heads * headDim]}, positions I32 {@code [T]}, inverse frequencies {@code
  * [rotaryDims / 2]}; output like x.
  *
+ * @param scale 1, but for yarn (Peng et al. 2023)
  * @param inverse turns the other way, which is the gradient
  */
-public record RopeOp(int heads, int headDim, int rotaryDims, boolean interleaved, boolean inverse)
+public record RopeOp(
+    int heads, int headDim, int rotaryDims, boolean interleaved, double scale, boolean inverse)
     implements Op {
   @Override
   public String name() {
@@ -45,7 +48,7 @@ public record RopeOp(int heads, int headDim, int rotaryDims, boolean interleaved
 
   @Override
   public Gradient[] gradient(Graph graph, Node node, Value[] dOut, boolean[] needed) {
-    Op turnBack = new RopeOp(heads, headDim, rotaryDims, interleaved, !inverse);
+    Op turnBack = new RopeOp(heads, headDim, rotaryDims, interleaved, scale, !inverse);
     Value dX = graph.apply(turnBack, dOut[0], node.input(1), node.input(2)).get(0);
     return new Gradient[] {OpChecks.dense(dX), null, null};
   }

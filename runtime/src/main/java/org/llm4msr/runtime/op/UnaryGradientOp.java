@@ -4,8 +4,8 @@ import java.util.List;
 import org.llm4msr.runtime.graph.ValueType;
 
 /**
- * Gradient of an activation. Inputs: what was saved (the output, or for SILU the input) and dy,
- * same shape; output dx.
+ * Gradient of an activation. Inputs: what was saved (the output, or for SILU and GELU the input)
+ * and dy, same shape; output dx.
  */
 public record UnaryGradientOp(UnaryOp.Kind kind) implements Op {
   @Override

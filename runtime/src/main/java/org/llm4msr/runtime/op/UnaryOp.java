@@ -17,11 +17,15 @@ public record UnaryOp(Kind kind) implements Op {
     SIGMOID,
     TANH,
     /** x * sigmoid(x). */
-    SILU;
+    SILU,
+    /** x times the normal distribution function (Hendrycks and Gimpel 2016). */
+    GELU,
+    /** The same by its approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
+    GELU_TANH;
 
-    /** Whether the gradient is computed from the output; SILU needs the input. */
+    /** Whether the gradient is computed from the output; SILU and GELU need the input. */
     public boolean gradientFromOutput() {
-      return this != SILU;
+      return this == RELU || this == SIGMOID || this == TANH;
     }
   }
 

@@ -6,10 +6,10 @@ import java.util.List;
 import org.llm4msr.runtime.conformance.ConformanceCase.Generator;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.GluGradientOp;
+import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.ScaleOp;
 import org.llm4msr.runtime.op.SumToOp;
-import org.llm4msr.runtime.op.SwiGluGradientOp;
-import org.llm4msr.runtime.op.SwiGluOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
@@ -57,7 +57,7 @@ final class ElementwiseCases {
           switch (kind) {
             case SIGMOID -> Data.uniform(0, 1);
             case TANH -> Data.uniform(-1, 1);
-            case RELU, SILU -> Data.uniform(-5, 5);
+            case RELU, SILU, GELU, GELU_TANH -> Data.uniform(-5, 5);
           };
       cases.add(
           new ConformanceCase.Builder(name)
@@ -69,17 +69,21 @@ final class ElementwiseCases {
         new ConformanceCase.Builder(name)
             .input(Data.normal(1), r, d)
             .build(new ScaleOp(-2.5, 0.75), 2 * elements));
-    cases.add(
-        new ConformanceCase.Builder(name)
-            .input(Data.normal(4), r, d)
-            .input(Data.normal(1), r, d)
-            .build(new SwiGluOp(), 4 * elements));
-    cases.add(
-        new ConformanceCase.Builder(name)
-            .input(Data.normal(4), r, d)
-            .input(Data.normal(1), r, d)
-            .input(Data.normal(1), r, d)
-            .build(new SwiGluGradientOp(), 10 * elements));
+    for (UnaryOp.Kind activation : UnaryOp.Kind.values()) {
+      cases.add(
+          new ConformanceCase.Builder(name + " by " + activation)
+              .input(Data.normal(4), r, d)
+              .input(Data.normal(1), r, d)
+              .build(new GluOp(activation), 4 * elements));
+      cases.add(
+          new ConformanceCase.Builder(name + " by " + activation)
+              .input(Data.normal(4), r, d)
+              .input(Data.normal(1), r, d)
+              .input(Data.normal(1), r, d)
+              // One minus the square of a TANH near 1 has few digits.
+              .maxNmse(activation == UnaryOp.Kind.TANH ? 1e-9 : ConformanceCase.DEFAULT_MAX_NMSE)
+              .build(new GluGradientOp(activation), 10 * elements));
+    }
     return cases;
   }
 

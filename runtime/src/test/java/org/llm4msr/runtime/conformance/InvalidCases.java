@@ -156,6 +156,6 @@ final class InvalidCases {
     }
     return builder
         .input(DType.I32, offsets, Dim.of(4))
-        .build(new AttentionOp(1, 1, 4, 0.5, true), 0);
+        .build(new AttentionOp(1, 1, 4, 0.5, AttentionOp.Mask.causal()), 0);
   }
 }

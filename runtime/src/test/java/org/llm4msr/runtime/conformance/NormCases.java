@@ -6,6 +6,8 @@ import org.llm4msr.runtime.conformance.Data.Split;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
+import org.llm4msr.runtime.op.LayerNormGradientOp;
+import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.RmsNormGradientOp;
 import org.llm4msr.runtime.op.RmsNormOp;
 import org.llm4msr.runtime.op.SoftmaxGradientOp;
@@ -50,35 +52,66 @@ final class NormCases {
     Dim d = Dim.of(width);
     String name = rows + "x" + width;
     double elements = (double) rows * width;
-    return List.of(
-        new ConformanceCase.Builder(name)
-            .input(Data.normal(2), r, d)
-            .input(Data.normal(1), d)
-            .build(new RmsNormOp(1e-6), 4 * elements),
-        // Mean square and epsilon alike: epsilon counts.
-        new ConformanceCase.Builder(name + " tiny")
-            .input(Data.normal(3e-3), r, d)
-            .input(Data.normal(1), d)
-            .build(new RmsNormOp(1e-5), 4 * elements),
-        new ConformanceCase.Builder(name)
-            .input(Data.normal(2), r, d)
-            .input(Data.normal(1), d)
-            .input(Data.normal(1), r, d)
-            .maxNmse(1e-11)
-            // In one column all but epsilon's share of dx cancels: a small one would leave noise.
-            .build(new RmsNormGradientOp(width == 1 ? 0.1 : 1e-6), 9 * elements),
-        new ConformanceCase.Builder(name)
-            .input(Data.normal(3), r, d)
-            .build(new SoftmaxOp(), 5 * elements),
-        // Without the shift by the maximum these overflow.
-        new ConformanceCase.Builder(name + " of large numbers")
-            .input(Data.uniform(900, 1000), r, d)
-            .build(new SoftmaxOp(), 5 * elements),
-        new ConformanceCase.Builder(name)
-            .input(Data.uniform(0, 1), r, d)
-            .input(Data.normal(1), r, d)
-            .maxNmse(1e-11)
-            .build(new SoftmaxGradientOp(), 4 * elements));
+    List<ConformanceCase> cases = new ArrayList<>();
+    // A single column is always at its mean: dx is 0 but for rounding.
+    if (width > 1) {
+      cases.add(
+          new ConformanceCase.Builder(name)
+              .input(Data.normal(2), r, d)
+              .input(Data.normal(1), d)
+              .input(Data.normal(1), r, d)
+              .maxNmse(1e-11)
+              .build(new LayerNormGradientOp(width < 8 ? 0.1 : 1e-5), 12 * elements));
+    }
+    cases.addAll(
+        List.of(
+            new ConformanceCase.Builder(name)
+                .input(Data.normal(2), r, d)
+                .input(Data.normal(1), d)
+                .build(new RmsNormOp(1e-6), 4 * elements),
+            // Mean square and epsilon alike: epsilon counts.
+            new ConformanceCase.Builder(name + " tiny")
+                .input(Data.normal(3e-3), r, d)
+                .input(Data.normal(1), d)
+                .build(new RmsNormOp(1e-5), 4 * elements),
+            new ConformanceCase.Builder(name)
+                .input(Data.normal(2), r, d)
+                .input(Data.normal(1), d)
+                .input(Data.normal(1), r, d)
+                .maxNmse(1e-11)
+                // In one column all but epsilon's share of dx cancels: a small one would leave
+                // noise.
+                .build(new RmsNormGradientOp(width == 1 ? 0.1 : 1e-6), 9 * elements),
+            new ConformanceCase.Builder(name + " in three heads")
+                .input(Data.normal(2), r, Dim.of(3), d)
+                .input(Data.normal(1), d)
+                .build(new RmsNormOp(1e-6), 12 * elements),
+            new ConformanceCase.Builder(name + " in three heads")
+                .input(Data.normal(2), r, Dim.of(3), d)
+                .input(Data.normal(1), d)
+                .input(Data.normal(1), r, Dim.of(3), d)
+                .maxNmse(1e-11)
+                .build(new RmsNormGradientOp(width == 1 ? 0.1 : 1e-6), 27 * elements),
+            // Far from 0: the variance must not cancel.
+            new ConformanceCase.Builder(name + " around 5")
+                .input(Data.uniform(4, 6), r, d)
+                .input(Data.normal(1), d)
+                .input(Data.normal(1), d)
+                .maxNmse(1e-11)
+                .build(new LayerNormOp(1e-3), 6 * elements),
+            new ConformanceCase.Builder(name)
+                .input(Data.normal(3), r, d)
+                .build(new SoftmaxOp(), 5 * elements),
+            // Without the shift by the maximum these overflow.
+            new ConformanceCase.Builder(name + " of large numbers")
+                .input(Data.uniform(900, 1000), r, d)
+                .build(new SoftmaxOp(), 5 * elements),
+            new ConformanceCase.Builder(name)
+                .input(Data.uniform(0, 1), r, d)
+                .input(Data.normal(1), r, d)
+                .maxNmse(1e-11)
+                .build(new SoftmaxGradientOp(), 4 * elements)));
+    return cases;
   }
 
   private static List<ConformanceCase> batchNorm(boolean training, Split split, int... shape) {

@@ -21,11 +21,15 @@ import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GluGradientOp;
+import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.LayerNormGradientOp;
+import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.PadOp;
@@ -34,6 +38,7 @@ import org.llm4msr.runtime.op.RmsNormGradientOp;
 import org.llm4msr.runtime.op.RmsNormOp;
 import org.llm4msr.runtime.op.RopeOp;
 import org.llm4msr.runtime.op.ScaleOp;
+import org.llm4msr.runtime.op.ScatterRowsOp;
 import org.llm4msr.runtime.op.SliceOp;
 import org.llm4msr.runtime.op.SoftmaxGradientOp;
 import org.llm4msr.runtime.op.SoftmaxOp;
@@ -41,8 +46,6 @@ import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.SumToOp;
-import org.llm4msr.runtime.op.SwiGluGradientOp;
-import org.llm4msr.runtime.op.SwiGluOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
@@ -126,11 +129,14 @@ public final class CpuBackend implements Backend {
               pool, in, out.get(0), argument(TableBindings.fieldBytes(in.size() - 1)));
       case SparseRowGradientOp gradient -> TableBindings.sparseRowGradient(pool, gradient, in, out);
       case SparseToDenseOp _ -> TableBindings.sparseToDense(pool, in, out.get(0));
+      case ScatterRowsOp _ -> TableBindings.scatterRows(pool, in);
       case AdamOp adam -> TableBindings.adam(pool, adam, in);
       case SparseAdamOp adam -> TableBindings.sparseAdam(pool, adam, in);
 
       case RmsNormOp norm -> RowBindings.rmsNorm(pool, norm, in, out.get(0));
       case RmsNormGradientOp gradient -> RowBindings.rmsNormGradient(pool, gradient, in, out);
+      case LayerNormOp norm -> RowBindings.layerNorm(pool, norm, in, out.get(0));
+      case LayerNormGradientOp gradient -> RowBindings.layerNormGradient(pool, gradient, in, out);
       case GroupedBatchNormOp norm -> RowBindings.batchNorm(pool, norm, in, out);
       case GroupedBatchNormGradientOp gradient ->
           RowBindings.batchNormGradient(pool, gradient, in, out);
@@ -146,8 +152,8 @@ public final class CpuBackend implements Backend {
           ElementBindings.binary(pool, binary, in, out.get(0), extents(), extents());
       case SumToOp _ -> ElementBindings.sumTo(pool, in.get(0), out.get(0), extents(), extents());
       case ScaleOp scale -> ElementBindings.scale(pool, scale, in.get(0), out.get(0));
-      case SwiGluOp _ -> ElementBindings.swiGlu(pool, in, out.get(0));
-      case SwiGluGradientOp _ -> ElementBindings.swiGluGradient(pool, in, out);
+      case GluOp glu -> ElementBindings.glu(pool, glu, in, out.get(0));
+      case GluGradientOp gradient -> ElementBindings.gluGradient(pool, gradient, in, out);
       case ConcatOp _ -> ElementBindings.concat(pool, in, out.get(0));
       case SliceOp slice -> ElementBindings.slice(pool, slice, in.get(0), out.get(0));
       case PadOp pad -> ElementBindings.pad(pool, pad, in.get(0), out.get(0));

@@ -9,6 +9,8 @@ import org.llm4msr.bindings.cpu.Elementwise;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.GluGradientOp;
+import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.ScaleOp;
 import org.llm4msr.runtime.op.SliceOp;
@@ -94,21 +96,24 @@ final class ElementBindings {
     return () -> Elementwise.scale(pool, x.elements(), scale, offset, xSegment, y);
   }
 
-  static Kernel swiGlu(CpuPool pool, List<Operand> in, Operand out) {
+  static Kernel glu(CpuPool pool, GluOp op, List<Operand> in, Operand out) {
+    Activation activation = MatrixBindings.activation(op.activation());
     MemorySegment gate = in.get(0).segment();
     MemorySegment up = in.get(1).segment();
     MemorySegment y = out.segment();
-    return () -> Elementwise.swiGlu(pool, out.elements(), gate, up, y);
+    return () -> Elementwise.glu(pool, activation, out.elements(), gate, up, y);
   }
 
-  static Kernel swiGluGradient(CpuPool pool, List<Operand> in, List<Operand> out) {
+  static Kernel gluGradient(CpuPool pool, GluGradientOp op, List<Operand> in, List<Operand> out) {
+    Activation activation = MatrixBindings.activation(op.activation());
     Operand gate = in.get(0);
     MemorySegment gateSegment = gate.segment();
     MemorySegment up = in.get(1).segment();
     MemorySegment dy = in.get(2).segment();
     MemorySegment dgate = out.get(0).segment();
     MemorySegment dup = out.get(1).segment();
-    return () -> Elementwise.swiGluGradient(pool, gate.elements(), gateSegment, up, dy, dgate, dup);
+    return () ->
+        Elementwise.gluGradient(pool, activation, gate.elements(), gateSegment, up, dy, dgate, dup);
   }
 
   static Kernel concat(CpuPool pool, List<Operand> in, Operand out) {

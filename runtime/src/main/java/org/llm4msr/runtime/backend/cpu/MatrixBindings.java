@@ -32,6 +32,8 @@ final class MatrixBindings {
       case SIGMOID -> Activation.SIGMOID;
       case TANH -> Activation.TANH;
       case SILU -> Activation.SILU;
+      case GELU -> Activation.GELU;
+      case GELU_TANH -> Activation.GELU_TANH;
     };
   }
 
@@ -181,35 +183,52 @@ final class MatrixBindings {
             op.rotaryDims(),
             op.interleaved(),
             op.inverse(),
+            op.scale(),
             xSegment,
             positions,
             frequencies,
             y);
   }
 
+  private static Attention.Mask mask(AttentionOp op) {
+    return new Attention.Mask(op.mask().before(), op.mask().after(), op.mask().softCap());
+  }
+
   static Kernel attention(CpuPool pool, AttentionOp op, List<Operand> in, Operand out) {
     Operand q = in.get(0);
+    Operand k = in.get(1);
     Operand offsets = in.get(3);
+    boolean ownKeys = in.size() == 4;
     MemorySegment qSegment = q.segment();
-    MemorySegment k = in.get(1).segment();
+    MemorySegment kSegment = k.segment();
     MemorySegment v = in.get(2).segment();
     MemorySegment offsetsSegment = offsets.segment();
+    MemorySegment keyBegins = ownKeys ? offsetsSegment : in.get(4).segment();
+    MemorySegment keyEnds = ownKeys ? offsetsSegment.asSlice(Integer.BYTES) : in.get(5).segment();
     MemorySegment y = out.segment();
-    return () ->
-        Attention.attention(
-            pool,
-            q.dim(0),
-            offsets.dim(0) - 1,
-            op.heads(),
-            op.kvHeads(),
-            op.headDim(),
-            op.scale(),
-            op.causal(),
-            qSegment,
-            k,
-            v,
-            offsetsSegment,
-            y);
+    Attention.Mask mask = mask(op);
+    return () -> {
+      if (!ownKeys) {
+        checkGroups(op, offsets, in.get(4).dim(0));
+      }
+      Attention.attention(
+          pool,
+          q.dim(0),
+          k.dim(0),
+          offsets.dim(0) - 1,
+          op.heads(),
+          op.kvHeads(),
+          op.headDim(),
+          op.scale(),
+          mask,
+          qSegment,
+          kSegment,
+          v,
+          offsetsSegment,
+          keyBegins,
+          keyEnds,
+          y);
+    };
   }
 
   static Kernel attentionGradient(
@@ -224,6 +243,7 @@ final class MatrixBindings {
     MemorySegment dq = out.get(0).segment();
     MemorySegment dk = out.get(1).segment();
     MemorySegment dv = out.get(2).segment();
+    Attention.Mask mask = mask(op);
     return () ->
         Attention.attentionGradient(
             pool,
@@ -233,7 +253,7 @@ final class MatrixBindings {
             op.kvHeads(),
             op.headDim(),
             op.scale(),
-            op.causal(),
+            mask,
             qSegment,
             k,
             v,

@@ -11,6 +11,8 @@ import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
+import org.llm4msr.runtime.op.LayerNormGradientOp;
+import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.RmsNormGradientOp;
 import org.llm4msr.runtime.op.RmsNormOp;
 
@@ -23,7 +25,11 @@ final class RowBindings {
     MemorySegment xSegment = x.segment();
     MemorySegment weight = in.get(1).segment();
     MemorySegment y = out.segment();
-    return () -> Norms.rmsNorm(pool, x.dim(0), x.dim(1), xSegment, weight, op.epsilon(), y);
+    Operand scale = in.get(1);
+    return () -> {
+      long width = scale.dim(0);
+      Norms.rmsNorm(pool, x.elements() / width, width, xSegment, weight, op.epsilon(), y);
+    };
   }
 
   static Kernel rmsNormGradient(
@@ -34,9 +40,35 @@ final class RowBindings {
     MemorySegment dy = in.get(2).segment();
     MemorySegment dx = out.get(0).segment();
     MemorySegment dweight = out.get(1).segment();
+    Operand scale = in.get(1);
+    return () -> {
+      long width = scale.dim(0);
+      long rows = x.elements() / width;
+      Norms.rmsNormGradient(pool, rows, width, xSegment, weight, dy, op.epsilon(), dx, dweight);
+    };
+  }
+
+  static Kernel layerNorm(CpuPool pool, LayerNormOp op, List<Operand> in, Operand out) {
+    Operand x = in.get(0);
+    MemorySegment xSegment = x.segment();
+    MemorySegment weight = in.get(1).segment();
+    MemorySegment bias = in.get(2).segment();
+    MemorySegment y = out.segment();
+    return () -> Norms.layerNorm(pool, x.dim(0), x.dim(1), xSegment, weight, bias, op.epsilon(), y);
+  }
+
+  static Kernel layerNormGradient(
+      CpuPool pool, LayerNormGradientOp op, List<Operand> in, List<Operand> out) {
+    Operand x = in.get(0);
+    MemorySegment xSegment = x.segment();
+    MemorySegment weight = in.get(1).segment();
+    MemorySegment dy = in.get(2).segment();
+    MemorySegment dx = out.get(0).segment();
+    MemorySegment dweight = out.get(1).segment();
+    MemorySegment dbias = out.get(2).segment();
     return () ->
-        Norms.rmsNormGradient(
-            pool, x.dim(0), x.dim(1), xSegment, weight, dy, op.epsilon(), dx, dweight);
+        Norms.layerNormGradient(
+            pool, x.dim(0), x.dim(1), xSegment, weight, dy, op.epsilon(), dx, dweight, dbias);
   }
 
   static Kernel batchNorm(

@@ -32,6 +32,17 @@ final class TableBindings {
             pool, table.dim(0), table.dim(1), tableSegment, type, ids.dim(0), idsSegment, y);
   }
 
+  static Kernel scatterRows(CpuPool pool, List<Operand> in) {
+    Operand table = in.get(0);
+    Operand ids = in.get(1);
+    MemorySegment tableSegment = table.segment();
+    MemorySegment idsSegment = ids.segment();
+    MemorySegment rows = in.get(2).segment();
+    return () ->
+        Tables.scatterRows(
+            pool, table.dim(0), table.dim(1), tableSegment, ids.dim(0), idsSegment, rows);
+  }
+
   /**
    * @param fields room for {@link #fieldBytes} of the tables
    */

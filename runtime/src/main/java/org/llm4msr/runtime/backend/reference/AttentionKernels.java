@@ -21,6 +21,7 @@ final class AttentionKernels {
   private static final int D_SCORES = 8;
   private static final int D_KEYS = 9;
   private static final int D_VALUES = 10;
+  private static final int SLOPES = 11;
 
   private AttentionKernels() {}
 
@@ -40,8 +41,8 @@ final class AttentionKernels {
         double position = Elements.getInt(positions, t);
         for (int i = 0; i < pairs; i++) {
           double angle = position * Elements.get(inverseFrequencies, i);
-          cos[i] = Math.cos(angle);
-          sin[i] = op.inverse() ? -Math.sin(angle) : Math.sin(angle);
+          cos[i] = op.scale() * Math.cos(angle);
+          sin[i] = op.scale() * (op.inverse() ? -Math.sin(angle) : Math.sin(angle));
         }
         Elements.load(x, t * width, row, 0, width);
         for (int head = 0; head < op.heads(); head++) {
@@ -72,8 +73,11 @@ final class AttentionKernels {
       double[] query = scratch.doubles(QUERY, dim);
       double[] result = scratch.doubles(RESULT, dim);
       for (int s = 0; s < sequences; s++) {
-        int begin = offsets[s];
-        int length = offsets[s + 1] - begin;
+        int queries = offsets[s + 1] - offsets[s];
+        int begin = inputs.size() == 4 ? offsets[s] : Elements.getInt(inputs.get(4), s);
+        int end = inputs.size() == 4 ? offsets[s + 1] : Elements.getInt(inputs.get(5), s);
+        requireKeys(op, s, begin, end, k.dim(0), queries);
+        int length = end - begin;
         double[] keysT = scratch.doubles(KEYS_TRANSPOSED, (long) length * dim);
         double[] values = scratch.doubles(VALUES, (long) length * dim);
         double[] scores = scratch.doubles(SCORES, length);
@@ -82,13 +86,16 @@ final class AttentionKernels {
           transpose(values, length, dim, keysT);
           loadHead(v, op.kvHeads(), kvHead, begin, length, dim, values);
           for (int head = kvHead * group; head < (kvHead + 1) * group; head++) {
-            for (int t = 0; t < length; t++) {
-              long at = (long) (begin + t) * op.heads() * dim + head * dim;
-              int visible = op.causal() ? t + 1 : length;
+            for (int t = 0; t < queries; t++) {
+              long at = (long) (offsets[s] + t) * op.heads() * dim + head * dim;
+              int position = length - queries + t;
+              int from = firstKey(op.mask(), position);
+              int to = lastKey(op.mask(), position, length);
               Elements.load(q, at, query, 0, dim);
-              probabilities(op, query, keysT, length, visible, scores);
+              scores(op, query, keysT, length, from, to, scores);
+              NormKernels.softmax(scores, from, to);
               Arrays.fill(result, 0, dim, 0);
-              for (int j = 0; j < visible; j++) {
+              for (int j = from; j < to; j++) {
                 Vectors.addScaled(scores[j], values, j * dim, result, 0, dim);
               }
               Elements.store(result, 0, out, at, dim);
@@ -99,9 +106,39 @@ final class AttentionKernels {
     };
   }
 
+  private static void requireKeys(
+      AttentionOp op, int sequence, int begin, int end, long rows, int queries) {
+    if (begin < 0 || end > rows || (long) end - begin < queries) {
+      throw new IllegalArgumentException(
+          op.name()
+              + ": sequence "
+              + sequence
+              + " has the keys "
+              + begin
+              + " to "
+              + end
+              + " of "
+              + rows
+              + ", expected at least as many as its "
+              + queries
+              + " queries");
+    }
+  }
+
+  /** The first key that a query at {@code position} sees. */
+  private static int firstKey(AttentionOp.Mask mask, int position) {
+    return Math.max(0, position - mask.before());
+  }
+
+  /** One past the last key that a query at {@code position} sees. */
+  private static int lastKey(AttentionOp.Mask mask, int position, int length) {
+    return (int) Math.min(length, position + 1L + mask.after());
+  }
+
   static Kernel gradient(
       AttentionGradientOp op, List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
     AttentionOp forward = op.forward();
+    double cap = forward.mask().softCap();
     Operand q = inputs.get(0);
     Operand offsetsOperand = inputs.get(3);
     int dim = forward.headDim();
@@ -124,6 +161,7 @@ final class AttentionKernels {
         double[] dValues = scratch.doubles(D_VALUES, (long) length * dim);
         double[] p = scratch.doubles(SCORES, length);
         double[] dp = scratch.doubles(D_SCORES, length);
+        double[] slope = scratch.doubles(SLOPES, length);
         for (int kvHead = 0; kvHead < kvHeads; kvHead++) {
           loadHead(inputs.get(1), kvHeads, kvHead, begin, length, dim, keys);
           transpose(keys, length, dim, keysT);
@@ -134,18 +172,27 @@ final class AttentionKernels {
           for (int head = kvHead * group; head < (kvHead + 1) * group; head++) {
             for (int t = 0; t < length; t++) {
               long at = (long) (begin + t) * forward.heads() * dim + head * dim;
-              int visible = forward.causal() ? t + 1 : length;
+              int from = firstKey(forward.mask(), t);
+              int to = lastKey(forward.mask(), t, length);
               Elements.load(q, at, query, 0, dim);
               Elements.load(inputs.get(4), at, dOut, 0, dim);
-              probabilities(forward, query, keysT, length, visible, p);
-              Arrays.fill(dp, 0, visible, 0);
-              for (int d = 0; d < dim; d++) {
-                Vectors.addScaled(dOut[d], valuesT, d * length, dp, 0, visible);
+              scores(forward, query, keysT, length, from, to, p);
+              for (int j = from; j < to; j++) {
+                double capped = cap > 0 ? p[j] / cap : 0;
+                slope[j] = 1 - capped * capped;
               }
-              double dot = Vectors.dot(p, dp, visible);
+              NormKernels.softmax(p, from, to);
+              Arrays.fill(dp, from, to, 0);
+              for (int d = 0; d < dim; d++) {
+                Vectors.addScaled(dOut[d], valuesT, d * length + from, dp, from, to - from);
+              }
+              double dot = 0;
+              for (int j = from; j < to; j++) {
+                dot += p[j] * dp[j];
+              }
               Arrays.fill(dQuery, 0, dim, 0);
-              for (int j = 0; j < visible; j++) {
-                double dScore = p[j] * (dp[j] - dot) * forward.scale();
+              for (int j = from; j < to; j++) {
+                double dScore = p[j] * (dp[j] - dot) * forward.scale() * slope[j];
                 Vectors.addScaled(dScore, keys, j * dim, dQuery, 0, dim);
                 Vectors.addScaled(dScore, query, 0, dKeys, j * dim, dim);
                 Vectors.addScaled(p[j], dOut, 0, dValues, j * dim, dim);
@@ -160,14 +207,19 @@ final class AttentionKernels {
     };
   }
 
-  /** {@code softmax(scale * q k^T)} over the first {@code visible} of {@code length} keys. */
-  private static void probabilities(
-      AttentionOp op, double[] query, double[] keysT, int length, int visible, double[] p) {
-    Arrays.fill(p, 0, visible, 0);
+  /** Scaled, capped scores of the keys {@code [from, to)} out of {@code length}. */
+  private static void scores(
+      AttentionOp op, double[] query, double[] keysT, int length, int from, int to, double[] into) {
+    Arrays.fill(into, from, to, 0);
     for (int d = 0; d < op.headDim(); d++) {
-      Vectors.addScaled(op.scale() * query[d], keysT, d * length, p, 0, visible);
+      Vectors.addScaled(op.scale() * query[d], keysT, d * length + from, into, from, to - from);
     }
-    NormKernels.softmax(p, visible);
+    double cap = op.mask().softCap();
+    if (cap > 0) {
+      for (int j = from; j < to; j++) {
+        into[j] = cap * Math.tanh(into[j] / cap);
+      }
+    }
   }
 
   /** Loads one head of a sequence as {@code [length, dim]}. */

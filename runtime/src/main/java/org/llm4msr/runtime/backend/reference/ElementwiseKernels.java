@@ -5,6 +5,8 @@ import java.util.List;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.GluGradientOp;
+import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.ScaleOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
@@ -71,7 +73,7 @@ final class ElementwiseKernels {
         });
   }
 
-  static Kernel swiGlu(Operand gate, Operand up, Operand y, Scratch scratch) {
+  static Kernel glu(GluOp op, Operand gate, Operand up, Operand y, Scratch scratch) {
     double[] g = scratch.doubles(A, Elements.CHUNK);
     double[] u = scratch.doubles(B, Elements.CHUNK);
     return inChunks(
@@ -79,7 +81,7 @@ final class ElementwiseKernels {
         (index, count) -> {
           Elements.load(gate, index, g, 0, count);
           Elements.load(up, index, u, 0, count);
-          Activations.apply(UnaryOp.Kind.SILU, g, 0, count);
+          Activations.apply(op.activation(), g, 0, count);
           for (int i = 0; i < count; i++) {
             g[i] *= u[i];
           }
@@ -87,22 +89,33 @@ final class ElementwiseKernels {
         });
   }
 
-  static Kernel swiGluGradient(List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
-    double[] g = scratch.doubles(A, Elements.CHUNK);
+  static Kernel gluGradient(
+      GluGradientOp op, List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
+    double[] dGate = scratch.doubles(A, Elements.CHUNK);
     double[] u = scratch.doubles(B, Elements.CHUNK);
     double[] d = scratch.doubles(C, Elements.CHUNK);
+    double[] activated = scratch.doubles(SUM, Elements.CHUNK);
+    UnaryOp.Kind activation = op.activation();
     return inChunks(
         outputs.get(0),
         (index, count) -> {
-          Elements.load(inputs.get(0), index, g, 0, count);
+          Elements.load(inputs.get(0), index, activated, 0, count);
           Elements.load(inputs.get(1), index, u, 0, count);
           Elements.load(inputs.get(2), index, d, 0, count);
           for (int i = 0; i < count; i++) {
-            double x = g[i];
-            g[i] = d[i] * u[i] * Activations.siluDerivative(x);
-            u[i] = d[i] * x * Activations.sigmoid(x);
+            dGate[i] = d[i] * u[i];
           }
-          Elements.store(g, 0, outputs.get(0), index, count);
+          if (!activation.gradientFromOutput()) {
+            Activations.multiplyByDerivative(activation, activated, dGate, count);
+          }
+          Activations.apply(activation, activated, 0, count);
+          if (activation.gradientFromOutput()) {
+            Activations.multiplyByDerivative(activation, activated, dGate, count);
+          }
+          for (int i = 0; i < count; i++) {
+            u[i] = d[i] * activated[i];
+          }
+          Elements.store(dGate, 0, outputs.get(0), index, count);
           Elements.store(u, 0, outputs.get(1), index, count);
         });
   }

@@ -7,6 +7,7 @@ import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.ScatterRowsOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 
@@ -25,6 +26,19 @@ final class LookupKernels {
         long row = Elements.getId(op, ids, i, table.dim(0));
         Elements.load(table, row * width, line, 0, width);
         Elements.store(line, 0, y, i * width, width);
+      }
+    };
+  }
+
+  static Kernel scatterRows(ScatterRowsOp op, List<Operand> inputs) {
+    Operand table = inputs.get(0);
+    Operand ids = inputs.get(1);
+    Operand rows = inputs.get(2);
+    return () -> {
+      long width = table.dim(1);
+      for (long i = 0; i < ids.dim(0); i++) {
+        long row = Elements.getId(op, ids, i, table.dim(0));
+        Elements.copy(rows, i * width, table, row * width, width);
       }
     };
   }

@@ -17,11 +17,15 @@ import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GluGradientOp;
+import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.LayerNormGradientOp;
+import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.PadOp;
@@ -30,6 +34,7 @@ import org.llm4msr.runtime.op.RmsNormGradientOp;
 import org.llm4msr.runtime.op.RmsNormOp;
 import org.llm4msr.runtime.op.RopeOp;
 import org.llm4msr.runtime.op.ScaleOp;
+import org.llm4msr.runtime.op.ScatterRowsOp;
 import org.llm4msr.runtime.op.SliceOp;
 import org.llm4msr.runtime.op.SoftmaxGradientOp;
 import org.llm4msr.runtime.op.SoftmaxOp;
@@ -37,8 +42,6 @@ import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.SumToOp;
-import org.llm4msr.runtime.op.SwiGluGradientOp;
-import org.llm4msr.runtime.op.SwiGluOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
@@ -113,9 +116,13 @@ public final class ReferenceBackend implements Backend {
       case SparseRowGradientOp gradient ->
           LookupKernels.sparseRowGradient(gradient, in.get(0), in.get(1), out, scratch);
       case SparseToDenseOp scatter -> LookupKernels.sparseToDense(scatter, in, out.get(0));
+      case ScatterRowsOp scatter -> LookupKernels.scatterRows(scatter, in);
 
       case RmsNormOp norm -> NormKernels.rmsNorm(norm, in.get(0), in.get(1), out.get(0), scratch);
       case RmsNormGradientOp gradient -> NormKernels.rmsNormGradient(gradient, in, out, scratch);
+      case LayerNormOp norm -> NormKernels.layerNorm(norm, in, out.get(0), scratch);
+      case LayerNormGradientOp gradient ->
+          NormKernels.layerNormGradient(gradient, in, out, scratch);
       case SoftmaxOp _ -> NormKernels.softmax(in.get(0), out.get(0), scratch);
       case SoftmaxGradientOp _ ->
           NormKernels.softmaxGradient(in.get(0), in.get(1), out.get(0), scratch);
@@ -134,8 +141,8 @@ public final class ReferenceBackend implements Backend {
           ElementwiseKernels.binary(binary, in.get(0), in.get(1), out.get(0), scratch);
       case SumToOp _ -> ElementwiseKernels.sumTo(in.get(0), out.get(0), scratch);
       case ScaleOp scale -> ElementwiseKernels.scale(scale, in.get(0), out.get(0), scratch);
-      case SwiGluOp _ -> ElementwiseKernels.swiGlu(in.get(0), in.get(1), out.get(0), scratch);
-      case SwiGluGradientOp _ -> ElementwiseKernels.swiGluGradient(in, out, scratch);
+      case GluOp glu -> ElementwiseKernels.glu(glu, in.get(0), in.get(1), out.get(0), scratch);
+      case GluGradientOp gradient -> ElementwiseKernels.gluGradient(gradient, in, out, scratch);
 
       case ConcatOp _ -> LayoutKernels.concat(in, out.get(0));
       case SliceOp slice -> LayoutKernels.slice(slice, in.get(0), out.get(0));

@@ -58,12 +58,4 @@ final class Vectors {
     }
     return sum;
   }
-
-  static double max(double[] x, int n) {
-    double max = Double.NEGATIVE_INFINITY;
-    for (int i = 0; i < n; i++) {
-      max = Math.max(max, x[i]);
-    }
-    return max;
-  }
 }

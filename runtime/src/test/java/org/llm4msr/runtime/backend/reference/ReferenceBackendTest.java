@@ -21,11 +21,13 @@ import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.AttentionOp.Mask;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
@@ -40,7 +42,6 @@ import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.SumToOp;
-import org.llm4msr.runtime.op.SwiGluOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /**
@@ -237,21 +238,21 @@ class ReferenceBackendTest {
     In positions = ints(new int[] {2}, 1);
     In frequencies = real(new double[] {Math.PI / 4, Math.PI / 2}, 2);
     assertClose(
-        apply(new RopeOp(1, 5, 4, false, false), x, positions, frequencies).output(),
+        apply(new RopeOp(1, 5, 4, false, 1, false), x, positions, frequencies).output(),
         -3,
         -2,
         1,
         -4,
         5);
     assertClose(
-        apply(new RopeOp(1, 5, 4, true, false), x, positions, frequencies).output(),
+        apply(new RopeOp(1, 5, 4, true, 1, false), x, positions, frequencies).output(),
         -2,
         1,
         -3,
         -4,
         5);
     assertClose(
-        apply(new RopeOp(1, 5, 4, true, true), x, positions, frequencies).output(),
+        apply(new RopeOp(1, 5, 4, true, 1, true), x, positions, frequencies).output(),
         2,
         -1,
         -3,
@@ -297,7 +298,8 @@ class ReferenceBackendTest {
     }
     Applied applied =
         apply(
-            new AttentionOp(heads, kvHeads, dim, 0.6, causal),
+            new AttentionOp(
+                heads, kvHeads, dim, 0.6, causal ? Mask.causal() : Mask.bidirectional()),
             real(q, 7, heads * dim),
             real(k, 7, kvHeads * dim),
             real(v, 7, kvHeads * dim),
@@ -361,14 +363,17 @@ class ReferenceBackendTest {
   }
 
   @Test
-  void scaleSwiGluAndLayout() {
+  void scaleGluAndLayout() {
     In x = real(new double[] {1, 2, 3, 4}, 2, 2);
     In y = real(new double[] {5, 6}, 2, 1);
     assertClose(apply(new ScaleOp(-2, 0.5), x).output(), -1.5, -3.5, -5.5, -7.5);
     // silu(ln 3) = ln 3 * 3/4.
     double gate = Math.log(3);
     assertClose(
-        apply(new SwiGluOp(), real(new double[] {gate}, 1, 1), real(new double[] {4}, 1, 1))
+        apply(
+                new GluOp(UnaryOp.Kind.SILU),
+                real(new double[] {gate}, 1, 1),
+                real(new double[] {4}, 1, 1))
             .output(),
         3 * gate);
     assertClose(apply(new ConcatOp(), x, y, x).output(), 1, 2, 5, 1, 2, 3, 4, 6, 3, 4);

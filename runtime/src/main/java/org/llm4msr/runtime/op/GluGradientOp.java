@@ -4,10 +4,10 @@ import java.util.List;
 import org.llm4msr.runtime.graph.ValueType;
 
 /** Inputs: gate, up, dy of one shape; outputs dgate, dup. */
-public record SwiGluGradientOp() implements Op {
+public record GluGradientOp(UnaryOp.Kind activation) implements Op {
   @Override
   public String name() {
-    return "swiGluGradient";
+    return "gluGradient";
   }
 
   @Override

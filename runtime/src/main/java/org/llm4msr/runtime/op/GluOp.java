@@ -7,11 +7,14 @@ import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 
-/** {@code y = silu(gate) * up} (Shazeer 2020). Inputs: gate, up {@code [T, F]}; output alike. */
-public record SwiGluOp() implements Op {
+/**
+ * {@code y = activation(gate) * up} (Shazeer 2020): SwiGLU with SILU, GeGLU with GELU. Inputs:
+ * gate, up {@code [T, F]}; output alike.
+ */
+public record GluOp(UnaryOp.Kind activation) implements Op {
   @Override
   public String name() {
-    return "swiGlu";
+    return "glu";
   }
 
   @Override
@@ -26,7 +29,8 @@ public record SwiGluOp() implements Op {
 
   @Override
   public Gradient[] gradient(Graph graph, Node node, Value[] dOut, boolean[] needed) {
-    List<Value> d = graph.apply(new SwiGluGradientOp(), node.input(0), node.input(1), dOut[0]);
+    List<Value> d =
+        graph.apply(new GluGradientOp(activation), node.input(0), node.input(1), dOut[0]);
     return new Gradient[] {OpChecks.dense(d.get(0)), OpChecks.dense(d.get(1))};
   }
 }
