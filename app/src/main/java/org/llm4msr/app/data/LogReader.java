@@ -191,7 +191,7 @@ final class LogReader implements TableReader.RowConsumer {
     if (number != 0 && number != 1) {
       throw error(
           row,
-          "label "
+          "column "
               + log.label().column()
               + " is "
               + shown(value)

@@ -232,7 +232,7 @@ class DatasetLoaderTest {
             "log.csv",
             LOG.replace("bob,i2,web,1", "bob,i2,web,5"),
             YAML,
-            "log.csv: row 5: label clicked is '5', expected 0 or 1"),
+            "log.csv: row 5: column clicked is '5', expected 0 or 1"),
         Arguments.of(
             "log.csv",
             LOG.replace("bob,i2,web,1", "bob,i2,web,"),
