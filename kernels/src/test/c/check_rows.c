@@ -20,6 +20,14 @@ static void norms(int64_t rows, int64_t width) {
     AGREES("softmax_gradient", l4m_softmax_gradient(pool, rows, width, y, dy, dx), {dx, n});
 }
 
+static void mixture(int64_t rows, int64_t blocks, int64_t width) {
+    int64_t n = rows * blocks * width, g = rows * blocks, m = rows * width;
+    float *gate = random_floats(g), *x = random_floats(n), *y = random_floats(m);
+    float *dy = random_floats(m), *dgate = random_floats(g), *dx = random_floats(n);
+    AGREES("mixture", l4m_mixture(pool, rows, blocks, width, gate, x, y), {y, m});
+    AGREES("mixture_gradient", l4m_mixture_gradient(pool, rows, blocks, width, gate, x, dy, dgate, dx), {dgate, g}, {dx, n});
+}
+
 static void batch_norm(int64_t rows, int64_t width, int64_t groups) {
     int64_t n = rows * width, s = groups * width;
     int32_t *order, *offsets, training = random_int(0, 1);
@@ -58,6 +66,7 @@ static void loss(int64_t n) {
 void check_rows(void) {
     for (int i = 0; i < 100; i++) {
         norms(random_size(), random_size());
+        mixture(random_size(), random_int(1, 9), random_size());
         batch_norm(random_size(), random_size(), random_int(1, 9));
         rope(random_size());
         loss(random_size());

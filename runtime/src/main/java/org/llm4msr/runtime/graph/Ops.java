@@ -5,6 +5,7 @@ import java.util.List;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
@@ -12,6 +13,7 @@ import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.ReshapeOp;
 import org.llm4msr.runtime.op.RmsNormOp;
@@ -19,6 +21,7 @@ import org.llm4msr.runtime.op.RopeOp;
 import org.llm4msr.runtime.op.ScaleOp;
 import org.llm4msr.runtime.op.SliceOp;
 import org.llm4msr.runtime.op.SoftmaxOp;
+import org.llm4msr.runtime.op.StopGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /** Applies operators by name, so that models read like their formulas. */
@@ -72,6 +75,28 @@ public final class Ops {
     return bias == null
         ? one(op, x, weight, rows.order(), rows.offsets())
         : one(op, x, weight, rows.order(), rows.offsets(), bias);
+  }
+
+  /**
+   * One layer per block of columns; see {@link BlockMatMulOp}.
+   *
+   * @param weight {@code [groups, out, in]}
+   * @param bias {@code [groups, out]}, or null
+   * @param activation or null
+   */
+  public static Value blockLinear(Value x, Value weight, Value bias, UnaryOp.Kind activation) {
+    Op op = new BlockMatMulOp(true, bias != null, activation);
+    return bias == null ? one(op, x, weight) : one(op, x, weight, bias);
+  }
+
+  /** {@code y[r] = sum_k gate[r, k] x_k[r]} over blocks of columns; see {@link MixtureOp}. */
+  public static Value mixture(Value gate, Value x) {
+    return one(new MixtureOp(), gate, x);
+  }
+
+  /** The same values, through which no gradient passes. */
+  public static Value stopGradient(Value x) {
+    return one(new StopGradientOp(), x);
   }
 
   /**

@@ -17,6 +17,10 @@ public sealed interface Op
         GroupedMatMulOp,
         GroupedWeightGradientOp,
         GroupedSumOp,
+        BlockMatMulOp,
+        BlockWeightGradientOp,
+        MixtureOp,
+        MixtureGradientOp,
         GatherOp,
         EmbeddingConcatOp,
         SparseRowGradientOp,
@@ -43,6 +47,7 @@ public sealed interface Op
         SliceOp,
         PadOp,
         ReshapeOp,
+        StopGradientOp,
         BceWithLogitsOp,
         BceWithLogitsGradientOp,
         AdamOp,
@@ -73,6 +78,11 @@ public sealed interface Op
 
   /** Whether it updates some of its inputs in place, so that it runs even if nobody reads it. */
   default boolean hasEffect() {
+    return false;
+  }
+
+  /** Whether its output is its input's memory: it needs no kernel. */
+  default boolean isView() {
     return false;
   }
 }

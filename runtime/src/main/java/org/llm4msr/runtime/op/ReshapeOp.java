@@ -50,4 +50,9 @@ public record ReshapeOp(List<Dim> dims) implements Op {
     Op back = new ReshapeOp(node.input(0).type().dims());
     return new Gradient[] {OpChecks.dense(graph.apply(back, dOut[0]).get(0))};
   }
+
+  @Override
+  public boolean isView() {
+    return true;
+  }
 }

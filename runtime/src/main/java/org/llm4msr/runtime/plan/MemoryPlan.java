@@ -8,7 +8,6 @@ import java.util.Map;
 import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.memory.HostBuffer;
-import org.llm4msr.runtime.op.ReshapeOp;
 
 /**
  * Places every value of a plan in one workspace so that values which live at the same time do not
@@ -48,7 +47,7 @@ final class MemoryPlan {
         use(input, step);
       }
       for (Value output : node.outputs()) {
-        if (node.op() instanceof ReshapeOp) {
+        if (node.op().isView()) {
           roots.put(output, root(node.input(0)));
         } else {
           blocks.put(output, new Block(bytes(output), step, step));
@@ -66,7 +65,7 @@ final class MemoryPlan {
     return byteSize;
   }
 
-  /** The value whose memory this one shares; itself unless it is a reshaped one. */
+  /** The value whose memory this one shares; itself unless it is a view. */
   Value root(Value value) {
     return roots.getOrDefault(value, value);
   }

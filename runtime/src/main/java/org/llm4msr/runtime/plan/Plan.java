@@ -20,7 +20,6 @@ import org.llm4msr.runtime.graph.Graph;
 import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.memory.Buffer;
-import org.llm4msr.runtime.op.ReshapeOp;
 
 /**
  * A graph made ready to run: which nodes in which order, each bound to its memory in one workspace.
@@ -75,7 +74,7 @@ public final class Plan implements AutoCloseable {
         node.inputs().forEach(input -> inputs.add(slot(input, memory, parameters)));
         List<Operand> results = new ArrayList<>();
         node.outputs().forEach(output -> results.add(slot(output, memory, parameters)));
-        if (!(node.op() instanceof ReshapeOp)) {
+        if (!node.op().isView()) {
           bound.add(backend.kernel(node.op(), inputs, results));
           names.add(node.op().name());
         }

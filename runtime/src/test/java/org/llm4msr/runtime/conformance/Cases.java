@@ -11,6 +11,7 @@ public final class Cases {
   public static List<ConformanceCase> all() {
     return Stream.of(
             MatrixCases.all(),
+            MixtureCases.all(),
             LookupCases.all(),
             NormCases.all(),
             AttentionCases.all(),
@@ -25,6 +26,7 @@ public final class Cases {
   public static List<ConformanceCase> benchmarks() {
     return Stream.of(
             MatrixCases.benchmarks(),
+            MixtureCases.benchmarks(),
             LookupCases.benchmarks(),
             NormCases.benchmarks(),
             AttentionCases.benchmarks(),

@@ -18,6 +18,8 @@ import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockMatMulOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
@@ -31,6 +33,8 @@ import org.llm4msr.runtime.op.GroupedWeightGradientOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MixtureGradientOp;
+import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.ReshapeOp;
@@ -45,6 +49,7 @@ import org.llm4msr.runtime.op.SoftmaxOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
+import org.llm4msr.runtime.op.StopGradientOp;
 import org.llm4msr.runtime.op.SumToOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
@@ -123,6 +128,12 @@ public final class CpuBackend implements Backend {
       case AttentionGradientOp gradient ->
           MatrixBindings.attentionGradient(pool, gradient.forward(), in, out);
 
+      case BlockMatMulOp matmul -> MixtureBindings.blockMatmul(pool, matmul, in, out.get(0));
+      case BlockWeightGradientOp gradient ->
+          MixtureBindings.blockWeightGradient(pool, gradient, in, out.get(0));
+      case MixtureOp _ -> MixtureBindings.mixture(pool, in, out.get(0));
+      case MixtureGradientOp _ -> MixtureBindings.mixtureGradient(pool, in, out);
+
       case GatherOp _ -> TableBindings.gather(pool, in, out.get(0));
       case EmbeddingConcatOp _ ->
           TableBindings.embeddingConcat(
@@ -157,7 +168,7 @@ public final class CpuBackend implements Backend {
       case ConcatOp _ -> ElementBindings.concat(pool, in, out.get(0));
       case SliceOp slice -> ElementBindings.slice(pool, slice, in.get(0), out.get(0));
       case PadOp pad -> ElementBindings.pad(pool, pad, in.get(0), out.get(0));
-      case ReshapeOp _ -> ElementBindings.reshape(pool, in.get(0), out.get(0));
+      case ReshapeOp _, StopGradientOp _ -> ElementBindings.reshape(pool, in.get(0), out.get(0));
     };
   }
 

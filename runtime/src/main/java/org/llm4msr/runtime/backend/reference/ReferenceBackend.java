@@ -14,6 +14,8 @@ import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockMatMulOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
@@ -27,6 +29,8 @@ import org.llm4msr.runtime.op.GroupedWeightGradientOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MixtureGradientOp;
+import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.ReshapeOp;
@@ -41,6 +45,7 @@ import org.llm4msr.runtime.op.SoftmaxOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
+import org.llm4msr.runtime.op.StopGradientOp;
 import org.llm4msr.runtime.op.SumToOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
@@ -110,6 +115,12 @@ public final class ReferenceBackend implements Backend {
           MatrixKernels.groupedWeightGradient(gradient, in, out.get(0), scratch);
       case GroupedSumOp sum -> MatrixKernels.groupedSum(sum, in, out.get(0), scratch);
 
+      case BlockMatMulOp matmul -> MixtureKernels.blockMatmul(matmul, in, out.get(0), scratch);
+      case BlockWeightGradientOp gradient ->
+          MixtureKernels.blockWeightGradient(gradient, in, out.get(0), scratch);
+      case MixtureOp _ -> MixtureKernels.mixture(in.get(0), in.get(1), out.get(0), scratch);
+      case MixtureGradientOp _ -> MixtureKernels.mixtureGradient(in, out, scratch);
+
       case GatherOp gather ->
           LookupKernels.gather(gather, in.get(0), in.get(1), out.get(0), scratch);
       case EmbeddingConcatOp concat -> LookupKernels.embeddingConcat(concat, in, out.get(0));
@@ -147,7 +158,7 @@ public final class ReferenceBackend implements Backend {
       case ConcatOp _ -> LayoutKernels.concat(in, out.get(0));
       case SliceOp slice -> LayoutKernels.slice(slice, in.get(0), out.get(0));
       case PadOp pad -> LayoutKernels.pad(pad, in.get(0), out.get(0));
-      case ReshapeOp _ -> LayoutKernels.reshape(in.get(0), out.get(0));
+      case ReshapeOp _, StopGradientOp _ -> LayoutKernels.reshape(in.get(0), out.get(0));
 
       case BceWithLogitsOp bce -> LossKernels.bce(bce, in, out.get(0));
       case BceWithLogitsGradientOp gradient -> LossKernels.bceGradient(gradient, in, out.get(0));

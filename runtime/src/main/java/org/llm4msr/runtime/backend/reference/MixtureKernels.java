@@ -1,0 +1,116 @@
+package org.llm4msr.runtime.backend.reference;
+
+import java.util.Arrays;
+import java.util.List;
+import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.op.BlockMatMulOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
+
+/** Experts: one matrix per block of columns, and each row's mixture of its blocks. */
+final class MixtureKernels {
+  private static final int X = 0;
+  private static final int W = 1;
+  private static final int Y = 2;
+  private static final int D = 3;
+
+  private MixtureKernels() {}
+
+  static Kernel blockMatmul(BlockMatMulOp op, List<Operand> inputs, Operand y, Scratch scratch) {
+    Operand x = inputs.get(0);
+    Operand w = inputs.get(1);
+    return () -> {
+      int groups = Math.toIntExact(w.dim(0));
+      int inner = Math.toIntExact(x.dim(1)) / groups;
+      int width = Math.toIntExact(y.dim(1)) / groups;
+      double[] row = scratch.doubles(X, inner);
+      double[] sums = scratch.doubles(Y, width);
+      double[] matrix = scratch.doubles(W, (long) inner * width);
+      for (int g = 0; g < groups; g++) {
+        Elements.load(w, (long) g * inner * width, matrix, 0, inner * width);
+        for (long r = 0; r < x.dim(0); r++) {
+          Elements.load(x, (r * groups + g) * inner, row, 0, inner);
+          if (op.hasBias()) {
+            Elements.load(inputs.get(2), (long) g * width, sums, 0, width);
+          } else {
+            Arrays.fill(sums, 0, width, 0);
+          }
+          for (int i = 0; i < inner; i++) {
+            for (int j = 0; j < width; j++) {
+              sums[j] += row[i] * matrix[op.transposeW() ? j * inner + i : i * width + j];
+            }
+          }
+          Activations.apply(op.activation(), sums, 0, width);
+          Elements.store(sums, 0, y, (r * groups + g) * width, width);
+        }
+      }
+    };
+  }
+
+  static Kernel blockWeightGradient(
+      BlockWeightGradientOp op, List<Operand> inputs, Operand dw, Scratch scratch) {
+    Operand x = inputs.get(0);
+    Operand dy = inputs.get(1);
+    return () -> {
+      int groups = Math.toIntExact(op.groups());
+      int inner = Math.toIntExact(x.dim(1)) / groups;
+      int width = Math.toIntExact(dy.dim(1)) / groups;
+      double[] row = scratch.doubles(X, inner);
+      double[] d = scratch.doubles(D, width);
+      double[] sums = scratch.doubles(W, (long) inner * width);
+      for (int g = 0; g < groups; g++) {
+        Arrays.fill(sums, 0, inner * width, 0);
+        for (long r = 0; r < x.dim(0); r++) {
+          Elements.load(x, (r * groups + g) * inner, row, 0, inner);
+          Elements.load(dy, (r * groups + g) * width, d, 0, width);
+          for (int i = 0; i < inner; i++) {
+            for (int j = 0; j < width; j++) {
+              sums[op.transposeW() ? j * inner + i : i * width + j] += row[i] * d[j];
+            }
+          }
+        }
+        Elements.store(sums, 0, dw, (long) g * inner * width, inner * width);
+      }
+    };
+  }
+
+  static Kernel mixture(Operand gate, Operand x, Operand y, Scratch scratch) {
+    return () -> {
+      int blocks = Math.toIntExact(gate.dim(1));
+      int width = Math.toIntExact(y.dim(1));
+      double[] block = scratch.doubles(X, width);
+      double[] sums = scratch.doubles(Y, width);
+      for (long r = 0; r < y.dim(0); r++) {
+        Arrays.fill(sums, 0, width, 0);
+        for (int k = 0; k < blocks; k++) {
+          Elements.load(x, (r * blocks + k) * width, block, 0, width);
+          Vectors.addScaled(Elements.get(gate, r * blocks + k), block, 0, sums, 0, width);
+        }
+        Elements.store(sums, 0, y, r * width, width);
+      }
+    };
+  }
+
+  static Kernel mixtureGradient(List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
+    Operand gate = inputs.get(0);
+    Operand x = inputs.get(1);
+    Operand dy = inputs.get(2);
+    return () -> {
+      int blocks = Math.toIntExact(gate.dim(1));
+      int width = Math.toIntExact(dy.dim(1));
+      double[] block = scratch.doubles(X, width);
+      double[] d = scratch.doubles(D, width);
+      for (long r = 0; r < dy.dim(0); r++) {
+        Elements.load(dy, r * width, d, 0, width);
+        for (int k = 0; k < blocks; k++) {
+          long at = r * blocks + k;
+          Elements.load(x, at * width, block, 0, width);
+          Elements.set(outputs.get(0), at, Vectors.dot(d, block, width));
+          Arrays.fill(block, 0, width, 0);
+          Vectors.addScaled(Elements.get(gate, at), d, 0, block, 0, width);
+          Elements.store(block, 0, outputs.get(1), at * width, width);
+        }
+      }
+    };
+  }
+}

@@ -1,0 +1,27 @@
+package org.llm4msr.runtime.op;
+
+import java.util.List;
+import org.llm4msr.runtime.graph.ValueType;
+
+/**
+ * Gradients of {@link MixtureOp}: {@code dgate[r, k] = <dy[r], x_k[r]>}, {@code dx_k[r] = gate[r,
+ * k] dy[r]}.
+ *
+ * <p>Inputs: gate {@code [R, K]}, x {@code [R, K H]}, dy {@code [R, H]}. Outputs: dgate, dx.
+ */
+public record MixtureGradientOp() implements Op {
+  @Override
+  public String name() {
+    return "mixtureGradient";
+  }
+
+  @Override
+  public List<ValueType> infer(List<ValueType> in) {
+    OpChecks.check(
+        in.size() == 3 && new MixtureOp().infer(in.subList(0, 2)).get(0).equals(in.get(2)),
+        this,
+        in,
+        "gate [R, K], x [R, K H], dy [R, H]");
+    return List.of(in.get(0), in.get(1));
+  }
+}
