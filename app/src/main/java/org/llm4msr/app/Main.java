@@ -3,6 +3,7 @@ package org.llm4msr.app;
 import java.io.PrintWriter;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import org.llm4msr.app.command.BackboneHelp;
 import org.llm4msr.app.command.CompareCommand;
 import org.llm4msr.app.command.DemoCommand;
 import org.llm4msr.app.command.DevicesCommand;
@@ -81,6 +82,10 @@ public final class Main implements Runnable {
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setParameterExceptionHandler((e, rest) -> wrongUsage(e, err))
             .setExecutionExceptionHandler((e, command, parsed) -> main.report(e, err));
+    for (String name : new String[] {"train", "compare"}) {
+      CommandLine command = commandLine.getSubcommands().get(name);
+      BackboneHelp.addTo(command.getCommandSpec().usageMessage());
+    }
     try {
       return commandLine.execute(args);
     } catch (Error e) {

@@ -4,19 +4,22 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.llm4msr.app.run.Comparison;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Measure;
 import org.llm4msr.app.run.ComparisonRuns;
 import org.llm4msr.app.run.ComparisonTable;
-import org.llm4msr.app.run.ModelSettings.BackboneKind;
 import org.llm4msr.app.run.ReportBuilder;
 import org.llm4msr.app.run.RunDirectory;
 import org.llm4msr.app.run.TrainingInputs;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.runtime.backend.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -51,8 +54,8 @@ public final class CompareCommand implements Callable<Integer> {
       paramLabel = "NAME,...",
       split = ",",
       defaultValue = "star",
-      description = "Any of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private List<BackboneKind> backbones;
+      description = "Any of those below, or all (default: ${DEFAULT-VALUE}).")
+  private List<String> backbones;
 
   @Option(
       names = "--seeds",
@@ -108,9 +111,10 @@ public final class CompareCommand implements Callable<Integer> {
     if (controls) {
       arms.add(Arm.RANDOM);
     }
-    List<BackboneKind> distinct = backbones.stream().distinct().toList();
+    List<BackboneKind> distinct = chosenBackbones();
     List<Long> all = LongStream.range(firstSeed, firstSeed + seeds).boxed().toList();
     // Wrong values are refused before anything is read.
+    options.check(distinct);
     distinct.forEach(backbone -> options.model(backbone, sources.hasKnowledge()));
     options.training(firstSeed);
     Comparison comparison;
@@ -146,6 +150,23 @@ public final class CompareCommand implements Callable<Integer> {
       output.println("report: " + out.resolve(RunDirectory.REPORT));
     }
     return 0;
+  }
+
+  private List<BackboneKind> chosenBackbones() {
+    Set<BackboneKind> chosen = new LinkedHashSet<>();
+    for (String name : backbones) {
+      if (name.equalsIgnoreCase("all")) {
+        chosen.addAll(List.of(BackboneKind.values()));
+      } else {
+        chosen.add(
+            Stream.of(BackboneKind.values())
+                .filter(kind -> kind.label().equalsIgnoreCase(name))
+                .findFirst()
+                .orElseThrow(
+                    () -> wrong("--backbones: expected names of backbones or all, found " + name)));
+      }
+    }
+    return List.copyOf(chosen);
   }
 
   private ParameterException wrong(String message) {

@@ -1,16 +1,21 @@
 package org.llm4msr.app.command;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.llm4msr.app.run.ModelSettings;
-import org.llm4msr.app.run.ModelSettings.BackboneKind;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
 import org.llm4msr.model.recommender.OptimizerConfig;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
+import org.llm4msr.model.recommender.backbone.BackboneOption;
 import org.llm4msr.model.training.StopMetric;
 import org.llm4msr.model.training.TrainingConfig;
+import org.llm4msr.runtime.UserError;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -119,15 +124,23 @@ public final class ModelOptions {
       names = "--hidden",
       paramLabel = "N,...",
       split = ",",
-      description = "Widths of the backbone's layers (default: 256,128,64 for star, 256,128 else).")
+      description = "Widths of the backbone's layers; short for --option hidden=N,...")
   private List<Integer> hidden;
 
   @Option(
       names = "--tower",
       paramLabel = "N,...",
       split = ",",
-      description = "Widths of sharedbottom's towers (default: 64).")
+      description = "Widths of each scenario's tower; short for --option tower=N,...")
   private List<Integer> tower;
+
+  @Option(
+      names = {"-o", "--option"},
+      paramLabel = "NAME=VALUE",
+      description =
+          "Option of the backbone, see below; again for more. BACKBONE.NAME=VALUE is for one of"
+              + " several backbones only.")
+  private Map<String, String> options = Map.of();
 
   @Option(
       names = "--lr",
@@ -230,28 +243,16 @@ public final class ModelOptions {
       throw wrong(
           "--meta: needs --knowledge, the vectors that 'llm4msr encode' makes of the prompts");
     }
-    boolean towers = backbone == BackboneKind.SHAREDBOTTOM;
-    List<Integer> widths = hidden;
-    if (widths == null) {
-      widths = towers ? List.of(256, 128) : List.of(256, 128, 64);
-    }
-    List<Integer> towerWidths = tower;
-    if (towerWidths == null) {
-      towerWidths = towers ? List.of(64) : List.of();
-    }
     positive("--embedding-dim", embeddingDim);
     if (rank < 0) {
       throw wrong("--rank: expected 0 or more, found " + rank);
     }
-    widths.forEach(width -> positive("--hidden", width));
-    towerWidths.forEach(width -> positive("--tower", width));
     userHidden.forEach(width -> positive("--user-hidden", width));
     scenarioHidden.forEach(width -> positive("--scenario-hidden", width));
     return new ModelSettings(
         backbone,
+        backboneOptions(backbone),
         embeddingDim,
-        widths,
-        towerWidths,
         levels,
         UserMode.valueOf(userMode.name()),
         ScenarioMode.valueOf(scenarioInput.name()),
@@ -260,6 +261,66 @@ public final class ModelOptions {
         userHidden,
         scenarioHidden,
         normalize);
+  }
+
+  /**
+   * Refuses an option that none of the backbones has.
+   *
+   * @throws ParameterException if there is one
+   */
+  void check(List<BackboneKind> backbones) {
+    for (String key : given().keySet()) {
+      if (backbones.stream().noneMatch(backbone -> nameFor(backbone, key) != null)) {
+        String known =
+            backbones.stream()
+                .flatMap(backbone -> backbone.options().stream())
+                .map(BackboneOption::name)
+                .distinct()
+                .collect(Collectors.joining(", "));
+        throw wrong("--option " + key + ": no such option of the backbone; there are " + known);
+      }
+    }
+  }
+
+  /** Those of the given options that this backbone has; its own ones outweigh those for all. */
+  private Map<String, String> backboneOptions(BackboneKind backbone) {
+    Map<String, String> own = new LinkedHashMap<>();
+    for (boolean addressed : new boolean[] {false, true}) {
+      given()
+          .forEach((key, value) -> {
+            String name = nameFor(backbone, key);
+            if (name != null && addressed == key.contains(".")) {
+              own.put(name, value);
+            }
+          });
+    }
+    try {
+      return backbone.complete(own);
+    } catch (UserError e) {
+      throw wrong("--option: " + e.getMessage());
+    }
+  }
+
+  /** The option's name for a backbone; null if the backbone lacks it or is not meant. */
+  private static String nameFor(BackboneKind backbone, String key) {
+    String prefix = backbone.label() + ".";
+    String name = key.startsWith(prefix) ? key.substring(prefix.length()) : key;
+    return backbone.hasOption(name) ? name : null;
+  }
+
+  private Map<String, String> given() {
+    Map<String, String> given = new LinkedHashMap<>();
+    putWidths(given, "hidden", hidden);
+    putWidths(given, "tower", tower);
+    given.putAll(options);
+    return given;
+  }
+
+  private void putWidths(Map<String, String> given, String name, List<Integer> widths) {
+    if (widths != null) {
+      widths.forEach(width -> positive("--" + name, width));
+      given.put(name, widths.stream().map(String::valueOf).collect(Collectors.joining(",")));
+    }
   }
 
   /**

@@ -2,14 +2,15 @@ package org.llm4msr.app.command;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.llm4msr.app.run.ModelSettings;
-import org.llm4msr.app.run.ModelSettings.BackboneKind;
 import org.llm4msr.app.run.RunConfig;
 import org.llm4msr.app.run.RunDirectory;
 import org.llm4msr.app.run.RunMetrics;
 import org.llm4msr.app.run.TrainingInputs;
 import org.llm4msr.app.run.TrainingRun;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.runtime.backend.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -30,6 +31,7 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  llm4msr train --data D.yaml --backbone star --out runs/star",
+      "  llm4msr train --data D.yaml --backbone ple --option levels=3 --out runs/ple",
       "  llm4msr train --data D.yaml --knowledge K.safetensors --backbone star --out runs/llm",
       "  llm4msr train --data D.yaml --knowledge K.safetensors --meta user --fusion evidence \\",
       "      --backbone sharedbottom --lr 5e-4 --seed 2 --out runs/user-only"
@@ -41,7 +43,7 @@ public final class TrainCommand implements Callable<Integer> {
       names = "--backbone",
       paramLabel = "NAME",
       defaultValue = "star",
-      description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "One of those below (default: ${DEFAULT-VALUE}).")
   private BackboneKind backbone;
 
   @Option(
@@ -76,6 +78,7 @@ public final class TrainCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     RunDirectory directory = new RunDirectory(out);
     directory.requireRoom(force);
+    options.check(List.of(backbone));
     ModelSettings model = options.model(backbone, sources.hasKnowledge());
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();

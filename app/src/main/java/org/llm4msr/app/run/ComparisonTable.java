@@ -5,7 +5,7 @@ import java.util.Locale;
 import java.util.Set;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Measure;
-import org.llm4msr.app.run.ModelSettings.BackboneKind;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
 
 /** A comparison for people: mean ± standard deviation over the seeds. */
 public final class ComparisonTable {

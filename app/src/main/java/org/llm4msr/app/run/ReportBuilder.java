@@ -18,7 +18,6 @@ import org.llm4msr.app.report.UserMap;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Key;
 import org.llm4msr.app.run.Comparison.Measure;
-import org.llm4msr.app.run.ModelSettings.BackboneKind;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.data.Dataset;
@@ -27,6 +26,7 @@ import org.llm4msr.model.data.Scenario;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.metrics.MetricsReport.Values;
 import org.llm4msr.model.prompt.PromptIds;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.KnowledgeVectors;
 

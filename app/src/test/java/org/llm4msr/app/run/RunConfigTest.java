@@ -7,9 +7,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.llm4msr.app.run.ModelSettings.BackboneKind;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
 import org.llm4msr.app.run.RunConfig.DataSource;
 import org.llm4msr.app.run.RunConfig.Environment;
@@ -19,6 +19,7 @@ import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
 import org.llm4msr.model.recommender.OptimizerConfig;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.training.StopMetric;
 import org.llm4msr.model.training.TrainingConfig;
 import org.llm4msr.runtime.UserError;
@@ -34,9 +35,8 @@ class RunConfigTest {
     ModelSettings model =
         new ModelSettings(
             BackboneKind.STAR_PAPER,
+            Map.of("hidden", "8,4"),
             16,
-            List.of(8, 4),
-            List.of(),
             levels,
             UserMode.RESIDUAL,
             ScenarioMode.BOTTOM,
@@ -81,6 +81,8 @@ class RunConfigTest {
     for (String broken :
         List.of(
             yaml.replace("rank:", "rnk:"),
+            yaml.replace("auxiliary:", "auxilliary:"),
+            yaml.replace("scenario_dim: 16", "scenario_dim: 0"),
             yaml.replace("batch_size: 64", "batch_size: many"),
             yaml.replace("batch_size: 64", "batch_size: 0"),
             "model: [",

@@ -13,10 +13,12 @@ import org.llm4msr.runtime.op.UnaryOp;
 
 /**
  * A recommender's graph while it grows: the inputs of a batch, and the layers that backbones and
- * meta networks are made of. A {@code *} in a parameter's name stands for the scenarios, over which
- * it is stacked along the first axis.
+ * meta networks are made of. A {@code *} in a parameter's name stands for the scenarios or experts
+ * over which it is stacked along the first axis.
  */
 public final class ModelBuilder {
+  private static final double SCENARIO_DEVIATION = 0.05;
+
   private final Graph graph;
   private final boolean training;
   private final ModelSchema schema;
@@ -29,6 +31,8 @@ public final class ModelBuilder {
   private final Ops.Grouping byUser;
   private final Value userRows;
   private final Value evidence;
+  private final List<Value> fields = new ArrayList<>();
+  private Value scenarioIndicator;
 
   /** A parameter with what the graph does not know of it. */
   public record ModelParameter(Value value, Init init, ParameterGroup group) {}
@@ -136,7 +140,25 @@ public final class ModelBuilder {
               field.vocabularySize(),
               dim));
     }
-    return Ops.embeddings(ids, tables);
+    Value all = Ops.embeddings(ids, tables);
+    for (int f = 0; f < tables.size(); f++) {
+      fields.add(Ops.slice(all, (long) f * dim, (f + 1L) * dim));
+    }
+    return all;
+  }
+
+  /**
+   * The embeddings of the fields with these names, side by side; names that the data lack are left
+   * out, and if none is left every field counts.
+   */
+  public Value fields(List<String> names) {
+    List<Value> chosen = new ArrayList<>();
+    for (int f = 0; f < fields.size(); f++) {
+      if (names.contains(schema.fields().get(f).name())) {
+        chosen.add(fields.get(f));
+      }
+    }
+    return Ops.concat((chosen.isEmpty() ? fields : chosen).toArray(Value[]::new));
   }
 
   /** {@code act(x W^T + b)} with {@code W [out, in]}. */
@@ -170,12 +192,128 @@ public final class ModelBuilder {
     return scenarioLinear(name + ".*.out", h, 1, null);
   }
 
-  private Value scenarioLinear(String name, Value x, long width, UnaryOp.Kind activation) {
+  /**
+   * {@code act(x W_s^T + b_s)} with the row's own scenario's weights; {@code *} in the name stands
+   * for the scenarios.
+   */
+  public Value scenarioLinear(String name, Value x, long width, UnaryOp.Kind activation) {
     long in = x.type().dim(1).fixed();
     long scenarios = schema.scenarios();
     ParameterGroup group = ParameterGroup.NETWORK;
     Value weight = parameter(name + ".weight", group, Init.fanIn(in), scenarios, width, in);
     Value bias = parameter(name + ".bias", group, Init.zeros(), scenarios, width);
     return Ops.groupedLinear(x, weight, true, bias, byScenario, activation);
+  }
+
+  /**
+   * {@code count} networks of linear and ReLU, side by side: {@code [rows, count * last width]}.
+   * Their first layers are one wide product, later ones read blocks of columns.
+   */
+  public Value experts(String name, Value x, int count, List<Integer> widths) {
+    return experts(name, x, 1, count, widths);
+  }
+
+  /**
+   * Experts with inputs of their own: block b of x's columns is what experts {@code b * count} to
+   * {@code (b + 1) * count - 1} read.
+   *
+   * @return {@code [rows, blocks * count * last width]}
+   */
+  public Value experts(String name, Value x, int blocks, int count, List<Integer> widths) {
+    Value h = x;
+    long in = x.type().dim(1).fixed() / blocks;
+    for (int i = 0; i < widths.size(); i++) {
+      long out = widths.get(i);
+      Value weight = expertWeight(name, i, (long) blocks * count, out, in);
+      Value bias = expertBias(name, i, (long) blocks * count, out);
+      if (i == 0) {
+        weight = Ops.reshape(weight, Dim.of(blocks), Dim.of(count * out), Dim.of(in));
+        bias = Ops.reshape(bias, Dim.of(blocks), Dim.of(count * out));
+      }
+      h = Ops.blockLinear(h, weight, bias, UnaryOp.Kind.RELU);
+      in = out;
+    }
+    return h;
+  }
+
+  /**
+   * {@code count} experts of each scenario, of which a row runs its own scenario's only: {@code
+   * [rows, count * last width]}.
+   */
+  public Value scenarioExperts(String name, Value x, int count, List<Integer> widths) {
+    long scenarios = schema.scenarios();
+    Value h = x;
+    long in = x.type().dim(1).fixed();
+    for (int i = 0; i < widths.size(); i++) {
+      long out = widths.get(i);
+      Value weight = expertWeight(name, i, scenarios * count, out, in);
+      Value bias = expertBias(name, i, scenarios * count, out);
+      Value biases = Ops.reshape(bias, Dim.of(scenarios), Dim.of(count * out));
+      if (i == 0) {
+        Value wide = Ops.reshape(weight, Dim.of(scenarios), Dim.of(count * out), Dim.of(in));
+        h = Ops.groupedLinear(x, wide, true, biases, byScenario, UnaryOp.Kind.RELU);
+      } else {
+        Value flat = Ops.reshape(weight, Dim.of(scenarios), Dim.of(count * out * in));
+        Value[] parts = new Value[count];
+        for (int k = 0; k < count; k++) {
+          Value own = Ops.slice(flat, k * out * in, (k + 1) * out * in);
+          parts[k] =
+              Ops.groupedLinear(
+                  Ops.slice(h, k * in, (k + 1) * in),
+                  Ops.reshape(own, Dim.of(scenarios), Dim.of(out), Dim.of(in)),
+                  true,
+                  Ops.slice(biases, k * out, (k + 1) * out),
+                  byScenario,
+                  UnaryOp.Kind.RELU);
+        }
+        h = Ops.concat(parts);
+      }
+      in = out;
+    }
+    return h;
+  }
+
+  private Value expertWeight(String name, int layer, long count, long out, long in) {
+    String full = name + ".*.lin." + layer + ".weight";
+    return parameter(full, ParameterGroup.NETWORK, Init.fanIn(in), count, out, in);
+  }
+
+  private Value expertBias(String name, int layer, long count, long out) {
+    String full = name + ".*.lin." + layer + ".bias";
+    return parameter(full, ParameterGroup.NETWORK, Init.zeros(), count, out);
+  }
+
+  /** A learned vector per scenario, {@code [scenarios, dim]}. */
+  public Value scenarioTable(int dim) {
+    return parameter(
+        "backbone.scen_emb.weight",
+        ParameterGroup.EMBEDDING,
+        new Init.Normal(SCENARIO_DEVIATION),
+        schema.scenarios(),
+        dim);
+  }
+
+  /** The learned vector of each row's scenario, {@code [rows, dim]}. */
+  public Value scenarioEmbedding(int dim) {
+    return Ops.gather(scenarioTable(dim), scenarioIds);
+  }
+
+  /** Each row's own row of a table per scenario, {@code [rows, width]}. */
+  public Value ofScenario(String name, ParameterGroup group, Init init, long width) {
+    return Ops.gather(parameter(name, group, init, schema.scenarios(), width), scenarioIds);
+  }
+
+  /** 1 at each row's scenario, 0 elsewhere: {@code [rows, scenarios]}. */
+  public Value scenarioIndicator() {
+    if (scenarioIndicator == null) {
+      int scenarios = schema.scenarios();
+      double[] identity = new double[scenarios * scenarios];
+      for (int s = 0; s < scenarios; s++) {
+        identity[s * scenarios + s] = 1;
+      }
+      Value table = graph.constant(identity, scenarios, scenarios);
+      scenarioIndicator = Ops.gather(table, scenarioIds);
+    }
+    return scenarioIndicator;
   }
 }

@@ -1,14 +1,20 @@
 package org.llm4msr.model.recommender;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.llm4msr.model.SharedFolder;
 import org.llm4msr.model.TestFiles;
 import org.llm4msr.model.checkpoint.Safetensors;
 import org.llm4msr.model.checkpoint.StoredTensor;
+import org.llm4msr.model.recommender.backbone.Aitm;
 import org.llm4msr.model.recommender.backbone.Backbone;
+import org.llm4msr.model.recommender.backbone.Mmoe;
+import org.llm4msr.model.recommender.backbone.Omoe;
+import org.llm4msr.model.recommender.backbone.Ple;
 import org.llm4msr.model.recommender.backbone.SharedBottom;
 import org.llm4msr.model.recommender.backbone.Star;
 
@@ -29,8 +35,7 @@ final class GoldenCase {
 
   static GoldenCase load(String name) {
     GoldenCase golden = new GoldenCase(name);
-    try (Safetensors file =
-        Safetensors.open(TestFiles.resource("golden/rec/" + name + ".f64.safetensors"))) {
+    try (Safetensors file = Safetensors.open(file(name))) {
       for (String tensorName : file.names()) {
         StoredTensor tensor = file.tensor(tensorName);
         double[] elements = new double[Math.toIntExact(tensor.shape().elements())];
@@ -42,6 +47,14 @@ final class GoldenCase {
       }
     }
     return golden;
+  }
+
+  /** Most cases are resources; the rest lies in the shared folder, for the sake of size. */
+  private static Path file(String name) {
+    String path = "golden/rec/" + name + ".f64.safetensors";
+    return GoldenCase.class.getResource("/" + path) == null
+        ? SharedFolder.require(path)
+        : TestFiles.resource(path);
   }
 
   boolean has(String tensor) {
@@ -95,8 +108,22 @@ final class GoldenCase {
   }
 
   private Backbone backbone() {
-    if (hasAny("param/backbone.bottom")) {
+    if (hasAny("param/backbone.bottom.")) {
       return new SharedBottom(widths("param/backbone.bottom.lin.%d.weight", 0), List.of(10));
+    }
+    List<Integer> tower = List.of(10);
+    if (hasAny("param/backbone.experts")) {
+      List<Integer> hidden = widths("param/backbone.experts.0.lin.%d.weight", 0);
+      return has("param/backbone.gates.1.lin.weight")
+          ? new Mmoe(3, hidden, tower)
+          : new Omoe(3, hidden, tower);
+    }
+    if (hasAny("param/backbone.cgc")) {
+      List<Integer> hidden = widths("param/backbone.cgc.0.shared.0.lin.%d.weight", 0);
+      return new Ple(2, 1, 1, hidden, tower);
+    }
+    if (hasAny("param/backbone.bottoms")) {
+      return new Aitm(widths("param/backbone.bottoms.0.lin.%d.weight", 0), tower);
     }
     List<Integer> hidden = new ArrayList<>(widths("param/backbone.shared_w.%d", 1));
     hidden.removeLast();

@@ -95,14 +95,7 @@ public record Star(
   }
 
   private Value auxiliaryLogit(ModelBuilder model, Value z) {
-    Value table =
-        model.parameter(
-            "backbone.scen_emb.weight",
-            ParameterGroup.EMBEDDING,
-            new Init.Normal(0.05),
-            model.schema().scenarios(),
-            scenarioDim);
-    Value input = Ops.concat(Ops.gather(table, model.scenarioIds()), z);
+    Value input = Ops.concat(model.scenarioEmbedding(scenarioDim), z);
     Value h = model.mlp("backbone.aux", input, auxiliary);
     return model.linear("backbone.aux.out", ParameterGroup.NETWORK, h, 1, null);
   }

@@ -1,0 +1,28 @@
+package org.llm4msr.model.recommender.backbone;
+
+import java.util.List;
+import org.llm4msr.model.recommender.ModelBuilder;
+import org.llm4msr.runtime.graph.Value;
+
+/**
+ * PEPNet (Chang et al., KDD 2023, arXiv 2302.01115): {@link EpNet}'s gate on the features, then
+ * {@link PpNet}'s towers on what it lets through.
+ *
+ * @param hidden widths of each tower before its logit
+ * @param gate width inside the gates
+ * @param prior names of the fields that are the prior; all fields where the data lack them
+ * @param scenarioDim width of the scenario's vector
+ */
+public record PepNet(List<Integer> hidden, int gate, List<String> prior, int scenarioDim)
+    implements Backbone {
+  @Override
+  public String name() {
+    return "pepnet";
+  }
+
+  @Override
+  public Value logits(ModelBuilder model, Value z) {
+    Value gated = EpNet.gated(model, z, gate, scenarioDim);
+    return PpNet.towers(model, gated, hidden, gate, prior);
+  }
+}
