@@ -1,6 +1,7 @@
 // Embedding tables: lookups and the gradient of a table, summed per distinct row in a fixed order.
 #include "indices.h"
 #include "kernels.h"
+#include "quant.h"
 #include "rows.h"
 
 typedef struct {
@@ -12,6 +13,10 @@ typedef struct {
 } gather_job;
 
 static void widen_row(const void *src, int64_t n, int32_t type, float *dst) {
+    if (l4m_is_quantised(type)) {
+        ISA(dequantise)(src, type, n, dst);
+        return;
+    }
     int64_t j = 0;
     for (; j + VL <= n; j += VL) vstore(dst + j, vload_any(l4m_at(src, j, type), VL, type));
     if (j < n) vstore_n(dst + j, vload_any(l4m_at(src, j, type), n - j, type), n - j);

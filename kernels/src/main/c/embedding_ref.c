@@ -1,6 +1,7 @@
 // The specification of the embedding kernels.
 #include "indices.h"
 #include "kernels.h"
+#include "quant.h"
 #include "ref.h"
 
 int gather_ref(l4m_pool *pool, int64_t vocabulary, int64_t width, const void *table, int32_t type, int64_t count,
@@ -9,7 +10,7 @@ int gather_ref(l4m_pool *pool, int64_t vocabulary, int64_t width, const void *ta
     int code = l4m_check_ids(ids, count, 1, vocabulary);
     if (code != L4M_OK) return code;
     for (int64_t i = 0; i < count; i++)
-        for (int64_t j = 0; j < width; j++) out[i * width + j] = l4m_load(table, ids[i] * width + j, type);
+        for (int64_t j = 0; j < width; j++) out[i * width + j] = ref_load(table, ids[i] * width + j, type);
     return L4M_OK;
 }
 

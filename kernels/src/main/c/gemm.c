@@ -3,6 +3,7 @@
 // inner dimension and stays in L2, B is packed one panel at a time and goes from L1 straight into the tile).
 #include "gemm.h"
 
+#include "quant.h"
 #include "vmath.h"
 
 // Tile: MR rows by NV vectors. AVX-512 14x32 uses 28 + 2 + 1 of 32 registers, AVX2 6x16 12 + 2 + 1 of 16.
@@ -177,7 +178,20 @@ INLINE void pack_b_typed(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_
         pack_straight(g->b, g->ldb, g->inner_b, j, n, p0, kc, type, dst, NR);
 }
 
-static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *dst) {
+// Rows of whole blocks become floats in `rows`, which then are packed like any others.
+static void pack_b_quantised(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *rows, float *dst) {
+    for (int64_t i = 0; i < n; i++)
+        ISA(dequantise)(l4m_at(g->b, (j + i) * g->ldb + p0, g->b_type), g->b_type, kc, rows + i * kc);
+    for (int64_t v = 0; v < n; v += VL)
+        pack_transposed(rows, kc, NULL, v, l4m_min(VL, n - v), 0, kc, L4M_F32, dst + v, NR);
+}
+
+// rows has room for NR x kc floats where B is quantised.
+static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *rows, float *dst) {
+    if (l4m_is_quantised(g->b_type)) {
+        pack_b_quantised(g, j, n, p0, kc, rows, dst);
+        return;
+    }
     switch (g->b_type) {
         case L4M_BF16:
             pack_b_typed(g, j, n, p0, kc, L4M_BF16, dst);
@@ -193,9 +207,10 @@ static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, 
 // The lines of the panel of B from column j on; of none, any line that is there anyway.
 static line_walk panel_walk(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, const float *any) {
     if (n <= 0 || kc == 0 || g->inner_b) return (line_walk){(const char *)any, 1, 1, -64, 0};
-    int64_t size = g->b_type == L4M_F32 ? 4 : 2, bytes = (g->trans_b ? kc : n) * size;
-    int64_t at = g->trans_b ? j * g->ldb + p0 : p0 * g->ldb + j, run = l4m_ceil_div(bytes, 64);
-    return (line_walk){(const char *)g->b + at * size, run, run, g->ldb * size - 64 * run, g->trans_b ? n : kc};
+    int64_t size = l4m_block_size(g->b_type), bytes = l4m_block_bytes(g->b_type);
+    int64_t at = g->trans_b ? j * g->ldb + p0 : p0 * g->ldb + j;
+    int64_t run = l4m_ceil_div((g->trans_b ? kc : n) / size * bytes, 64), jump = g->ldb / size * bytes - 64 * run;
+    return (line_walk){l4m_at(g->b, at, g->b_type), run, run, jump, g->trans_b ? n : kc};
 }
 
 void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, const float *residual,
@@ -220,16 +235,21 @@ size_t ISA(gemm_scratch)(int64_t rows, int64_t k) {
     return (size_t)(tile + b + (r + MR) * kc + panels * (VL + 16)) * sizeof(float);
 }
 
+size_t ISA(gemm_scratch_quantised)(int64_t k) { return (size_t)(NR * l4m_min(k, KC)) * sizeof(float); }
+
 static int64_t panel_stride(int64_t mr, int64_t kc) { return l4m_round_up(mr * kc + VL, 16); }
 
 static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
     // Equal tiles rather than full ones and a rest: 128 rows are 9 x 13 + 11, not 9 x 14 + 2.
     int64_t rows = i1 - i0, panels = l4m_ceil_div(rows, MR), mr = l4m_ceil_div(rows, panels);
-    int64_t blocks = l4m_max(1, l4m_ceil_div(g->k, KC)), kc_max = l4m_ceil_div(g->k, blocks);
+    // Inner blocks of equal size, which for a quantised B are of whole blocks of weights (KC is).
+    int64_t blocks = l4m_max(1, l4m_ceil_div(g->k, KC));
+    int64_t kc_max = l4m_round_up(l4m_ceil_div(g->k, blocks), l4m_block_size(g->b_type));
     panels = l4m_ceil_div(rows, mr);
     // A residual that is C itself is what the tiles add to.
     int in_place = g->residual == g->c;
     float *tile = scratch, *b = tile + MR * NR, *a = b + l4m_round_up((kc_max + 1) * NR, 16);
+    float *b_rows = a + panels * panel_stride(mr, kc_max);
     for (int64_t block = 0, p0 = 0; block < blocks; block++, p0 += kc_max) {
         int64_t kc = l4m_min(kc_max, g->k - p0), stride = panel_stride(mr, kc);
         int last = block == blocks - 1;
@@ -240,7 +260,7 @@ static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_
             pack_a(g, i0 + q * mr, l4m_min(mr, rows - q * mr), p0, kc, a + q * stride);
         for (int64_t j = j0; j < j1; j += NR) {
             int64_t n = l4m_min(NR, j1 - j);
-            pack_b(g, j, n, p0, kc, b);
+            pack_b(g, j, n, p0, kc, b_rows, b);
             line_walk next = panel_walk(g, j + NR, l4m_min(NR, j1 - j - NR), p0, kc, b);
             int direct = n == NR && g->rows_c == NULL;
             for (int64_t q = 0; q < panels; q++) {

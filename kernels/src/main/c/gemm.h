@@ -4,6 +4,7 @@
 
 #include "vec.h"
 
+// A quantised B is transposed, k in whole blocks.
 // C[i, j] = act(sum_p op(A)[i, p] op(B)[p, j] + bias[j] + residual[i, j]); the residual may be C itself.
 // Index maps, NULL for plain matrices: rows_a maps row i of an untransposed A, rows_c row i of C and of
 // residual; inner_a maps p in a transposed A, inner_b p in an untransposed B (sums over gathered rows).
@@ -34,12 +35,13 @@ typedef struct {
 // At most this many rows go through the unpacked path, which reads B once and at the speed of memory.
 #define GEMM_SMALL_ROWS 8
 
-// Bytes of scratch that gemm_rect needs for up to `rows` rows.
+// Bytes of scratch that gemm_rect needs for up to `rows` rows, and how many more for a quantised B.
 size_t ISA(gemm_scratch)(int64_t rows, int64_t k);
+size_t ISA(gemm_scratch_quantised)(int64_t k);
 void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, void *scratch);
 
 // The unpacked path. x holds m <= GEMM_SMALL_ROWS pointers to rows of k values; the big matrix is
-// [n, k] (by_row) or [k, n] with leading dimension ld. Writes sums to out[i * out_ld + j - j0].
+// [n, k] (by_row) or [k, n] with leading dimension ld, not quantised. Writes sums to out[i * out_ld + j - j0].
 void ISA(gemm_small)(const float *const *x, int64_t m, const void *big, int64_t ld, int32_t by_row, int32_t type,
                      int64_t k, int64_t j0, int64_t j1, float *out, int64_t out_ld);
 

@@ -17,8 +17,36 @@ enum {
     L4M_NO_THREAD = 5,
 };
 
-// Element types of weights and tables. Arithmetic is always F32.
-enum { L4M_F32 = 0, L4M_BF16 = 1, L4M_F16 = 2 };
+// Element types of weights and tables. Arithmetic is always F32. From Q8_0 on they are quantised: blocks of
+// 32 or 256 elements, laid out as in GGUF.
+enum {
+    L4M_F32 = 0,
+    L4M_BF16 = 1,
+    L4M_F16 = 2,
+    L4M_Q8_0 = 3,
+    L4M_Q4_0 = 4,
+    L4M_Q4_1 = 5,
+    L4M_Q5_0 = 6,
+    L4M_Q5_1 = 7,
+    L4M_Q2_K = 8,
+    L4M_Q3_K = 9,
+    L4M_Q4_K = 10,
+    L4M_Q5_K = 11,
+    L4M_Q6_K = 12,
+    L4M_IQ4_NL = 13,
+    L4M_IQ4_XS = 14,
+    L4M_TYPE_COUNT = 15,
+};
+
+// Elements and bytes of a block.
+static inline int64_t l4m_block_size(int32_t type) {
+    static const int16_t sizes[L4M_TYPE_COUNT] = {1, 1, 1, 32, 32, 32, 32, 32, 256, 256, 256, 256, 256, 32, 256};
+    return sizes[type];
+}
+static inline int64_t l4m_block_bytes(int32_t type) {
+    static const int16_t bytes[L4M_TYPE_COUNT] = {4, 2, 2, 34, 18, 20, 22, 24, 84, 110, 144, 176, 210, 18, 136};
+    return bytes[type];
+}
 
 // Activations fused into matmul's epilogue; the first values of the unary enum are the same functions.
 enum {
@@ -64,14 +92,17 @@ static inline float l4m_f32_from_f16(uint16_t h) {
     return l4m_f32_from_bits(bits | (uint32_t)(h & 0x8000) << 16);
 }
 
+// Element i of an unquantised type.
 static inline float l4m_load(const void *p, int64_t i, int32_t type) {
     if (type == L4M_F32) return ((const float *)p)[i];
     uint16_t h = ((const uint16_t *)p)[i];
     return type == L4M_BF16 ? l4m_f32_from_bf16(h) : l4m_f32_from_f16(h);
 }
 
+// Where element i lies, or in a quantised type its block.
 static inline const void *l4m_at(const void *p, int64_t i, int32_t type) {
-    return (const char *)p + i * (type == L4M_F32 ? 4 : 2);
+    if (type <= L4M_F16) return (const char *)p + i * (type == L4M_F32 ? 4 : 2);
+    return (const char *)p + i / l4m_block_size(type) * l4m_block_bytes(type);
 }
 
 typedef struct l4m_pool l4m_pool;

@@ -1,9 +1,12 @@
 // Dense matrix product: chooses the path by shape alone, cuts C into rectangles, lets the pool run them.
 #include "gemm.h"
 #include "kernels.h"
+#include "quant.h"
 #include "vmath.h"
 
 #define STRIP 256
+// Rows of a quantised B that the few-rows path widens at a time.
+#define WIDENED 4
 
 typedef struct {
     gemm g;
@@ -19,9 +22,23 @@ static void packed_chunk(void *context, int64_t chunk, int thread) {
     (&w->g, w->m, w->n, w->row_chunks, w->col_chunks, chunk, l4m_pool_scratch(w->pool, thread));
 }
 
+// Sums of a few rows with columns [j, j + n); a quantised B is widened a few of its rows at a time.
+static void few_rows_sums(const job *w, int64_t j, int64_t n, float *widened) {
+    const gemm *g = &w->g;
+    if (!l4m_is_quantised(g->b_type)) {
+        ISA(gemm_small)(w->x, w->m, g->b, g->ldb, g->trans_b, g->b_type, g->k, j, j + n, g->c + j, g->ldc);
+        return;
+    }
+    for (int64_t q = j; q < j + n; q += WIDENED) {
+        int64_t rows = l4m_min(WIDENED, j + n - q);
+        for (int64_t r = 0; r < rows; r++)
+            ISA(dequantise)(l4m_at(g->b, (q + r) * g->ldb, g->b_type), g->b_type, g->k, widened + r * g->k);
+        ISA(gemm_small)(w->x, w->m, widened, g->k, 1, L4M_F32, g->k, 0, rows, g->c + q, g->ldc);
+    }
+}
+
 // Few rows of C: B is read in place.
 static void few_rows_chunk(void *context, int64_t chunk, int thread) {
-    (void)thread;
     const job *w = context;
     const gemm *g = &w->g;
     int64_t tiles = l4m_ceil_div(w->n, 64);
@@ -29,7 +46,7 @@ static void few_rows_chunk(void *context, int64_t chunk, int thread) {
     int64_t j1 = l4m_min(w->n, 64 * l4m_chunk_start(tiles, w->col_chunks, chunk + 1));
     for (int64_t j = j0; j < j1; j += STRIP) {
         int64_t n = l4m_min(STRIP, j1 - j);
-        ISA(gemm_small)(w->x, w->m, g->b, g->ldb, g->trans_b, g->b_type, g->k, j, j + n, g->c + j, g->ldc);
+        few_rows_sums(w, j, n, l4m_pool_scratch(w->pool, thread));
         if (!g->bias && !g->residual && !g->activation) continue;
         for (int64_t i = 0; i < w->m; i++) {
             float *c = g->c + i * g->ldc + j;
@@ -72,6 +89,10 @@ static void small_path(job *w) {
         w->x[i] = copy + i * g->k;
         if (few_rows && !g->trans_a) w->x[i] = g->a + i * g->lda;
         for (int64_t p = 0; few_rows && g->trans_a && p < g->k; p++) copy[i * g->k + p] = g->a[p * g->lda + i];
+        if (!few_rows && l4m_is_quantised(g->b_type)) {
+            ISA(dequantise)(l4m_at(g->b, i * g->ldb, g->b_type), g->b_type, g->k, copy + i * g->k);
+            continue;
+        }
         for (int64_t p = 0; !few_rows && p < g->k; p++)
             copy[i * g->k + p] = l4m_load(g->b, g->trans_b ? i * g->ldb + p : p * g->ldb + i, g->b_type);
     }
@@ -88,9 +109,12 @@ int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int
              .pool = pool,
              .m = m,
              .n = n};
-    int small = l4m_min(m, n) <= GEMM_SMALL_ROWS && residual != c;
+    int small = l4m_min(m, n) <= GEMM_SMALL_ROWS && residual != c, quantised = l4m_is_quantised(b_type);
+    if (quantised && !trans_b) return L4M_BAD_ARGUMENT;
     size_t copied = small ? (size_t)(GEMM_SMALL_ROWS * k) * sizeof(float) : 0;
-    int code = l4m_pool_begin(pool, small ? 0 : ISA(gemm_scratch)(m, k), copied);
+    size_t scratch = small ? 0 : ISA(gemm_scratch)(m, k);
+    if (quantised) scratch += small ? (size_t)(WIDENED * k) * sizeof(float) : ISA(gemm_scratch_quantised)(k);
+    int code = l4m_pool_begin(pool, scratch, copied);
     if (code != L4M_OK) return code;
     if (small) {
         small_path(&w);

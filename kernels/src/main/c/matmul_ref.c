@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "kernels.h"
-
+#include "quant.h"
 #include "ref.h"
 
 int matmul_ref(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int64_t n, int64_t k, const float *a,
@@ -14,7 +14,7 @@ int matmul_ref(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int6
             double sum = 0;
             for (int64_t p = 0; p < k; p++)
                 sum += (double)a[trans_a ? p * lda + i : i * lda + p] *
-                       l4m_load(b, trans_b ? j * ldb + p : p * ldb + j, b_type);
+                       ref_load(b, trans_b ? j * ldb + p : p * ldb + j, b_type);
             if (bias) sum += bias[j];
             if (residual) sum += residual[i * ldr + j];
             c[i * ldc + j] = (float)ref_activate(sum, activation);

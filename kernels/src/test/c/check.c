@@ -47,6 +47,27 @@ uint16_t *random_halves(int64_t n, int32_t type) {
     return p;
 }
 
+// Where the F16 scales of a block lie; all other bytes may hold anything.
+static const int scales[L4M_TYPE_COUNT][2] = {
+    [L4M_Q8_0] = {0, 0},   [L4M_Q4_0] = {0, 0}, [L4M_Q4_1] = {0, 2}, [L4M_Q5_0] = {0, 0},     [L4M_Q5_1] = {0, 2},   [L4M_Q2_K] = {80, 82},
+    [L4M_Q3_K] = {108, 108}, [L4M_Q4_K] = {0, 2}, [L4M_Q5_K] = {0, 2}, [L4M_Q6_K] = {208, 208}, [L4M_IQ4_NL] = {0, 0}, [L4M_IQ4_XS] = {0, 0},
+};
+
+void *random_stored(int64_t n, int32_t type) {
+    if (type == L4M_F32) return random_floats(n);
+    if (type <= L4M_F16) return random_halves(n, type);
+    int64_t bytes = l4m_block_bytes(type), blocks = n / l4m_block_size(type);
+    uint8_t *p = array(blocks * bytes);
+    for (int64_t i = 0; i < blocks * bytes; i++) p[i] = (uint8_t)random_bits();
+    for (int64_t i = 0; i < blocks; i++)
+        for (int j = 0; j < 2; j++) {
+            uint8_t *scale = p + i * bytes + scales[type][j];
+            // Two to the power of -10 to -7.
+            scale[1] = (uint8_t)(scale[1] & 0x87) | 0x18;
+        }
+    return p;
+}
+
 int32_t *random_ids(int64_t n, int64_t limit) {
     int32_t *p = array(n * 4);
     for (int64_t i = 0; i < n; i++) p[i] = (int32_t)random_int(0, limit - 1);

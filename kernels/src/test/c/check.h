@@ -25,6 +25,8 @@ int64_t random_size(void);                      // 0, 1, primes, around vector l
 // freed together by free_arrays.
 float *random_floats(int64_t n);
 uint16_t *random_halves(int64_t n, int32_t type);
+// n values of any stored type, whole blocks of a quantised one.
+void *random_stored(int64_t n, int32_t type);
 int32_t *random_ids(int64_t n, int64_t limit);
 void *array(int64_t bytes);
 void free_arrays(void);

@@ -1,11 +1,16 @@
 #include "check.h"
 
 static void matmul(int64_t m, int64_t n, int64_t k) {
-    int32_t ta = random_int(0, 1), tb = random_int(0, 1), type = random_int(0, 2), act = random_int(0, 4);
-    int64_t pad = random_int(0, 3), lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad, ldr = n + 2 * pad;
+    int32_t ta = random_int(0, 1), tb = random_int(0, 1), act = random_int(0, 4);
+    // Half of the products have a quantised B.
+    int32_t type = random_int(0, 1) ? random_int(0, 2) : random_int(L4M_Q8_0, L4M_TYPE_COUNT - 1);
+    int64_t block = l4m_block_size(type), pad = random_int(0, 3);
+    k = l4m_round_up(k, block);
+    if (block > 1) tb = 1;
+    int64_t lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad * block, ldc = n + pad, ldr = n + 2 * pad;
     int64_t size_b = (tb ? n : k) * ldb;
     float *a = random_floats((ta ? k : m) * lda);
-    void *b = type == L4M_F32 ? (void *)random_floats(size_b) : random_halves(size_b, type);
+    void *b = random_stored(size_b, type);
     float *bias = random_int(0, 1) ? random_floats(n) : NULL, *c = random_floats(m * ldc);
     float *residual = random_int(0, 1) ? random_floats(m * ldr) : NULL;
     if (random_int(0, 4) == 0) residual = c, ldr = ldc;

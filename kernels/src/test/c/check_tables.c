@@ -2,8 +2,9 @@
 
 static void gather(int64_t count, int64_t width) {
     int64_t vocabulary = random_int(1, 50);
-    int32_t type = random_int(0, 2), *ids = random_ids(count, vocabulary);
-    void *table = type == L4M_F32 ? (void *)random_floats(vocabulary * width) : random_halves(vocabulary * width, type);
+    int32_t type = random_int(0, L4M_TYPE_COUNT - 1), *ids = random_ids(count, vocabulary);
+    width = l4m_round_up(width, l4m_block_size(type));
+    void *table = random_stored(vocabulary * width, type);
     float *out = random_floats(count * width);
     AGREES("gather", l4m_gather(pool, vocabulary, width, table, type, count, ids, out), {out, count * width});
 }

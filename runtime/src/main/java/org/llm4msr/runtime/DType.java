@@ -15,8 +15,16 @@ public enum DType {
   BF16(1, 2),
   Q8_0(32, 34),
   Q4_0(32, 18),
+  Q4_1(32, 20),
+  Q5_0(32, 22),
+  Q5_1(32, 24),
+  Q2_K(256, 84),
+  Q3_K(256, 110),
   Q4_K(256, 144),
+  Q5_K(256, 176),
   Q6_K(256, 210),
+  IQ4_NL(32, 18),
+  IQ4_XS(256, 136),
   I32(1, 4),
   I64(1, 8),
   U8(1, 1);
@@ -58,6 +66,11 @@ public enum DType {
     return this == F32 || this == F64;
   }
 
+  /** Types that store several elements together with their scales. */
+  public boolean isQuantised() {
+    return blockSize > 1;
+  }
+
   /** Types that hold real numbers, quantised or not. */
   public boolean isFloat() {
     return this != I32 && this != I64 && this != U8;
@@ -74,8 +87,7 @@ public enum DType {
       case I32 -> segment.get(ValueLayout.JAVA_INT_UNALIGNED, index * 4);
       case I64 -> segment.get(ValueLayout.JAVA_LONG_UNALIGNED, index * 8);
       case U8 -> segment.get(ValueLayout.JAVA_BYTE, index) & 0xff;
-      case Q8_0, Q4_0, Q4_K, Q6_K ->
-          throw new IllegalArgumentException("no single elements in blocks of " + this);
+      default -> throw new IllegalArgumentException("no single elements in blocks of " + this);
     };
   }
 
@@ -91,8 +103,7 @@ public enum DType {
       case I32 -> segment.set(ValueLayout.JAVA_INT_UNALIGNED, index * 4, (int) value);
       case I64 -> segment.set(ValueLayout.JAVA_LONG_UNALIGNED, index * 8, (long) value);
       case U8 -> segment.set(ValueLayout.JAVA_BYTE, index, (byte) (int) value);
-      case Q8_0, Q4_0, Q4_K, Q6_K ->
-          throw new IllegalArgumentException("no single elements in blocks of " + this);
+      default -> throw new IllegalArgumentException("no single elements in blocks of " + this);
     }
   }
 

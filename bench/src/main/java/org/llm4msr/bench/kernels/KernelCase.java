@@ -51,7 +51,7 @@ record KernelCase(Runnable call, double flops) {
     if (type == StoredType.F32) {
       return floats(arena, count);
     }
-    MemorySegment segment = arena.allocate(count * type.bytes(), 64);
+    MemorySegment segment = arena.allocate(count * type.blockBytes(), 64);
     Random random = new Random(count);
     for (long i = 0; i < count; i++) {
       float value = random.nextFloat() - 0.5f;

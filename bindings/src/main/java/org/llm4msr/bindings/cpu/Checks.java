@@ -34,11 +34,28 @@ final class Checks {
     return memory(name, segment, count, Double.BYTES);
   }
 
-  /** Like {@link #floats}, of a stored type. */
+  /** Like {@link #floats}, of a stored type; quantised rows are of whole blocks. */
   static MemorySegment stored(
       String name, MemorySegment segment, long rows, long cols, long ld, StoredType type) {
     leading(name, rows, cols, ld);
-    return memory(name, segment, span(rows, cols, ld), type.bytes());
+    int blockSize = type.blockSize();
+    if (blockSize == 1) {
+      return memory(name, segment, span(rows, cols, ld), type.blockBytes());
+    }
+    if (cols % blockSize != 0 || ld % blockSize != 0) {
+      throw new IllegalArgumentException(
+          name
+              + " is "
+              + type
+              + ": expected its columns "
+              + cols
+              + " and its leading dimension "
+              + ld
+              + " to be multiples of "
+              + blockSize);
+    }
+    long blocks = span(rows, cols, ld) / blockSize;
+    return memory(name, segment, Math.multiplyExact(blocks, (long) type.blockBytes()), 1);
   }
 
   /** NULL for an argument that is not given. */

@@ -50,6 +50,9 @@ public final class Matrices {
       long ldc) {
     Checks.floats("a", a, transposeA ? k : m, transposeA ? m : k, lda);
     Checks.stored("b", b, transposeB ? n : k, transposeB ? k : n, ldb, typeB);
+    if (typeB.blockSize() > 1 && !transposeB) {
+      throw new IllegalArgumentException("b is " + typeB + " and must be transposed");
+    }
     MemorySegment biasOrNull = Checks.optional("bias", bias, n);
     MemorySegment residualOrNull =
         residual == null ? MemorySegment.NULL : Checks.floats("residual", residual, m, n, ldr);

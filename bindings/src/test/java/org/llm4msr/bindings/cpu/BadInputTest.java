@@ -87,6 +87,41 @@ class BadInputTest {
   }
 
   @Test
+  void refusesQuantisedMatricesThatDoNotFit() {
+    MemorySegment blocks = arena.allocate(34 * 2 - 1);
+    refused(() -> multiply(32, blocks, 32, true), "b needs 68 bytes");
+    refused(() -> multiply(32, blocks, 40, true), "multiples of 32");
+    refused(() -> multiply(20, blocks, 32, true), "multiples of 32");
+    refused(() -> multiply(0, arena.allocate(34), 32, false), "must be transposed");
+    MemorySegment ids = Native.ints(arena, 0);
+    refused(
+        () -> Tables.gather(pool, 2, 32, blocks, StoredType.Q8_0, 1, ids, floats),
+        "table needs 68 bytes");
+  }
+
+  /** One row of k values times two of Q8_0. */
+  private void multiply(long k, MemorySegment b, long ldb, boolean transposeB) {
+    Matrices.matmul(
+        pool,
+        false,
+        transposeB,
+        1,
+        transposeB ? 2 : 32,
+        k,
+        floats,
+        k,
+        b,
+        ldb,
+        StoredType.Q8_0,
+        null,
+        null,
+        2,
+        Activation.NONE,
+        floats,
+        32);
+  }
+
+  @Test
   void refusesShapesThatDoNotFit() {
     refused(() -> Norms.rmsNorm(pool, 30, 2, floats, floats, 1e-5, floats), "x needs 240 bytes");
     refused(() -> Elementwise.padColumns(pool, 2, 3, floats, 4, floats, 6), "3 columns from 4");

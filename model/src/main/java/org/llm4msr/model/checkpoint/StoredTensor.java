@@ -10,7 +10,7 @@ import org.llm4msr.runtime.UserError;
  * One tensor of an open file.
  *
  * @param file where it lies, for messages
- * @param type element type as stored
+ * @param type element type as stored: a safetensors name, or in GGUF files that of a {@link DType}
  * @param shape row-major
  * @param data its bytes in the memory-mapped file, not necessarily aligned; valid until the file is
  *     closed
@@ -23,12 +23,16 @@ public record StoredTensor(Path file, String name, String type, Shape shape, Mem
    * @throws UserError if the engine has no such type
    */
   public DType dtype() {
-    DType dtype = StoredType.valueOf(type).dtype();
-    if (dtype == null) {
+    StoredType stored = StoredType.named(type);
+    if (stored == null) {
+      // Quantised, as only GGUF stores them.
+      return DType.valueOf(type);
+    }
+    if (stored.dtype() == null) {
       throw new UserError(
           where() + ": element type " + type + " is not supported, expected F32, F16 or BF16");
     }
-    return dtype;
+    return stored.dtype();
   }
 
   /**

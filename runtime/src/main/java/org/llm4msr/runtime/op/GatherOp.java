@@ -9,9 +9,9 @@ import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 
 /**
- * Rows of a table: {@code y[i] = table[ids[i]]}. The table {@code [V, D]} may be of any unquantised
- * real type, ids are I32 {@code [R]}; output {@code [R, D]} of the compute type. An id outside
- * {@code [0, V)} is reported when the plan runs.
+ * Rows of a table: {@code y[i] = table[ids[i]]}. The table {@code [V, D]} may be of any real type,
+ * quantised in rows of whole blocks; ids are I32 {@code [R]}; output {@code [R, D]} of the compute
+ * type. An id outside {@code [0, V)} is reported when the plan runs.
  */
 public record GatherOp(DType computeType) implements Op {
   @Override
@@ -25,6 +25,7 @@ public record GatherOp(DType computeType) implements Op {
         in.size() == 2
             && OpChecks.isMatrix(in.get(0))
             && in.get(0).dtype().isFloat()
+            && OpChecks.hasWholeBlocks(in.get(0))
             && OpChecks.isIds(in.get(1), 1),
         this,
         in,

@@ -10,8 +10,8 @@ import org.llm4msr.runtime.graph.ValueType;
 /**
  * {@code C = act(op(A) op(B) + bias + residual)}: op(A) is {@code [M, K]}, op(B) {@code [K, N]}; a
  * transposed operand is stored the other way round. A is of the compute type; B may also be F16 or
- * BF16 (widened on the fly) or quantised. bias {@code [N]} and residual {@code [M, N]} follow as
- * third and fourth input where present.
+ * BF16 (widened on the fly), or quantised: then it must be transposed, so that its blocks lie along
+ * K. bias {@code [N]} and residual {@code [M, N]} follow as third and fourth input where present.
  *
  * @param activation applied last, or null
  */
@@ -49,6 +49,11 @@ public record MatMulOp(
         "equal inner extents"
             + (transposeA ? ", A transposed" : "")
             + (transposeB ? ", B transposed" : ""));
+    OpChecks.check(
+        !b.dtype().isQuantised() || transposeB && OpChecks.hasWholeBlocks(b),
+        this,
+        in,
+        "a quantised B to be transposed, its rows of whole blocks");
     ValueType out = ValueType.of(a.dtype(), a.dim(transposeA ? 1 : 0), b.dim(transposeB ? 0 : 1));
     if (hasBias) {
       OpChecks.check(in.get(2).equals(ValueType.of(a.dtype(), out.dim(1))), this, in, "a bias [N]");

@@ -30,6 +30,12 @@ final class OpChecks {
     return type.dtype() == DType.I32 && type.rank() == rank;
   }
 
+  /** Whether every row begins with a block, as unquantised ones always do. */
+  static boolean hasWholeBlocks(ValueType type) {
+    int blockSize = type.dtype().blockSize();
+    return blockSize == 1 || !type.dim(-1).isSymbol() && type.dim(-1).fixed() % blockSize == 0;
+  }
+
   static boolean sameCompute(ValueType... types) {
     for (ValueType type : types) {
       if (!type.dtype().isCompute() || type.dtype() != types[0].dtype()) {

@@ -22,6 +22,11 @@ final class LookupCases {
       cases.add(gather(table, 10, 1000, 64));
       cases.add(gather(table, 3000, 700, 33));
     }
+    for (DType table : DType.values()) {
+      if (table.isQuantised()) {
+        cases.add(gather(table, 37, 5, 3 * table.blockSize()));
+      }
+    }
     cases.add(embeddings(1, new long[] {3}, new long[] {1}));
     cases.add(embeddings(29, new long[] {1, 9, 100}, new long[] {16, 1, 7}));
     cases.add(embeddings(600, new long[] {50, 2, 400, 7}, new long[] {16, 16, 16, 16}));

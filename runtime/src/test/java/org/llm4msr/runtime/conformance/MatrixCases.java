@@ -78,6 +78,17 @@ final class MatrixCases {
         cases.add(matmul(fused, narrow, shape[0], shape[1], shape[2]));
       }
     }
+    for (DType quantised : DType.values()) {
+      if (quantised.isQuantised()) {
+        int block = quantised.blockSize();
+        MatMulOp plain = new MatMulOp(false, true, false, false, null);
+        MatMulOp fused = new MatMulOp(false, true, true, true, UnaryOp.Kind.SILU);
+        cases.add(matmul(plain, quantised, 1, block, 33));
+        cases.add(matmul(fused, quantised, 7, 768, 19));
+        cases.add(matmul(plain, quantised, 33, 3 * block, 5));
+        cases.add(matmul(fused, quantised, 66, 1280, 131));
+      }
+    }
     cases.add(matmul(new MatMulOp(false, true, false, false, null), DType.F32, 96, 896, 640));
     for (int[] shape : GROUPED) {
       for (boolean transposeW : new boolean[] {false, true}) {

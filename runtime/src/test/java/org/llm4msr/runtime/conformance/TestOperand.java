@@ -3,6 +3,7 @@ package org.llm4msr.runtime.conformance;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.stream.IntStream;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Shape;
 import org.llm4msr.runtime.backend.Backend;
@@ -52,20 +53,31 @@ public final class TestOperand implements Operand, AutoCloseable {
     backend.upload(staging, memory, 0);
   }
 
-  /** Writes the current elements, rounded to the operand's type. */
+  /**
+   * Writes the current elements, rounded to the operand's type; a quantised operand gets blocks of
+   * random bits instead, the same for the same elements.
+   */
   public void write(double[] elements) {
     if (elements.length != elements()) {
       throw new IllegalArgumentException(elements.length + " elements for " + this);
     }
-    for (int i = 0; i < elements.length; i++) {
-      dtype().set(staging, i, elements[i]);
+    if (dtype().isQuantised()) {
+      QuantisedData.fill(dtype(), elements, staging);
+    } else {
+      for (int i = 0; i < elements.length; i++) {
+        dtype().set(staging, i, elements[i]);
+      }
     }
     backend.upload(current(), memory, 0);
   }
 
-  /** Reads the current elements. */
+  /** Reads the current elements, of a quantised operand the bytes. */
   public double[] read() {
     backend.download(memory, 0, current());
+    if (dtype().isQuantised()) {
+      byte[] bytes = current().toArray(ValueLayout.JAVA_BYTE);
+      return IntStream.range(0, bytes.length).mapToDouble(i -> bytes[i]).toArray();
+    }
     double[] elements = new double[Math.toIntExact(elements())];
     for (int i = 0; i < elements.length; i++) {
       elements[i] = dtype().get(staging, i);

@@ -54,7 +54,10 @@ import org.llm4msr.runtime.op.SumToOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
-/** The operator set by C kernels, in F32; matmul and gather also read F16 and BF16. */
+/**
+ * The operator set by C kernels, in F32; matmul and gather also read F16, BF16 and quantised
+ * weights.
+ */
 public final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
@@ -193,7 +196,7 @@ public final class CpuBackend implements Backend {
               ? dtype == DType.F64
               : dtype == DType.F32
                   || dtype == DType.I32
-                  || stored && (dtype == DType.F16 || dtype == DType.BF16);
+                  || stored && dtype.isFloat() && dtype != DType.F64;
       if (!fits) {
         throw new UnsupportedOperationException(
             "the cpu backend has no " + op.name() + " with input " + i + " in " + dtype);

@@ -39,10 +39,22 @@ final class MatrixBindings {
 
   static StoredType storedType(DType dtype) {
     return switch (dtype) {
+      case F32 -> StoredType.F32;
       case BF16 -> StoredType.BF16;
       case F16 -> StoredType.F16;
-      case F32 -> StoredType.F32;
-      default -> throw new IllegalArgumentException("not a stored type: " + dtype);
+      case Q8_0 -> StoredType.Q8_0;
+      case Q4_0 -> StoredType.Q4_0;
+      case Q4_1 -> StoredType.Q4_1;
+      case Q5_0 -> StoredType.Q5_0;
+      case Q5_1 -> StoredType.Q5_1;
+      case Q2_K -> StoredType.Q2_K;
+      case Q3_K -> StoredType.Q3_K;
+      case Q4_K -> StoredType.Q4_K;
+      case Q5_K -> StoredType.Q5_K;
+      case Q6_K -> StoredType.Q6_K;
+      case IQ4_NL -> StoredType.IQ4_NL;
+      case IQ4_XS -> StoredType.IQ4_XS;
+      case F64, I32, I64, U8 -> throw new IllegalArgumentException("not a stored type: " + dtype);
     };
   }
 

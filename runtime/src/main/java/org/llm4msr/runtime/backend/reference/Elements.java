@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.quant.QuantisedBlocks;
 
 /**
  * Moves runs of elements between operands and arrays of doubles, which all arithmetic of this
@@ -46,7 +47,9 @@ final class Elements {
           into[at + i] = Float.intBitsToFloat(bits << 16);
         }
       }
-      default -> throw new IllegalArgumentException("no real elements in " + from.dtype());
+      case I32, I64, U8 ->
+          throw new IllegalArgumentException("no real elements in " + from.dtype());
+      default -> QuantisedBlocks.load(from.dtype(), memory, index, into, at, count);
     }
   }
 

@@ -102,10 +102,16 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
-    for (Operand input : in) {
-      if (input.dtype().blockSize() != 1) {
+    for (int i = 0; i < in.size(); i++) {
+      boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
+      if (in.get(i).dtype().isQuantised() && !stored) {
         throw new UnsupportedOperationException(
-            "the reference backend has no " + op.name() + " for " + input.dtype());
+            "the reference backend has no "
+                + op.name()
+                + " with input "
+                + i
+                + " in "
+                + in.get(i).dtype());
       }
     }
     return switch (op) {

@@ -86,14 +86,14 @@ class ReferenceBackendTest {
   }
 
   @Test
-  void quantisedWeightsAreUnsupported() {
+  void onlyWeightsMayBeQuantised() {
     ValueType type = ValueType.of(DType.Q8_0, 1, 32);
     try (ReferenceBackend backend = new ReferenceBackend();
         TestOperand a = new TestOperand(backend, ValueType.of(DType.F32, 1, 32));
         TestOperand b = new TestOperand(backend, type);
         TestOperand c = new TestOperand(backend, ValueType.of(DType.F32, 1, 1))) {
-      MatMulOp op = new MatMulOp(false, true, false, false, null);
-      assertThatThrownBy(() -> backend.kernel(op, List.of(a, b), List.of(c)))
+      MatMulOp op = new MatMulOp(false, true, true, false, null);
+      assertThatThrownBy(() -> backend.kernel(op, List.of(a, b, b), List.of(c)))
           .isInstanceOf(UnsupportedOperationException.class)
           .hasMessageContaining("matmul")
           .hasMessageContaining("Q8_0");
