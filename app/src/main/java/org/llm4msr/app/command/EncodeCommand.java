@@ -43,7 +43,7 @@ public final class EncodeCommand implements Callable<Integer> {
       required = true,
       paramLabel = "DIR",
       description =
-          "Hugging Face directory of the llama or qwen2 family: config.json, *.safetensors and, for"
+          "Hugging Face directory: config.json, *.safetensors and, for"
               + " text, tokenizer.json. 'builtin' is the small encoder that ships with llm4msr.")
   private String model;
 
@@ -92,7 +92,11 @@ public final class EncodeCommand implements Callable<Integer> {
           spec.commandLine(), "--tokens-per-batch: expected at least 1, found " + tokensPerBatch);
     }
     EncoderOptions options =
-        new EncoderOptions(device.name(), device.threads(), tokensPerBatch, pool);
+        EncoderOptions.defaults()
+            .withBackend(device.name())
+            .withThreads(device.threads())
+            .withMaxTokensPerBatch(tokensPerBatch)
+            .withPooling(pool);
     PrintWriter err = spec.commandLine().getErr();
     EncodeRun.Summary summary =
         new EncodeRun(ModelDirectory.of(model, err), options, err).encode(input, out, force);

@@ -51,7 +51,7 @@ public class EncodingBenchmark {
   public void open() {
     RandomCheckpoint.writeIfAbsent(Path.of(model));
     EncoderOptions options =
-        new EncoderOptions(backend, threads, EncoderOptions.DEFAULT_TOKENS_PER_BATCH, pooling);
+        EncoderOptions.defaults().withBackend(backend).withThreads(threads).withPooling(pooling);
     encoder = FrozenEncoder.load(Path.of(model), options);
     System.out.println(Machine.describe(encoder.description()));
     prompts = EncodingWorkload.parse(shape).tokenIds();

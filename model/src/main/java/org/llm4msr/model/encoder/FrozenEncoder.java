@@ -14,7 +14,8 @@ import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.llm4msr.model.checkpoint.Checkpoint;
-import org.llm4msr.model.checkpoint.HfConfig;
+import org.llm4msr.model.family.HfConfig;
+import org.llm4msr.model.family.ModelConfig;
 import org.llm4msr.model.tokenizer.HfTokenizer;
 import org.llm4msr.model.tokenizer.Tokenizer;
 import org.llm4msr.runtime.DType;
@@ -22,6 +23,7 @@ import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.Backends;
+import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.memory.HostBuffer;
 import org.llm4msr.runtime.plan.ParameterStore;
 import org.llm4msr.runtime.plan.Plan;
@@ -40,7 +42,7 @@ import org.llm4msr.runtime.plan.Plan;
 public final class FrozenEncoder implements AutoCloseable {
   private final Path directory;
   private final EncoderOptions options;
-  private final HfConfig config;
+  private final ModelConfig config;
   private final Checkpoint checkpoint;
   private final Backend backend;
   private final ParameterStore weights;
@@ -49,14 +51,14 @@ public final class FrozenEncoder implements AutoCloseable {
 
   // Rebuilt when a prompt is longer than all before.
   private int capacity;
-  private DecoderGraph graph;
+  private ForwardGraph graph;
   private Plan plan;
   private HostBuffer vectors;
 
   private FrozenEncoder(
       Path directory,
       EncoderOptions options,
-      HfConfig config,
+      ModelConfig config,
       Checkpoint checkpoint,
       Backend backend) {
     this.directory = directory;
@@ -75,7 +77,15 @@ public final class FrozenEncoder implements AutoCloseable {
    *     backend is not available
    */
   public static FrozenEncoder load(Path directory, EncoderOptions options) {
-    HfConfig config = HfConfig.read(directory);
+    ModelConfig config = HfConfig.read(directory);
+    if (options.layer() > config.layers()) {
+      throw new UserError(
+          directory
+              + ": layer "
+              + options.layer()
+              + " is asked for, but the model has "
+              + config.layers());
+    }
     Checkpoint checkpoint = Checkpoint.open(directory);
     Backend backend = null;
     try {
@@ -86,7 +96,7 @@ public final class FrozenEncoder implements AutoCloseable {
               : Backends.open(options.backend(), backendOptions);
       FrozenEncoder encoder = new FrozenEncoder(directory, options, config, checkpoint, backend);
       try {
-        DecoderWeights.load(checkpoint, config, backend, encoder.weights);
+        WeightLoader.load(checkpoint, checkpoint.metadata(), config, backend, encoder.weights);
         return encoder;
       } catch (RuntimeException | Error e) {
         encoder.weights.close();
@@ -117,7 +127,7 @@ public final class FrozenEncoder implements AutoCloseable {
 
   /** Family, size, backend and threads, for people. */
   public String description() {
-    return config.modelType()
+    return config.family()
         + ", "
         + config.layers()
         + " layers of width "
@@ -292,8 +302,10 @@ public final class FrozenEncoder implements AutoCloseable {
     reserve(total);
     fillInputs(prompts, batch);
     plan.setExtent(graph.tokens, total);
-    plan.setExtent(graph.sequences, batch.length);
-    plan.setExtent(graph.bounds, batch.length + 1L);
+    plan.setExtent(graph.segments, batch.length);
+    plan.setExtent(graph.segmentBounds, batch.length + 1L);
+    plan.setExtent(graph.prompts, batch.length);
+    plan.setExtent(graph.promptBounds, batch.length + 1L);
     plan.run();
     plan.read(graph.vectors, vectors.segment());
     long vectorBytes = DType.F32.byteSize(width());
@@ -311,34 +323,48 @@ public final class FrozenEncoder implements AutoCloseable {
     }
     closePlan();
     int wanted = Math.max(total, Math.min(options.maxTokensPerBatch(), 1 << 20));
-    graph = new DecoderGraph(config, weights, options.pooling(), wanted);
+    int layer = options.layer() == EncoderOptions.LAST_LAYER ? config.layers() : options.layer();
+    ForwardGraph.Form form =
+        new ForwardGraph.Form(
+            ForwardGraph.Keys.OWN,
+            options.pooling() == Pooling.MEAN_PROMPT,
+            layer,
+            options.finalNorm(),
+            false);
+    graph = new ForwardGraph(config, weights, form, new ForwardGraph.Capacity(wanted, wanted));
     vectors = HostBuffer.allocate(DType.F32.byteSize((long) wanted * width()), "vectors");
-    plan = new Plan(backend, graph.graph(), weights, List.of(graph.vectors));
+    plan = new Plan(backend, graph.graph(), weights, graph.outputs());
     capacity = wanted;
   }
 
   private void fillInputs(List<int[]> prompts, int[] batch) {
-    MemorySegment tokenIds = plan.input(graph.tokenIds);
-    MemorySegment positions = plan.input(graph.positions);
-    MemorySegment offsets = plan.input(graph.offsets);
-    MemorySegment pooledRows = plan.input(graph.pooledRows);
     int row = 0;
     for (int i = 0; i < batch.length; i++) {
-      offsets.setAtIndex(ValueLayout.JAVA_INT, i, row);
       int[] tokens = prompts.get(batch[i]);
+      put(graph.offsets, i, row);
+      put(graph.pooledKeyBegins, i, row);
+      put(graph.pooledOffsets, i, options.pooling() == Pooling.MEAN_PROMPT ? row : i);
       for (int position = 0; position < tokens.length; position++) {
-        tokenIds.setAtIndex(ValueLayout.JAVA_INT, row, tokens[position]);
-        positions.setAtIndex(ValueLayout.JAVA_INT, row, position);
-        if (options.pooling() == Pooling.MEAN_PROMPT) {
-          pooledRows.setAtIndex(ValueLayout.JAVA_INT, row, row);
-        }
+        put(graph.tokenIds, row, tokens[position]);
+        put(graph.positions, row, position);
+        put(graph.rowOrder, row, row);
         row++;
       }
-      if (options.pooling() == Pooling.LAST_PROMPT) {
-        pooledRows.setAtIndex(ValueLayout.JAVA_INT, i, row - 1);
-      }
+      put(graph.pooledRows, i, row - 1);
+      put(graph.pooledPositions, i, tokens.length - 1);
+      put(graph.pooledKeyEnds, i, row);
     }
-    offsets.setAtIndex(ValueLayout.JAVA_INT, batch.length, row);
+    put(graph.offsets, batch.length, row);
+    put(
+        graph.pooledOffsets,
+        batch.length,
+        options.pooling() == Pooling.MEAN_PROMPT ? row : batch.length);
+  }
+
+  private void put(Value input, int index, int value) {
+    if (plan.uses(input)) {
+      plan.input(input).setAtIndex(ValueLayout.JAVA_INT, index, value);
+    }
   }
 
   private void requireFinite(MemorySegment vector) {

@@ -17,6 +17,8 @@ import net.jqwik.api.constraints.Size;
 import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
 import org.llm4msr.model.TestFiles;
+import org.llm4msr.model.family.HfConfig;
+import org.llm4msr.model.family.ModelConfig;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.memory.AllocationTracker;
 
@@ -142,10 +144,10 @@ class MutatedFilesTest {
         (config.substring(0, from) + FRAGMENTS[fragment] + config.substring(to))
             .getBytes(StandardCharsets.UTF_8));
     try {
-      HfConfig read = HfConfig.read(folder);
-      assertThat(read.attentionHeads() % read.keyValueHeads()).isZero();
-      assertThat(read.headDim()).isPositive();
-      assertThat(Arrays.stream(read.rope().inverseFrequencies(read.headDim())))
+      ModelConfig read = HfConfig.read(folder);
+      assertThat(read.attention().heads() % read.attention().kvHeads()).isZero();
+      assertThat(read.attention().headDim()).isPositive();
+      assertThat(Arrays.stream(read.attention().layers().get(0).rope().inverseFrequencies()))
           .allMatch(frequency -> frequency >= 0 && Double.isFinite(frequency));
     } catch (UserError e) {
       assertThat(e).hasMessageStartingWith(file.toString());

@@ -60,11 +60,24 @@ class FrozenEncoderTest {
         .toList();
   }
 
+  /** Every family; the folders that are not among the resources come from {@link SharedFolder}. */
   static Stream<Arguments> goldens() {
     return Stream.of(
+            "transformers/bert",
+            "transformers/chatglm",
+            "transformers/gemma2",
+            "transformers/gemma3",
+            "transformers/glm",
+            "transformers/glm4",
+            "transformers/gpt2",
+            "transformers/gpt_neox",
             "transformers/llama",
             "transformers/llama3",
+            "transformers/mistral",
+            "transformers/modernbert",
+            "transformers/phi3",
             "transformers/qwen2",
+            "transformers/qwen3",
             "transformers-more/llama_bias",
             "transformers-more/llama_linear",
             "transformers-more/qwen2_untied")
@@ -82,7 +95,7 @@ class FrozenEncoderTest {
   @ParameterizedTest
   @MethodSource("goldens")
   void agreesWithTheGolden(String name, String backend, Pooling pooling) {
-    Path directory = TestFiles.resource("golden/" + name);
+    Path directory = GoldenCase.directory(name);
     GoldenCase golden = GoldenCase.read(directory);
     try (FrozenEncoder encoder =
         FrozenEncoder.load(directory, options(backend).withPooling(pooling))) {
@@ -283,8 +296,8 @@ class FrozenEncoderTest {
     assertRefused("not part of a llama as config.json describes it");
     changeConfig("attention_bias", "true");
     assertRefused("tensor model.layers.0.self_attn.q_proj.bias is missing");
-    changeConfig("model_type", "\"gpt2\"");
-    assertRefused("config.json: model_type is \"gpt2\"");
+    changeConfig("model_type", "\"t5\"");
+    assertRefused("config.json: model_type is \"t5\"");
     changeConfig("hidden_size", "32");
     assertRefused("expected [384, 32]");
   }

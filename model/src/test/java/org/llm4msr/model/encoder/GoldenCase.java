@@ -6,10 +6,19 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.llm4msr.model.SharedFolder;
+import org.llm4msr.model.TestFiles;
 import org.llm4msr.model.checkpoint.Safetensors;
 
 /** Hidden states that another implementation computed for one model. */
 record GoldenCase(List<int[]> prompts, float[][] lastToken, float[][] meanPooled) {
+
+  /** The folder of a case, among the resources or in the shared folder. */
+  static Path directory(String name) {
+    return GoldenCase.class.getResource("/golden/" + name) != null
+        ? TestFiles.resource("golden/" + name)
+        : SharedFolder.require("golden/" + name);
+  }
 
   static GoldenCase read(Path directory) {
     try (Safetensors file = Safetensors.open(directory.resolve("golden.safetensors"))) {

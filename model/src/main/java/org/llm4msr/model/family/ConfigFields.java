@@ -1,8 +1,9 @@
-package org.llm4msr.model.checkpoint;
+package org.llm4msr.model.family;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -20,6 +21,11 @@ record ConfigFields(String where, ObjectNode node) {
 
   boolean has(String key) {
     return node.hasNonNull(key);
+  }
+
+  /** Whether the key is there with the value {@code null}, which may mean "none". */
+  boolean isNull(String key) {
+    return node.has(key) && !node.hasNonNull(key);
   }
 
   /** The object under {@code key}, or null. */
@@ -112,6 +118,18 @@ record ConfigFields(String where, ObjectNode node) {
       throw error(key, "is " + brief(value) + ", expected a number above 0");
     }
     return value.asDouble();
+  }
+
+  /** A number above 0, or 0 where the key is {@code null}. */
+  double positiveOrNone(String key, double otherwise) {
+    return isNull(key) ? 0 : positive(key, otherwise);
+  }
+
+  /** Refuses a flag whose other value the engine does not implement. */
+  void require(String key, boolean expected, String reason) {
+    if (flag(key, expected) != expected) {
+      throw error(key, "is " + !expected + ": " + reason);
+    }
   }
 
   void allowOnly(String... keys) {
