@@ -12,6 +12,8 @@ package org.llm4msr.model.encoder;
  *     last
  * @param finalNorm whether states are normalised as those after the last layer are
  * @param l2 whether vectors are scaled to length 1
+ * @param prefixReuse whether prompts that begin with the same tokens compute them once
+ * @param maxNewTokens longest continuation for the poolings that read one
  */
 public record EncoderOptions(
     String backend,
@@ -20,21 +22,25 @@ public record EncoderOptions(
     Pooling pooling,
     int layer,
     boolean finalNorm,
-    boolean l2) {
+    boolean l2,
+    boolean prefixReuse,
+    int maxNewTokens) {
   /** Enough rows for the matrix products to run at full speed, few enough to stay in the caches. */
   public static final int DEFAULT_TOKENS_PER_BATCH = 2048;
 
   public static final int LAST_LAYER = -1;
 
   public EncoderOptions {
-    if (threads < 1 || maxTokensPerBatch < 1 || layer < LAST_LAYER) {
+    if (threads < 1 || maxTokensPerBatch < 1 || layer < LAST_LAYER || maxNewTokens < 1) {
       throw new IllegalArgumentException(
           threads
               + " threads, "
               + maxTokensPerBatch
               + " tokens per batch, layer "
               + layer
-              + ": expected 1 or more, a layer from 0");
+              + ", "
+              + maxNewTokens
+              + " new tokens: expected 1 or more, a layer from 0");
     }
   }
 
@@ -47,36 +53,87 @@ public record EncoderOptions(
         Pooling.LAST_PROMPT,
         LAST_LAYER,
         true,
-        false);
+        false,
+        true,
+        64);
   }
 
   public EncoderOptions withBackend(String name) {
-    return new EncoderOptions(name, threads, maxTokensPerBatch, pooling, layer, finalNorm, l2);
+    return new EncoderOptions(
+        name, threads, maxTokensPerBatch, pooling, layer, finalNorm, l2, prefixReuse, maxNewTokens);
   }
 
   public EncoderOptions withThreads(int count) {
-    return new EncoderOptions(backend, count, maxTokensPerBatch, pooling, layer, finalNorm, l2);
+    return new EncoderOptions(
+        backend,
+        count,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        finalNorm,
+        l2,
+        prefixReuse,
+        maxNewTokens);
   }
 
   public EncoderOptions withMaxTokensPerBatch(int tokens) {
-    return new EncoderOptions(backend, threads, tokens, pooling, layer, finalNorm, l2);
+    return new EncoderOptions(
+        backend, threads, tokens, pooling, layer, finalNorm, l2, prefixReuse, maxNewTokens);
   }
 
   public EncoderOptions withPooling(Pooling form) {
-    return new EncoderOptions(backend, threads, maxTokensPerBatch, form, layer, finalNorm, l2);
+    return new EncoderOptions(
+        backend, threads, maxTokensPerBatch, form, layer, finalNorm, l2, prefixReuse, maxNewTokens);
   }
 
   /** Reads the output of an earlier layer. */
   public EncoderOptions withLayer(int number) {
-    return new EncoderOptions(backend, threads, maxTokensPerBatch, pooling, number, finalNorm, l2);
+    return new EncoderOptions(
+        backend,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        number,
+        finalNorm,
+        l2,
+        prefixReuse,
+        maxNewTokens);
   }
 
   public EncoderOptions withFinalNorm(boolean normed) {
-    return new EncoderOptions(backend, threads, maxTokensPerBatch, pooling, layer, normed, l2);
+    return new EncoderOptions(
+        backend, threads, maxTokensPerBatch, pooling, layer, normed, l2, prefixReuse, maxNewTokens);
   }
 
   public EncoderOptions withL2(boolean scaled) {
     return new EncoderOptions(
-        backend, threads, maxTokensPerBatch, pooling, layer, finalNorm, scaled);
+        backend,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        finalNorm,
+        scaled,
+        prefixReuse,
+        maxNewTokens);
+  }
+
+  public EncoderOptions withPrefixReuse(boolean reused) {
+    return new EncoderOptions(
+        backend, threads, maxTokensPerBatch, pooling, layer, finalNorm, l2, reused, maxNewTokens);
+  }
+
+  public EncoderOptions withMaxNewTokens(int most) {
+    return new EncoderOptions(
+        backend, threads, maxTokensPerBatch, pooling, layer, finalNorm, l2, prefixReuse, most);
+  }
+
+  /** The pooling and whatever else the vectors depend on, such as {@code mean_prompt,layer=3}. */
+  public String pool() {
+    return pooling
+        + (layer == LAST_LAYER ? "" : ",layer=" + layer)
+        + (finalNorm ? "" : ",no_final_norm")
+        + (l2 ? ",l2" : "")
+        + (pooling.generated() ? ",max_new_tokens=" + maxNewTokens : "");
   }
 }

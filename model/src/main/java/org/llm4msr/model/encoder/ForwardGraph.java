@@ -59,10 +59,11 @@ final class ForwardGraph {
   /**
    * Largest extents.
    *
-   * @param tokens in a batch, and segments and prompts with them
+   * @param tokens in a batch, and segments with them
+   * @param prompts in a batch; more than tokens where many are the same
    * @param keys rows of {@link #keyRows}, or of the cache
    */
-  record Capacity(int tokens, int keys) {}
+  record Capacity(int tokens, int prompts, int keys) {}
 
   private final Graph graph = new Graph(DType.F32);
   private final ModelConfig config;
@@ -150,8 +151,8 @@ final class ForwardGraph {
     tokens = Dim.symbol("tokens", most);
     segments = Dim.symbol("segments", most);
     segmentBounds = Dim.symbol("segments + 1", most + 1L);
-    prompts = Dim.symbol("prompts", most);
-    promptBounds = Dim.symbol("prompts + 1", most + 1L);
+    prompts = Dim.symbol("prompts", capacity.prompts());
+    promptBounds = Dim.symbol("prompts + 1", capacity.prompts() + 1L);
     keys =
         form.keys() == Keys.CACHED ? Dim.of(capacity.keys()) : Dim.symbol("keys", capacity.keys());
     chains = Dim.symbol("segments of prompts", capacity.keys());

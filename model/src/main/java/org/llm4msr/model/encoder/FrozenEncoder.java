@@ -1,17 +1,12 @@
 package org.llm4msr.model.encoder;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.stream.IntStream;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.llm4msr.model.checkpoint.Checkpoint;
 import org.llm4msr.model.family.HfConfig;
@@ -23,10 +18,7 @@ import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.Backends;
-import org.llm4msr.runtime.graph.Value;
-import org.llm4msr.runtime.memory.HostBuffer;
 import org.llm4msr.runtime.plan.ParameterStore;
-import org.llm4msr.runtime.plan.Plan;
 
 /**
  * A frozen large language model that turns prompts into vectors.
@@ -40,6 +32,8 @@ import org.llm4msr.runtime.plan.Plan;
  * <p>Its weights stay in the memory-mapped files. One thread at a time may use it.
  */
 public final class FrozenEncoder implements AutoCloseable {
+  private static final int MOST_TOKENS = 1 << 20;
+
   private final Path directory;
   private final EncoderOptions options;
   private final ModelConfig config;
@@ -49,11 +43,9 @@ public final class FrozenEncoder implements AutoCloseable {
   private Tokenizer tokenizer;
   private String checksum;
 
-  // Rebuilt when a prompt is longer than all before.
-  private int capacity;
-  private ForwardGraph graph;
-  private Plan plan;
-  private HostBuffer vectors;
+  // Made anew when a batch is larger than all before, or the first whose prompts begin alike.
+  private BatchPlan plan;
+  private final Continuations continuations;
 
   private FrozenEncoder(
       Path directory,
@@ -67,6 +59,7 @@ public final class FrozenEncoder implements AutoCloseable {
     this.checkpoint = checkpoint;
     this.backend = backend;
     this.weights = new ParameterStore(backend);
+    this.continuations = new Continuations(directory, options, config, backend, weights);
   }
 
   /**
@@ -78,6 +71,15 @@ public final class FrozenEncoder implements AutoCloseable {
    */
   public static FrozenEncoder load(Path directory, EncoderOptions options) {
     ModelConfig config = HfConfig.read(directory);
+    if (options.pooling().generated() && options.maxNewTokens() >= config.maxPositions()) {
+      throw new UserError(
+          directory
+              + ": "
+              + options.maxNewTokens()
+              + " new tokens leave no room for a prompt within the model's "
+              + config.maxPositions()
+              + " positions");
+    }
     if (options.layer() > config.layers()) {
       throw new UserError(
           directory
@@ -96,7 +98,12 @@ public final class FrozenEncoder implements AutoCloseable {
               : Backends.open(options.backend(), backendOptions);
       FrozenEncoder encoder = new FrozenEncoder(directory, options, config, checkpoint, backend);
       try {
+        encoder.requireMemory(weightBytes(checkpoint), 0);
         WeightLoader.load(checkpoint, checkpoint.metadata(), config, backend, encoder.weights);
+        if (options.pooling().generated()) {
+          encoder.loadHead();
+        }
+        encoder.memory().require(directory);
         return encoder;
       } catch (RuntimeException | Error e) {
         encoder.weights.close();
@@ -111,6 +118,26 @@ public final class FrozenEncoder implements AutoCloseable {
     }
   }
 
+  private static long weightBytes(Checkpoint checkpoint) {
+    return checkpoint.names().stream()
+        .mapToLong(name -> checkpoint.tensor(name).data().byteSize())
+        .sum();
+  }
+
+  private void requireMemory(long weightBytes, long workspaceBytes) {
+    new MemoryNeed(weightBytes, workspaceBytes, MemoryNeed.free()).require(directory);
+  }
+
+  /** What the weights and batches of the usual size need; computed, not measured. */
+  public MemoryNeed memory() {
+    ForwardGraph.Capacity capacity = capacity(1, 1, 0);
+    long workspace = BatchPlan.requiredBytes(config, weights, form(reuses()), capacity);
+    if (options.pooling().generated()) {
+      workspace += Generator.requiredBytes(config, weights, layer(), continuations.capacity());
+    }
+    return new MemoryNeed(weights.byteSize(), workspace, MemoryNeed.free());
+  }
+
   /** Numbers in a vector. */
   public int width() {
     return config.hiddenSize();
@@ -118,7 +145,7 @@ public final class FrozenEncoder implements AutoCloseable {
 
   /** Longest prompt in tokens; longer ones lose their middle, see {@link #fitted}. */
   public int maxTokensPerPrompt() {
-    return config.maxPositions();
+    return config.maxPositions() - (options.pooling().generated() ? options.maxNewTokens() : 0);
   }
 
   public EncoderOptions options() {
@@ -155,36 +182,7 @@ public final class FrozenEncoder implements AutoCloseable {
    * @throws UserError if {@code tokenizer.json} is missing, broken or does not fit the model
    */
   public List<int[]> tokenize(List<String> texts) {
-    Tokenizer opened = tokenizer();
-    int workers = Math.min(options.threads(), texts.size());
-    if (workers <= 1) {
-      return texts.stream().map(opened::encode).toList();
-    }
-    int[][] tokens = new int[texts.size()][];
-    try (ExecutorService pool = Executors.newFixedThreadPool(workers)) {
-      List<Future<?>> parts = new ArrayList<>();
-      for (int worker = 0; worker < workers; worker++) {
-        int first = worker;
-        parts.add(
-            pool.submit(() -> {
-              for (int i = first; i < tokens.length; i += workers) {
-                tokens[i] = opened.encode(texts.get(i));
-              }
-            }));
-      }
-      for (Future<?> part : parts) {
-        part.get();
-      }
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof RuntimeException cause) {
-        throw cause;
-      }
-      throw new IllegalStateException(e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new UserError("interrupted while tokenising", e);
-    }
-    return Arrays.asList(tokens);
+    return ParallelTokenizer.encode(tokenizer(), texts, options.threads());
   }
 
   private Tokenizer tokenizer() {
@@ -241,32 +239,24 @@ public final class FrozenEncoder implements AutoCloseable {
   }
 
   /**
-   * Sorts prompts by length and packs them into batches of at most {@link
-   * EncoderOptions#maxTokensPerBatch} tokens; the longest come first, so that memory is at its
-   * largest from the beginning. The same prompts always give the same batches.
+   * Packs prompts into batches of which at most {@link EncoderOptions#maxTokensPerBatch} tokens are
+   * computed. Prompts that begin alike come together, if their beginnings are computed once. The
+   * same prompts in any order give batches of the same content.
    *
    * @return indices into {@code prompts}, batch by batch
    */
   public List<int[]> pack(List<int[]> prompts) {
-    int[] byLength =
-        IntStream.range(0, prompts.size())
-            .boxed()
-            .sorted(Comparator.comparingInt(i -> -prompts.get(i).length))
-            .mapToInt(Integer::intValue)
-            .toArray();
-    List<int[]> batches = new ArrayList<>();
-    int begin = 0;
-    while (begin < byLength.length) {
-      int end = begin + 1;
-      long total = prompts.get(byLength[begin]).length;
-      while (end < byLength.length
-          && total + prompts.get(byLength[end]).length <= options.maxTokensPerBatch()) {
-        total += prompts.get(byLength[end++]).length;
-      }
-      batches.add(Arrays.copyOfRange(byLength, begin, end));
-      begin = end;
+    if (options.pooling().generated()) {
+      return Packing.inGroups(prompts, options.maxTokensPerBatch(), Generator.GROUP);
     }
-    return batches;
+    return reuses()
+        ? Packing.byBeginning(prompts, options.maxTokensPerBatch())
+        : Packing.byLength(prompts, options.maxTokensPerBatch());
+  }
+
+  /** What a token sees must not depend on what follows, or a beginning is never the same. */
+  private boolean reuses() {
+    return options.prefixReuse() && config.attention().causal();
   }
 
   /** Receives vectors one by one. */
@@ -284,86 +274,102 @@ public final class FrozenEncoder implements AutoCloseable {
    *
    * @param prompts token ids, each as {@link #fitted} returns them
    * @param batch indices into {@code prompts}, as {@link #pack} returns them
+   * @return how many tokens were computed: all but those of beginnings that were computed already
    * @throws UserError if a vector is not finite
    * @throws IllegalArgumentException if a prompt is empty or too long, or an id out of range
    */
-  public void encodeBatch(List<int[]> prompts, int[] batch, VectorConsumer consumer) {
-    int total = 0;
+  public long encodeBatch(List<int[]> prompts, int[] batch, VectorConsumer consumer) {
     for (int prompt : batch) {
       int length = prompts.get(prompt).length;
       if (length == 0 || length > maxTokensPerPrompt()) {
         throw new IllegalArgumentException("prompt " + prompt + " has " + length + " tokens");
       }
-      total = Math.addExact(total, length);
     }
-    if (total == 0) {
-      return;
+    if (batch.length == 0) {
+      return 0;
     }
-    reserve(total);
-    fillInputs(prompts, batch);
-    plan.setExtent(graph.tokens, total);
-    plan.setExtent(graph.segments, batch.length);
-    plan.setExtent(graph.segmentBounds, batch.length + 1L);
-    plan.setExtent(graph.prompts, batch.length);
-    plan.setExtent(graph.promptBounds, batch.length + 1L);
-    plan.run();
-    plan.read(graph.vectors, vectors.segment());
+    if (options.pooling().generated()) {
+      return encodeByContinuing(prompts, batch, consumer);
+    }
+    PackedBatch packed = PackedBatch.of(prompts, batch, reuses());
+    if (packed.rows() == packed.promptTokens) {
+      packed = PackedBatch.of(prompts, batch, false);
+    }
+    reserve(packed);
+    MemorySegment vectors = plan.run(packed);
     long vectorBytes = DType.F32.byteSize(width());
     for (int i = 0; i < batch.length; i++) {
-      MemorySegment vector = vectors.segment().asSlice(i * vectorBytes, vectorBytes);
-      requireFinite(vector);
-      consumer.accept(batch[i], vector);
+      deliver(batch[i], vectors.asSlice(i * vectorBytes, vectorBytes), consumer);
     }
+    return packed.rows();
   }
 
-  /** Builds the plan for batches of {@code total} tokens unless the present one is large enough. */
-  private void reserve(int total) {
-    if (total <= capacity) {
+  private long encodeByContinuing(List<int[]> prompts, int[] batch, VectorConsumer consumer) {
+    List<int[]> group = Arrays.stream(batch).mapToObj(prompts::get).toList();
+    List<Generator.Continuation> continued =
+        continuations.run(
+            group, GenerationOptions.greedy(options.maxNewTokens()), true, (_, _) -> {});
+    try (Arena arena = Arena.ofConfined()) {
+      for (int i = 0; i < batch.length; i++) {
+        Generator.Continuation one = continued.get(i);
+        float[] state = options.pooling() == Pooling.LAST_GENERATED ? one.last() : one.mean();
+        deliver(batch[i], arena.allocateFrom(ValueLayout.JAVA_FLOAT, state), consumer);
+      }
+    }
+    return group.stream().mapToLong(prompt -> prompt.length).sum();
+  }
+
+  private void deliver(int prompt, MemorySegment vector, VectorConsumer consumer) {
+    requireFinite(vector);
+    if (options.l2()) {
+      scaleToOne(vector);
+    }
+    consumer.accept(prompt, vector);
+  }
+
+  /** Makes a plan for the batch unless the present one takes it. */
+  private void reserve(PackedBatch batch) {
+    if (plan != null && plan.takes(batch)) {
       return;
     }
     closePlan();
-    int wanted = Math.max(total, Math.min(options.maxTokensPerBatch(), 1 << 20));
-    int layer = options.layer() == EncoderOptions.LAST_LAYER ? config.layers() : options.layer();
-    ForwardGraph.Form form =
-        new ForwardGraph.Form(
-            ForwardGraph.Keys.OWN,
-            options.pooling() == Pooling.MEAN_PROMPT,
-            layer,
-            options.finalNorm(),
-            false);
-    graph = new ForwardGraph(config, weights, form, new ForwardGraph.Capacity(wanted, wanted));
-    vectors = HostBuffer.allocate(DType.F32.byteSize((long) wanted * width()), "vectors");
-    plan = new Plan(backend, graph.graph(), weights, graph.outputs());
-    capacity = wanted;
+    ForwardGraph.Form form = form(batch.shared);
+    ForwardGraph.Capacity capacity =
+        capacity(batch.rows(), batch.prompts, batch.shared ? batch.keyCount() : 0);
+    requireMemory(0, BatchPlan.requiredBytes(config, weights, form, capacity));
+    plan = new BatchPlan(backend, config, weights, form, capacity);
   }
 
-  private void fillInputs(List<int[]> prompts, int[] batch) {
-    int row = 0;
-    for (int i = 0; i < batch.length; i++) {
-      int[] tokens = prompts.get(batch[i]);
-      put(graph.offsets, i, row);
-      put(graph.pooledKeyBegins, i, row);
-      put(graph.pooledOffsets, i, options.pooling() == Pooling.MEAN_PROMPT ? row : i);
-      for (int position = 0; position < tokens.length; position++) {
-        put(graph.tokenIds, row, tokens[position]);
-        put(graph.positions, row, position);
-        put(graph.rowOrder, row, row);
-        row++;
-      }
-      put(graph.pooledRows, i, row - 1);
-      put(graph.pooledPositions, i, tokens.length - 1);
-      put(graph.pooledKeyEnds, i, row);
+  private int layer() {
+    return options.layer() == EncoderOptions.LAST_LAYER ? config.layers() : options.layer();
+  }
+
+  private ForwardGraph.Form form(boolean shared) {
+    return new ForwardGraph.Form(
+        shared ? ForwardGraph.Keys.SHARED : ForwardGraph.Keys.OWN,
+        options.pooling() == Pooling.MEAN_PROMPT,
+        layer(),
+        options.finalNorm(),
+        false);
+  }
+
+  /** For batches of the usual size, and for this one. */
+  private ForwardGraph.Capacity capacity(int rows, int prompts, long keys) {
+    int tokens = Math.max(rows, Math.min(options.maxTokensPerBatch(), MOST_TOKENS));
+    long most = reuses() ? Math.max(keys, (long) tokens * Packing.KEYS_PER_TOKEN) : tokens;
+    return new ForwardGraph.Capacity(tokens, Math.max(tokens, prompts), Math.toIntExact(most));
+  }
+
+  private void scaleToOne(MemorySegment vector) {
+    double sum = 0;
+    for (int i = 0; i < width(); i++) {
+      double element = vector.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      sum += element * element;
     }
-    put(graph.offsets, batch.length, row);
-    put(
-        graph.pooledOffsets,
-        batch.length,
-        options.pooling() == Pooling.MEAN_PROMPT ? row : batch.length);
-  }
-
-  private void put(Value input, int index, int value) {
-    if (plan.uses(input)) {
-      plan.input(input).setAtIndex(ValueLayout.JAVA_INT, index, value);
+    double scale = sum == 0 ? 0 : 1 / Math.sqrt(sum);
+    for (int i = 0; i < width(); i++) {
+      float element = vector.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      vector.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (element * scale));
     }
   }
 
@@ -406,22 +412,108 @@ public final class FrozenEncoder implements AutoCloseable {
     return encodeTokens(tokenize(texts));
   }
 
+  private void loadHead() {
+    WeightLoader.loadHead(checkpoint, config, backend, weights);
+  }
+
+  /** Hears of tokens as they are generated. */
+  @FunctionalInterface
+  public interface TokenListener {
+    /**
+     * @param prompt index into the prompts given
+     */
+    void generated(int prompt, int token);
+  }
+
+  /**
+   * Continues prompts.
+   *
+   * @param prompts token ids; with the new tokens they must not be longer than the model's
+   *     positions
+   * @return the new tokens of each prompt, without the one that ends a text
+   * @throws UserError if the family predicts no tokens, a prompt is empty, too long or holds an id
+   *     outside the vocabulary, or the model is damaged
+   */
+  public List<int[]> generate(
+      List<int[]> prompts, GenerationOptions generation, TokenListener listener) {
+    loadHead();
+    for (int[] prompt : prompts) {
+      fitted(prompt);
+      if ((long) prompt.length + generation.maxNewTokens() > config.maxPositions()) {
+        throw new UserError(
+            "the prompt has "
+                + prompt.length
+                + " tokens, with "
+                + generation.maxNewTokens()
+                + " new ones that is more than the model's "
+                + config.maxPositions()
+                + " positions");
+      }
+    }
+    int[][] result = new int[prompts.size()][];
+    for (int[] batch : Packing.inGroups(prompts, options.maxTokensPerBatch(), Generator.GROUP)) {
+      List<int[]> group = Arrays.stream(batch).mapToObj(prompts::get).toList();
+      List<Generator.Continuation> continued =
+          continuations.run(
+              group,
+              generation,
+              false,
+              (prompt, token) -> listener.generated(batch[prompt], token));
+      for (int i = 0; i < batch.length; i++) {
+        result[batch[i]] = continued.get(i).tokens();
+      }
+    }
+    return Arrays.asList(result);
+  }
+
+  /**
+   * Continues a text, and hands out the new text piece by piece as it comes.
+   *
+   * @return all of it
+   * @throws UserError as {@link #tokenize} and {@link #generate(List, GenerationOptions,
+   *     TokenListener)} say
+   */
+  public String generate(String text, GenerationOptions generation, Consumer<String> pieces) {
+    Tokenizer opened = tokenizer();
+    TextStream stream = new TextStream(opened, pieces);
+    List<int[]> tokens =
+        generate(List.of(opened.encode(text)), generation, (_, token) -> stream.add(token));
+    stream.finish();
+    return opened.decode(tokens.get(0));
+  }
+
+  /**
+   * Logits of the token that follows a prompt.
+   *
+   * @return [vocabulary]
+   * @throws UserError as {@link #generate(List, GenerationOptions, TokenListener)} says
+   */
+  public float[] logits(int[] prompt) {
+    loadHead();
+    fitted(prompt);
+    return continuations
+        .run(List.of(prompt), GenerationOptions.greedy(1), false, (_, _) -> {})
+        .get(0)
+        .logits();
+  }
+
+  /** The text of tokens. */
+  public String decode(int[] tokens) {
+    return tokenizer().decode(tokens);
+  }
+
   private void closePlan() {
     if (plan != null) {
       plan.close();
       plan = null;
     }
-    if (vectors != null) {
-      vectors.close();
-      vectors = null;
-    }
-    capacity = 0;
   }
 
   /** Frees everything; closing twice is harmless. */
   @Override
   public void close() {
     closePlan();
+    continuations.close();
     weights.close();
     backend.close();
     checkpoint.close();

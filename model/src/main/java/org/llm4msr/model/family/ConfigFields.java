@@ -63,6 +63,21 @@ record ConfigFields(String where, ObjectNode node) {
     return strings;
   }
 
+  /** One whole number or an array of them, none if it is absent. */
+  List<Integer> wholeNumbers(String key) {
+    List<Integer> numbers = new ArrayList<>();
+    if (has(key)) {
+      JsonNode value = node.get(key);
+      for (JsonNode element : value.isArray() ? value : List.of(value)) {
+        if (!element.isIntegralNumber() || !element.canConvertToInt()) {
+          throw error(key, "is " + brief(value) + ", expected whole numbers");
+        }
+        numbers.add(element.intValue());
+      }
+    }
+    return numbers;
+  }
+
   boolean flag(String key, boolean otherwise) {
     if (!has(key)) {
       return otherwise;

@@ -236,6 +236,7 @@ final class ConfigReader {
         mlp,
         norms,
         head,
+        fields.wholeNumbers("eos_token_id"),
         tensors);
   }
 

@@ -1,6 +1,8 @@
 package org.llm4msr.model.family;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
@@ -48,7 +50,16 @@ public final class HfConfig {
    */
   public static ModelConfig read(Path directory) {
     Path file = directory.resolve("config.json");
-    return parse(file, StrictJson.readObject(file, MAX_BYTES));
+    ModelConfig config = parse(file, StrictJson.readObject(file, MAX_BYTES));
+    Path generation = directory.resolve("generation_config.json");
+    if (!Files.exists(generation)) {
+      return config;
+    }
+    // What ends a text is said there with more care.
+    ConfigFields fields =
+        new ConfigFields(generation.toString(), StrictJson.readObject(generation, MAX_BYTES));
+    List<Integer> stopTokens = fields.wholeNumbers("eos_token_id");
+    return stopTokens.isEmpty() ? config : config.withStopTokens(stopTokens);
   }
 
   /** A config that was read already; see {@link #read}. */

@@ -12,6 +12,7 @@ import org.llm4msr.runtime.op.UnaryOp;
  * @param file where it was read, for messages
  * @param family such as {@code llama}, for messages
  * @param maxPositions longest sequence
+ * @param stopTokens ids that end a text
  * @param tensors where the weights are in the files
  */
 public record ModelConfig(
@@ -26,7 +27,29 @@ public record ModelConfig(
     Mlp mlp,
     Norms norms,
     Head head,
+    List<Integer> stopTokens,
     TensorNames tensors) {
+  public ModelConfig {
+    stopTokens = List.copyOf(stopTokens);
+  }
+
+  /** This config with other tokens that end a text. */
+  public ModelConfig withStopTokens(List<Integer> tokens) {
+    return new ModelConfig(
+        file,
+        family,
+        vocabularySize,
+        hiddenSize,
+        layers,
+        maxPositions,
+        embedding,
+        attention,
+        mlp,
+        norms,
+        head,
+        tokens,
+        tensors);
+  }
 
   /**
    * What becomes of a token's row before the first layer.

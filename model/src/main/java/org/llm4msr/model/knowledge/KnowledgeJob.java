@@ -208,7 +208,7 @@ public final class KnowledgeJob {
   }
 
   private String pool() {
-    return encoder.options().pooling().toString();
+    return encoder.options().pool();
   }
 
   /** The present target, or null; a file of another kind must not be replaced by mistake. */

@@ -5,6 +5,7 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Arrays;
 import java.util.Map;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.runtime.UserError;
@@ -72,6 +73,10 @@ final class DjlTokenizer {
       tokens[i] = Math.toIntExact(ids[i]);
     }
     return tokens;
+  }
+
+  String decode(int[] tokens) {
+    return tokenizer.decode(Arrays.stream(tokens).asLongStream().toArray(), true);
   }
 
   /** Half a surrogate pair is no character and has no UTF-8 form; U+FFFD stands for it. */

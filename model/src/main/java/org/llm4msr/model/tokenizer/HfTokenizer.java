@@ -47,6 +47,11 @@ public final class HfTokenizer implements Tokenizer {
   }
 
   @Override
+  public String decode(int[] tokens) {
+    return tokenizer.decode(tokens);
+  }
+
+  @Override
   public int vocabularySize() {
     return file.vocabularySize();
   }

@@ -11,6 +11,9 @@ public interface Tokenizer extends AutoCloseable {
    */
   int[] encode(String text);
 
+  /** The text of tokens, without special ones. */
+  String decode(int[] tokens);
+
   /** One more than the largest id of the vocabulary, tokens added to it later aside. */
   int vocabularySize();
 

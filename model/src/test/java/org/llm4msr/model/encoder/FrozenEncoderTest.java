@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.model.SharedFolder;
 import org.llm4msr.model.TestFiles;
+import org.llm4msr.model.checkpoint.Safetensors;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.BackendProvider;
 import org.llm4msr.runtime.backend.Backends;
@@ -37,6 +39,8 @@ import tools.jackson.databind.node.ObjectNode;
 class FrozenEncoderTest {
   private static final Path LLAMA = TestFiles.resource("golden/transformers/llama");
   private static final float TOLERANCE = 1e-4f;
+  private static final List<Pooling> PROMPT_POOLINGS =
+      List.of(Pooling.LAST_PROMPT, Pooling.MEAN_PROMPT);
 
   @TempDir Path folder;
 
@@ -84,8 +88,7 @@ class FrozenEncoderTest {
         .flatMap(name ->
             backends().stream()
                 .flatMap(backend ->
-                    Arrays.stream(Pooling.values())
-                        .map(pooling -> Arguments.of(name, backend, pooling))));
+                    PROMPT_POOLINGS.stream().map(pooling -> Arguments.of(name, backend, pooling))));
   }
 
   private static EncoderOptions options(String backend) {
@@ -118,7 +121,7 @@ class FrozenEncoderTest {
     List<int[]> prompts = new ArrayList<>();
     examples.forEach(example ->
         prompts.add(example.get("ids").valueStream().mapToInt(JsonNode::intValue).toArray()));
-    for (Pooling pooling : Pooling.values()) {
+    for (Pooling pooling : PROMPT_POOLINGS) {
       String field = pooling == Pooling.LAST_PROMPT ? "last_hidden_last_token" : "last_hidden_mean";
       try (FrozenEncoder encoder =
           FrozenEncoder.load(directory, options(backend).withPooling(pooling))) {
@@ -141,6 +144,79 @@ class FrozenEncoderTest {
       values[i] = array.get(i).floatValue();
     }
     return values;
+  }
+
+  /**
+   * The output of layer n is what a model of n layers gives, before or after the last norm; the
+   * norm's factor is all that lies between the two.
+   */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void readsAnyLayerBeforeOrAfterTheNorm(String backend) throws IOException {
+    List<int[]> prompts = randomPrompts(5);
+    for (Pooling pooling : PROMPT_POOLINGS) {
+      EncoderOptions options = options(backend).withPooling(pooling);
+      float[][] last = vectors(LLAMA, options, prompts);
+      assertThat(vectors(LLAMA, options.withLayer(2), prompts)).isEqualTo(last);
+      assertThat(vectors(LLAMA, options.withFinalNorm(false), prompts)[0]).isNotEqualTo(last[0]);
+      // The embeddings themselves, read straight from the file.
+      float[][] embedded =
+          vectors(LLAMA, options.withLayer(0).withFinalNorm(false), List.of(new int[] {7}));
+      try (Safetensors file = Safetensors.open(LLAMA.resolve("model.safetensors"))) {
+        float[] table =
+            file.tensor("model.embed_tokens.weight")
+                .data()
+                .toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+        assertThat(embedded[0]).isEqualTo(Arrays.copyOfRange(table, 7 * 64, 8 * 64));
+        float[] factors =
+            file.tensor("model.norm.weight").data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+        float[] state = vectors(LLAMA, options.withFinalNorm(false), List.of(new int[] {3}))[0];
+        float[] normed = vectors(LLAMA, options, List.of(new int[] {3}))[0];
+        double square = 0;
+        for (float element : state) {
+          square += (double) element * element / 64;
+        }
+        for (int i = 0; i < 64; i++) {
+          double expected = state[i] / Math.sqrt(square + 1e-5) * factors[i];
+          assertThat((double) normed[i]).isCloseTo(expected, within(1e-5));
+        }
+      }
+      float[][] scaled = vectors(LLAMA, options.withL2(true), prompts);
+      for (int i = 0; i < prompts.size(); i++) {
+        double length = 0;
+        for (float element : last[i]) {
+          length += (double) element * element;
+        }
+        for (int j = 0; j < 64; j++) {
+          assertThat((double) scaled[i][j]).isCloseTo(last[i][j] / Math.sqrt(length), within(1e-6));
+        }
+      }
+    }
+    assertUserError(
+        () -> FrozenEncoder.load(LLAMA, options(backend).withLayer(3)).close(),
+        "layer 3 is asked for, but the model has 2");
+  }
+
+  /** Removing the last layer from a model shows what its first layers give. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void anEarlierLayerIsThatOfAShorterModel(String backend) throws IOException {
+    copyModel(LLAMA);
+    Path weights = folder.resolve("model.safetensors");
+    String text = Files.readString(weights, StandardCharsets.ISO_8859_1);
+    // Tensors outside the layers are not looked at.
+    Files.writeString(
+        weights, text.replace("model.layers.1.", "other.layers.1."), StandardCharsets.ISO_8859_1);
+    changeConfig("num_hidden_layers", "1");
+    List<int[]> prompts = randomPrompts(5);
+    assertThat(vectors(LLAMA, options(backend).withLayer(1), prompts))
+        .isEqualTo(vectors(folder, options(backend), prompts));
+  }
+
+  private static float[][] vectors(Path model, EncoderOptions options, List<int[]> prompts) {
+    try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
+      return encoder.encodeTokens(prompts);
+    }
   }
 
   /** Prompts of 1 to 40 tokens. */
@@ -177,7 +253,8 @@ class FrozenEncoderTest {
     List<int[]> prompts = randomPrompts(100);
     prompts.set(17, new int[90]);
     try (FrozenEncoder encoder =
-        FrozenEncoder.load(LLAMA, options("reference").withMaxTokensPerBatch(64))) {
+        FrozenEncoder.load(
+            LLAMA, options("reference").withMaxTokensPerBatch(64).withPrefixReuse(false))) {
       List<int[]> batches = encoder.pack(prompts);
       assertThat(batches.get(0)).containsExactly(17);
       List<Integer> seen = new ArrayList<>();

@@ -41,6 +41,26 @@ record GoldenCase(List<int[]> prompts, float[][] lastToken, float[][] meanPooled
     }
   }
 
+  /** The most likely continuation of each prompt. */
+  int[][] greedy(Path directory) {
+    try (Safetensors file = Safetensors.open(directory.resolve("golden.safetensors"))) {
+      MemorySegment data = file.tensor("greedy").data();
+      int[][] rows = new int[prompts.size()][16];
+      for (int i = 0; i < rows.length * 16; i++) {
+        long token = data.get(ValueLayout.JAVA_LONG_UNALIGNED, i * (long) Long.BYTES);
+        rows[i / 16][i % 16] = Math.toIntExact(token);
+      }
+      return rows;
+    }
+  }
+
+  /** Logits after each prompt. */
+  float[][] lastLogits(Path directory) {
+    try (Safetensors file = Safetensors.open(directory.resolve("golden.safetensors"))) {
+      return rows(file, "last_logits");
+    }
+  }
+
   float[][] expected(Pooling pooling) {
     return pooling == Pooling.LAST_PROMPT ? lastToken : meanPooled;
   }

@@ -175,6 +175,11 @@ public final class Plan implements AutoCloseable {
     return buffer;
   }
 
+  /** {@link #workspaceBytes()} of a plan that is not made. */
+  public static long workspaceBytes(Graph graph, List<Value> outputs) {
+    return new MemoryPlan(needed(graph, outputs), outputs).byteSize();
+  }
+
   /** Bytes of the workspace, which holds inputs, results and everything between. */
   public long workspaceBytes() {
     return workspace.byteSize();
