@@ -9,6 +9,7 @@ import org.llm4msr.app.command.DemoCommand;
 import org.llm4msr.app.command.DevicesCommand;
 import org.llm4msr.app.command.EncodeCommand;
 import org.llm4msr.app.command.EvaluateCommand;
+import org.llm4msr.app.command.GenerateCommand;
 import org.llm4msr.app.command.PromptsCommand;
 import org.llm4msr.app.command.TrainCommand;
 import org.llm4msr.runtime.UserError;
@@ -50,6 +51,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       DemoCommand.class,
       PromptsCommand.class,
       EncodeCommand.class,
+      GenerateCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
       CompareCommand.class,

@@ -7,6 +7,7 @@ import java.util.concurrent.Callable;
 import org.llm4msr.app.encode.EncodeRun;
 import org.llm4msr.app.encode.ModelDirectory;
 import org.llm4msr.model.encoder.EncoderOptions;
+import org.llm4msr.model.encoder.GenerationOptions;
 import org.llm4msr.model.encoder.Pooling;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -75,6 +76,47 @@ public final class EncodeCommand implements Callable<Integer> {
       description = "Tokens computed together. Default: ${DEFAULT-VALUE}.")
   private int tokensPerBatch;
 
+  @Option(
+      names = "--layer",
+      paramLabel = "N",
+      description = "Read the output of this layer, 0 for the embeddings. Default: the last.")
+  private Integer layer;
+
+  @Option(
+      names = "--final-norm",
+      negatable = true,
+      defaultValue = "true",
+      fallbackValue = "true",
+      description = "Normalise states as after the last layer. Default: yes.")
+  private boolean finalNorm;
+
+  @Option(names = "--l2", description = "Scale vectors to length 1.")
+  private boolean l2;
+
+  @Option(
+      names = "--prefix-reuse",
+      negatable = true,
+      defaultValue = "true",
+      fallbackValue = "true",
+      description = "Compute what prompts begin with alike once; the vectors stay. Default: yes.")
+  private boolean prefixReuse;
+
+  @Option(
+      names = "--max-new-tokens",
+      defaultValue = "64",
+      paramLabel = "N",
+      description =
+          "Longest continuation for last_generated, mean_generated and --explain. Default:"
+              + " ${DEFAULT-VALUE}.")
+  private int maxNewTokens;
+
+  @Option(
+      names = "--explain",
+      description =
+          "Also keep what the model concludes from each prompt as text, in a .explained.jsonl file"
+              + " beside the vectors.")
+  private boolean explain;
+
   @Option(names = "--force", description = "Encode everything anew.")
   private boolean force;
 
@@ -91,15 +133,30 @@ public final class EncodeCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--tokens-per-batch: expected at least 1, found " + tokensPerBatch);
     }
+    if (maxNewTokens < 1) {
+      throw new ParameterException(
+          spec.commandLine(), "--max-new-tokens: expected at least 1, found " + maxNewTokens);
+    }
+    if (layer != null && layer < 0) {
+      throw new ParameterException(
+          spec.commandLine(), "--layer: expected 0 or more, found " + layer);
+    }
     EncoderOptions options =
         EncoderOptions.defaults()
             .withBackend(device.name())
             .withThreads(device.threads())
             .withMaxTokensPerBatch(tokensPerBatch)
-            .withPooling(pool);
+            .withPooling(pool)
+            .withLayer(layer == null ? EncoderOptions.LAST_LAYER : layer)
+            .withFinalNorm(finalNorm)
+            .withL2(l2)
+            .withPrefixReuse(prefixReuse)
+            .withMaxNewTokens(maxNewTokens);
+    GenerationOptions explanation = explain ? GenerationOptions.greedy(maxNewTokens) : null;
     PrintWriter err = spec.commandLine().getErr();
     EncodeRun.Summary summary =
-        new EncodeRun(ModelDirectory.of(model, err), options, err).encode(input, out, force);
+        new EncodeRun(ModelDirectory.of(model, err), options, err)
+            .encode(input, out, force, explanation);
     if (!summary.finished()) {
       return ExitCode.SOFTWARE;
     }
@@ -123,21 +180,31 @@ public final class EncodeCommand implements Callable<Integer> {
       node.put("reused", summary.plan().reused());
       node.put("shortened", summary.shortened());
       node.put("tokens", summary.plan().tokens());
+      node.put("computedTokens", summary.computed());
       node.put("seconds", summary.seconds());
       node.put("tokensPerSecond", tokensPerSecond);
       Json.print(stdout, node);
       return;
     }
+    long saved = summary.plan().tokens() - summary.computed();
+    String shared =
+        saved == 0
+            ? ""
+            : String.format(
+                Locale.ROOT,
+                ", %.0f %% of them shared beginnings",
+                100.0 * saved / summary.plan().tokens());
     stdout.printf(
         Locale.ROOT,
-        "%s: %d vectors of width %d; %d prompts encoded (%d tokens in %.1f s, %.0f tokens/s)%n",
+        "%s: %d vectors of width %d; %d prompts encoded (%d tokens in %.1f s, %.0f tokens/s%s)%n",
         out,
         summary.prompts(),
         summary.width(),
         summary.plan().prompts(),
         summary.plan().tokens(),
         summary.seconds(),
-        tokensPerSecond);
+        tokensPerSecond,
+        shared);
     stdout.flush();
   }
 }

@@ -11,6 +11,7 @@ import org.llm4msr.app.command.Progress;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.encoder.EncoderOptions;
 import org.llm4msr.model.encoder.FrozenEncoder;
+import org.llm4msr.model.encoder.GenerationOptions;
 import org.llm4msr.model.knowledge.KnowledgeJob;
 import org.llm4msr.runtime.UserError;
 
@@ -39,6 +40,7 @@ public final class EncodeRun {
    * @param shortened prompts that lost their middle because the model reads no longer ones
    * @param plan what there was to do
    * @param finished false if a signal stopped the run, which the same call continues
+   * @param computed tokens of the plan that were computed; those of shared beginnings count once
    * @param seconds spent encoding
    */
   public record Summary(
@@ -48,19 +50,23 @@ public final class EncodeRun {
       int shortened,
       KnowledgeJob.Plan plan,
       boolean finished,
+      long computed,
       double seconds) {}
 
   /**
    * Encodes {@code input} into {@code out}.
    *
    * @param force also what has been encoded before
+   * @param explain how the model continues the prompts, which goes to {@link Explanations#beside};
+   *     null for not at all
    * @throws UserError if a file is missing, malformed or cannot be written
    */
-  public Summary encode(Path input, Path out, boolean force) {
+  public Summary encode(Path input, Path out, boolean force, GenerationOptions explain) {
     createFolderOf(out);
     try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
       PromptFile prompts = PromptFile.read(input, encoder);
       err.printf("encode: %s%n", encoder.description());
+      err.printf("encode: needs %s%n", encoder.memory());
       if (prompts.shortened() > 0) {
         err.printf(
             "encode: %d prompts are longer than the model's %d tokens and lose their middle%n",
@@ -70,8 +76,11 @@ public final class EncodeRun {
       KnowledgeJob job = new KnowledgeJob(encoder, prompts.ids(), prompts.tokens(), out, force);
       try (Watch watch = new Watch(job.partialFile())) {
         KnowledgeJob.Result result = job.run(watch);
-        if (!result.finished()) {
+        boolean finished = result.finished();
+        if (!finished) {
           watch.saysWhatIsKept();
+        } else if (explain != null) {
+          finished = explain(encoder, prompts, out, force, explain, watch);
         }
         return new Summary(
             encoder.checksum(),
@@ -79,9 +88,32 @@ public final class EncodeRun {
             prompts.ids().size(),
             prompts.shortened(),
             result.plan(),
-            result.finished(),
+            finished,
+            watch.computedTokens,
             watch.encodingSeconds);
       }
+    }
+  }
+
+  private boolean explain(
+      FrozenEncoder encoder,
+      PromptFile prompts,
+      Path out,
+      boolean force,
+      GenerationOptions generation,
+      Watch watch) {
+    Explanations explanations = new Explanations(encoder, generation, out, force);
+    try (Progress explaining = Progress.start(err, "explain (prompts)", prompts.ids().size())) {
+      boolean finished =
+          explanations.write(
+              prompts.ids(), prompts.tokens(), explaining::update, watch::stopRequested);
+      if (!finished) {
+        err.printf(
+            "llm4msr: stopped; what is in %s is kept, the same command goes on from there%n",
+            Explanations.beside(out));
+        err.flush();
+      }
+      return finished;
     }
   }
 
@@ -107,6 +139,7 @@ public final class EncodeRun {
     private long startNanos;
     private KnowledgeJob.Plan plan;
     private double encodingSeconds;
+    private long computedTokens;
     private volatile long kept;
 
     Watch(Path partialFile) {
@@ -129,15 +162,20 @@ public final class EncodeRun {
     }
 
     @Override
-    public void progress(long prompts, long tokens) {
+    public void progress(long prompts, long tokens, long computed) {
+      computedTokens = computed;
       encodingSeconds = (System.nanoTime() - startNanos) * 1e-9;
       kept = plan.resumed() + prompts;
       progress.note(
           String.format(
               Locale.ROOT,
-              "%.0f tokens/s, %.1f prompts/s",
+              "%.0f tokens/s, %.1f prompts/s%s",
               tokens / encodingSeconds,
-              prompts / encodingSeconds));
+              prompts / encodingSeconds,
+              computed == tokens
+                  ? ""
+                  : String.format(
+                      Locale.ROOT, ", %.0f %% shared", 100.0 * (tokens - computed) / tokens)));
       progress.update(tokens);
     }
 

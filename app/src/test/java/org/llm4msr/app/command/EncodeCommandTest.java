@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -115,6 +116,73 @@ class EncodeCommandTest {
         }
       }
     }
+  }
+
+  @Test
+  void sharedBeginningsAreComputedOnceAndMakeNoDifference() throws IOException {
+    String beginning = "1,2,3,4,5,6,7,8,9,10,11,12";
+    Path input =
+        write(
+            "p.jsonl",
+            IntStream.range(0, 20)
+                .mapToObj(
+                    i -> "{\"id\":\"" + i + "\",\"tokens\":[" + beginning + "," + (20 + i) + "]}")
+                .toArray(String[]::new));
+    assertThat(encodeOn(LLAMA, input, "--json")).as(err.toString()).isZero();
+    JsonNode summary = JsonMapper.shared().readTree(out.toString());
+    assertThat(summary.get("tokens").intValue()).isEqualTo(260);
+    assertThat(summary.get("computedTokens").intValue()).isEqualTo(32);
+    assertThat(err.toString()).containsPattern("needs \\d+ MB of memory .* are free");
+    float[] shared = new float[64];
+    float[] alone = new float[64];
+    try (KnowledgeFile file = KnowledgeFile.open(knowledge())) {
+      file.read("7", shared);
+    }
+    assertThat(encodeOn(LLAMA, input, "--no-prefix-reuse", "--force")).isZero();
+    try (KnowledgeFile file = KnowledgeFile.open(knowledge())) {
+      file.read("7", alone);
+    }
+    assertThat(alone).containsExactly(shared, within(1e-5f));
+  }
+
+  @Test
+  void whatIsReadBelongsToTheKnowledge() throws IOException {
+    Path input = write("p.jsonl", "{\"id\":\"a\",\"tokens\":[1,2,3]}");
+    String[][] forms = {
+      {"last_prompt,layer=1,no_final_norm", "--layer", "1", "--no-final-norm"},
+      {"mean_prompt,l2", "--pool", "mean_prompt", "--l2"},
+      {"last_generated,max_new_tokens=3", "--pool", "last_generated", "--max-new-tokens", "3"}
+    };
+    for (String[] form : forms) {
+      String[] options = Arrays.copyOfRange(form, 1, form.length);
+      assertThat(encodeOn(LLAMA, input, options)).as(err.toString()).isZero();
+      assertThat(out.toString()).contains("1 prompts encoded");
+      try (KnowledgeFile file = KnowledgeFile.open(knowledge())) {
+        assertThat(file.pool()).isEqualTo(form[0]);
+      }
+      out.getBuffer().setLength(0);
+    }
+    assertThat(encodeOn(LLAMA, input, "--layer", "3")).isEqualTo(1);
+    assertThat(err.toString()).contains("layer 3 is asked for, but the model has 2");
+  }
+
+  @Test
+  void explanationsAreKeptBesideTheVectorsAndNotGeneratedAgain() throws IOException {
+    Path model = modelWithWords();
+    Path input =
+        write("p.jsonl", "{\"id\":\"a\",\"text\":\"web shop\"}", "{\"id\":\"b\",\"tokens\":[2,1]}");
+    String[] options = {"--explain", "--max-new-tokens", "4"};
+    assertThat(encodeOn(model, input, options)).as(err.toString()).isZero();
+    Path explained = folder.resolve("k.explained.jsonl");
+    List<String> lines = Files.readAllLines(explained);
+    assertThat(lines).hasSize(2);
+    assertThat(JsonMapper.shared().readTree(lines.get(0)).get("id").stringValue()).isEqualTo("a");
+    assertThat(JsonMapper.shared().readTree(lines.get(1)).get("text").isString()).isTrue();
+    // As a crash might leave it: the first text is there, the second is cut off.
+    String kept = lines.get(0).replaceFirst("\"text\":\"[^\"]*\"", "\"text\":\"kept\"");
+    Files.writeString(explained, kept + "\n" + lines.get(1).substring(0, 20));
+    assertThat(encodeOn(model, input, options)).as(err.toString()).isZero();
+    assertThat(Files.readAllLines(explained)).containsExactly(kept, lines.get(1));
   }
 
   /** The golden model with a tokenizer of three words. */

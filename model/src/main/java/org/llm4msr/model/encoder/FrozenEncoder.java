@@ -148,6 +148,11 @@ public final class FrozenEncoder implements AutoCloseable {
     return config.maxPositions() - (options.pooling().generated() ? options.maxNewTokens() : 0);
   }
 
+  /** Positions of the model: prompts and what is generated after them must not be longer. */
+  public int positions() {
+    return config.maxPositions();
+  }
+
   public EncoderOptions options() {
     return options;
   }
@@ -213,6 +218,15 @@ public final class FrozenEncoder implements AutoCloseable {
    * @throws UserError if it is empty or holds an id outside the vocabulary
    */
   public int[] fitted(int[] tokens) {
+    return fitted(tokens, maxTokensPerPrompt());
+  }
+
+  /**
+   * As {@link #fitted(int[])}, for another length.
+   *
+   * @param most at least 1
+   */
+  public int[] fitted(int[] tokens, int most) {
     if (tokens.length == 0) {
       throw new UserError("the prompt has no tokens, expected at least one");
     }
@@ -228,7 +242,6 @@ public final class FrozenEncoder implements AutoCloseable {
                 + ": the tokenizer does not fit the model");
       }
     }
-    int most = maxTokensPerPrompt();
     if (tokens.length <= most) {
       return tokens;
     }

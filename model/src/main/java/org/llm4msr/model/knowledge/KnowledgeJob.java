@@ -38,8 +38,12 @@ public final class KnowledgeJob {
      */
     void started(Plan plan);
 
-    /** So much of the plan's work is done; called after every batch. */
-    void progress(long prompts, long tokens);
+    /**
+     * So much of the plan's work is done; called after every batch.
+     *
+     * @param computed tokens without those of beginnings that were computed already
+     */
+    void progress(long prompts, long tokens, long computed);
 
     /** Asked before every batch; true ends the job, which keeps what is finished. */
     boolean stopRequested();
@@ -158,16 +162,18 @@ public final class KnowledgeJob {
     listener.started(plan);
     long donePrompts = 0;
     long doneTokens = 0;
+    long computed = 0;
     for (int[] batch : unfinished) {
       if (listener.stopRequested()) {
         partial.force();
         return new Result(plan, false);
       }
-      encoder.encodeBatch(
-          work, batch, (prompt, vector) -> partial.append(workHashes.get(prompt), vector));
+      computed +=
+          encoder.encodeBatch(
+              work, batch, (prompt, vector) -> partial.append(workHashes.get(prompt), vector));
       donePrompts += batch.length;
       doneTokens += tokens(work, batch);
-      listener.progress(donePrompts, doneTokens);
+      listener.progress(donePrompts, doneTokens, computed);
     }
     if (earlier == null || !work.isEmpty() || !holdsTheSame(earlier)) {
       partial.force();

@@ -12,7 +12,7 @@ import java.security.NoSuchAlgorithmException;
  * Identifies a prompt by its tokens: the first 128 bits of the SHA-256 of the ids, each as a
  * little-endian 32-bit integer. Hashing tokens rather than text also notices another tokenizer.
  */
-record PromptHash(long first, long second) {
+public record PromptHash(long first, long second) {
   /** Name of the above for a file's metadata. */
   static final String ALGORITHM = "sha256-128 of token ids as int32le";
 
@@ -21,7 +21,7 @@ record PromptHash(long first, long second) {
   private static final OfLong LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  static PromptHash of(int[] tokens) {
+  public static PromptHash of(int[] tokens) {
     ByteBuffer bytes =
         ByteBuffer.allocate(Math.multiplyExact(tokens.length, Integer.BYTES))
             .order(ByteOrder.LITTLE_ENDIAN);
@@ -37,6 +37,11 @@ record PromptHash(long first, long second) {
 
   static PromptHash read(MemorySegment from, long byteOffset) {
     return new PromptHash(from.get(LONG, byteOffset), from.get(LONG, byteOffset + Long.BYTES));
+  }
+
+  /** 32 hexadecimal digits. */
+  public String hex() {
+    return String.format("%016x%016x", first, second);
   }
 
   void write(MemorySegment to, long byteOffset) {

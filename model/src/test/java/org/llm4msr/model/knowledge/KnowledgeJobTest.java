@@ -75,7 +75,7 @@ class KnowledgeJobTest {
     }
 
     @Override
-    public void progress(long donePrompts, long doneTokens) {
+    public void progress(long donePrompts, long doneTokens, long computed) {
       batches++;
       prompts = donePrompts;
       tokens = doneTokens;
