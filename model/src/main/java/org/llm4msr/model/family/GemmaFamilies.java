@@ -60,7 +60,12 @@ final class GemmaFamilies {
             "head_dim",
             fields.count("head_dim", ConfigReader.MAX_WIDTH, 256));
     int maxPositions = reader.maxPositions(131_072);
-    int pattern = fields.count("sliding_window_pattern", ConfigReader.MAX_LAYERS, 6);
+    // Some files have the key with an underscore.
+    int pattern =
+        fields.count(
+            "sliding_window_pattern",
+            ConfigReader.MAX_LAYERS,
+            fields.count("_sliding_window_pattern", ConfigReader.MAX_LAYERS, 6));
     boolean[] sliding = reader.sliding(layers, layer -> (layer + 1) % pattern != 0);
     List<Mask> masks = reader.causalMasks(sliding, reader.slidingWindow(WINDOW), 0);
     RopeReader ropes = new RopeReader(fields, heads.dim(), maxPositions, false, false);

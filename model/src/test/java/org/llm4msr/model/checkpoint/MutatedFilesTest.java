@@ -135,7 +135,9 @@ class MutatedFilesTest {
       @ForAll @IntRange(max = 10_000) int position,
       @ForAll @IntRange(max = 12) int removed,
       @ForAll @IntRange(max = 22) int fragment) {
-    String config = read(TestFiles.resource("golden/transformers/llama3/config.json"));
+    String[] families = {"llama3", "qwen2", "gemma2", "gpt_neox"};
+    String family = families[Math.floorMod(position + removed, families.length)];
+    String config = read(TestFiles.resource("golden/transformers/" + family + "/config.json"));
     int from = position % config.length();
     int to = Math.min(config.length(), from + removed);
     Path file = folder.resolve("config.json");

@@ -407,6 +407,27 @@ class FrozenEncoderTest {
   }
 
   @Test
+  void refusesWhatDoesNotFitIntoMemoryBeforeItStarts() {
+    MemoryNeed need;
+    try (FrozenEncoder encoder = FrozenEncoder.load(LLAMA, options("reference"))) {
+      need = encoder.memory();
+      assertThat(need.weightBytes()).isBetween(300_000L, 500_000L);
+      assertThat(need.workspaceBytes()).isBetween(1_000_000L, 50_000_000L);
+      assertThat(need.freeBytes()).isGreaterThan(need.weightBytes() + need.workspaceBytes());
+    }
+    long[] limits = {1_000, need.weightBytes() + need.workspaceBytes() - 1};
+    for (long limit : limits) {
+      System.setProperty(MemoryNeed.FREE_PROPERTY, Long.toString(limit));
+      try {
+        assertUserError(
+            () -> FrozenEncoder.load(LLAMA, options("reference")).close(), LLAMA + ": needs ");
+      } finally {
+        System.clearProperty(MemoryNeed.FREE_PROPERTY);
+      }
+    }
+  }
+
+  @Test
   void refusesBackendsThatAreNotThere() {
     assertUserError(() -> FrozenEncoder.load(LLAMA, options("abacus")), "abacus");
   }
