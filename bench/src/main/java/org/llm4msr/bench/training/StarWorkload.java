@@ -61,7 +61,8 @@ public record StarWorkload(int batchSize, int knowledgeWidth) {
                 META_HIDDEN,
                 RANK,
                 MetaConfig.Normalization.NONE,
-                MetaConfig.Fusion.ALPHA);
+                MetaConfig.Fusion.ALPHA,
+                false);
     return new RecommenderConfig(EMBEDDING_DIM, 0.05, star, meta);
   }
 

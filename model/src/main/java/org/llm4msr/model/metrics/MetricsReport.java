@@ -19,22 +19,26 @@ public record MetricsReport(Values overall, Map<String, Values> scenarios) {
   /**
    * @param logLoss with {@link LogLoss#DEFAULT_CLIP}
    * @param gauc weighted by impressions
+   * @param calibrationError with {@link CalibrationError#DEFAULT_BINS}
    */
-  public record Values(double auc, double logLoss, double gauc, long rows) {
+  public record Values(
+      double auc, double logLoss, double gauc, double calibrationError, long rows) {
     private static Values of(double[] probabilities, byte[] labels, int[] userIds) {
       return new Values(
           Auc.of(probabilities, labels),
           LogLoss.of(probabilities, labels, LogLoss.DEFAULT_CLIP),
           Gauc.of(probabilities, labels, userIds).byImpressions(),
+          CalibrationError.of(probabilities, labels, CalibrationError.DEFAULT_BINS),
           labels.length);
     }
 
-    /** {"auc", "logloss", "gauc", "rows"}, without what is undefined. */
+    /** {"auc", "logloss", "gauc", "calibration_error", "rows"}, without what is undefined. */
     public ObjectNode toJson() {
       ObjectNode node = JsonNodeFactory.instance.objectNode();
       putDefined(node, "auc", auc);
       putDefined(node, "logloss", logLoss);
       putDefined(node, "gauc", gauc);
+      putDefined(node, "calibration_error", calibrationError);
       return node.put("rows", rows);
     }
 

@@ -8,14 +8,16 @@ import java.util.List;
  *
  * @param user what becomes of the user's meta layers' output u
  * @param userHidden widths between the features and u; u is as wide as the features
- * @param userOutput width of u for {@link UserMode#CONCAT}; the others need the features' width and
- *     ignore it
+ * @param userOutput width of u for {@link UserMode#CONCAT} and {@link UserMode#PROJECTION}, 0 for
+ *     the features'; the others need the features' width and ignore it
  * @param userLastActivation whether u passes a ReLU
  * @param scenario what the scenario's meta layers read
  * @param scenarioHidden widths before their logit
  * @param rank width of the generators' trunk, 0 for none
  * @param normalization of the language model's vectors
  * @param fusion how both logits become one
+ * @param learnedVectors whether the vectors are free parameters of the same size instead of a
+ *     language model's: the control for what knowledge adds to capacity
  */
 public record MetaConfig(
     UserMode user,
@@ -26,7 +28,8 @@ public record MetaConfig(
     List<Integer> scenarioHidden,
     int rank,
     Normalization normalization,
-    Fusion fusion) {
+    Fusion fusion,
+    boolean learnedVectors) {
   /** What the backbone reads. */
   public enum UserMode {
     /** z = x: no user level. */
@@ -36,7 +39,12 @@ public record MetaConfig(
     /** z = x + u. */
     RESIDUAL,
     /** z = [x; u]. */
-    CONCAT
+    CONCAT,
+    /**
+     * z = [x; P h] with a learned matrix P to {@code userOutput} numbers: no meta layers, the
+     * control for what generating weights adds to merely reading the vector.
+     */
+    PROJECTION
   }
 
   /** What the scenario's meta layers read. */
@@ -96,7 +104,8 @@ public record MetaConfig(
         List.of(),
         0,
         Normalization.NONE,
-        Fusion.ADD);
+        Fusion.ADD,
+        false);
   }
 
   public boolean isOff() {

@@ -30,6 +30,7 @@ public final class ModelBuilder {
   private final Ops.Grouping byScenario;
   private final Ops.Grouping byUser;
   private final Value userRows;
+  private final Value vectorRows;
   private final Value evidence;
   private final List<Value> fields = new ArrayList<>();
   private Value scenarioIndicator;
@@ -59,6 +60,7 @@ public final class ModelBuilder {
             graph.input("userOrder", ValueType.of(DType.I32, rows)),
             graph.input("userOffsets", ValueType.of(DType.I32, userOffsets)));
     userRows = graph.input("userRows", ValueType.of(DType.I32, users));
+    vectorRows = graph.input("vectorRows", ValueType.of(DType.I32, rows));
     evidence = graph.input("evidence", rows, Dim.of(Evidence.FEATURES));
   }
 
@@ -112,6 +114,11 @@ public final class ModelBuilder {
   /** Row of each distinct user in the knowledge table, I32 {@code [users]}. */
   public Value userRows() {
     return userRows;
+  }
+
+  /** Row of each row's user in the knowledge table, I32 {@code [rows]}. */
+  public Value vectorRows() {
+    return vectorRows;
   }
 
   /** How much the training data knows of each row, {@code [rows, Evidence.FEATURES]}. */

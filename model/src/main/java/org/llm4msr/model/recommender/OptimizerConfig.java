@@ -37,7 +37,7 @@ public record OptimizerConfig(
     return switch (group) {
       case EMBEDDING -> embeddingDecay;
       case NETWORK -> networkDecay;
-      case META -> metaDecay;
+      case META, VECTOR -> metaDecay;
       case FACTOR, KNOWLEDGE, STATISTIC -> 0;
     };
   }

@@ -10,6 +10,8 @@ public enum ParameterGroup {
   FACTOR(true),
   /** Generators of the meta networks. */
   META(true),
+  /** Vectors that are learned in place of a language model's. */
+  VECTOR(true),
   /** The language model's vectors. */
   KNOWLEDGE(false),
   /** Running statistics of normalisations, updated by the forward pass. */

@@ -22,6 +22,8 @@ public final class RecommenderModel {
   /** The scenarios' vectors {@code [scenarios, width]}, normalised; frozen. */
   public static final String SCENARIO_KNOWLEDGE = "knowledge.scenario";
 
+  private static final String LEARNED = "learned.";
+
   /** sigmoid(3) = 0.95: the fusion starts at the backbone. */
   private static final double ALPHA_START = 3;
 
@@ -80,40 +82,51 @@ public final class RecommenderModel {
       return x;
     }
     long width = x.type().dim(1).fixed();
-    boolean concat = meta.user() == MetaConfig.UserMode.CONCAT;
-    long output = concat && meta.userOutput() > 0 ? meta.userOutput() : width;
-    ModelSchema schema = builder.schema();
-    Value table =
-        builder.parameter(
-            USER_KNOWLEDGE,
-            ParameterGroup.KNOWLEDGE,
-            Init.zeros(),
-            schema.userVectors(),
-            schema.knowledgeWidth());
+    boolean free =
+        meta.user() == MetaConfig.UserMode.CONCAT || meta.user() == MetaConfig.UserMode.PROJECTION;
+    long output = free && meta.userOutput() > 0 ? meta.userOutput() : width;
+    Value table = vectors(builder, meta, USER_KNOWLEDGE, builder.schema().userVectors());
+    if (meta.user() == MetaConfig.UserMode.PROJECTION) {
+      Value h = Ops.gather(table, builder.vectorRows());
+      return Ops.concat(x, weighted(projection(builder, h, output), knowledgeWeight));
+    }
     Value h = Ops.gather(table, builder.userRows());
     MetaNet net =
         new MetaNet(builder, "user_meta", h, widths(width, meta.userHidden(), output), meta.rank());
-    Value u = net.apply(x, builder.byUser(), meta.userLastActivation());
-    if (knowledgeWeight != null) {
-      u = Ops.mul(u, knowledgeWeight);
-    }
+    Value u = weighted(net.apply(x, builder.byUser(), meta.userLastActivation()), knowledgeWeight);
     return switch (meta.user()) {
       case REPLACE -> u;
       case RESIDUAL -> Ops.add(x, u);
       case CONCAT -> Ops.concat(x, u);
-      case OFF -> x;
+      case OFF, PROJECTION -> x;
     };
   }
 
+  /** P h; P starts at zero, as the meta layers do. */
+  private static Value projection(ModelBuilder builder, Value h, long output) {
+    long width = h.type().dim(1).fixed();
+    Value weight =
+        builder.parameter("projection.weight", ParameterGroup.META, Init.zeros(), output, width);
+    return Ops.linear(h, weight, null, null);
+  }
+
+  private static Value weighted(Value u, Value knowledgeWeight) {
+    return knowledgeWeight == null ? u : Ops.mul(u, knowledgeWeight);
+  }
+
+  /**
+   * The vectors {@code [count, width]}: a language model's, or learned ones as large as
+   * standardised vectors are.
+   */
+  private static Value vectors(ModelBuilder builder, MetaConfig meta, String name, long count) {
+    long width = builder.schema().knowledgeWidth();
+    return meta.learnedVectors()
+        ? builder.parameter(LEARNED + name, ParameterGroup.VECTOR, new Init.Normal(1), count, width)
+        : builder.parameter(name, ParameterGroup.KNOWLEDGE, Init.zeros(), count, width);
+  }
+
   private static Value scenarioLevel(ModelBuilder builder, MetaConfig meta, Value input) {
-    ModelSchema schema = builder.schema();
-    Value h =
-        builder.parameter(
-            SCENARIO_KNOWLEDGE,
-            ParameterGroup.KNOWLEDGE,
-            Init.zeros(),
-            schema.scenarios(),
-            schema.knowledgeWidth());
+    Value h = vectors(builder, meta, SCENARIO_KNOWLEDGE, builder.schema().scenarios());
     List<Long> widths = widths(input.type().dim(1).fixed(), meta.scenarioHidden(), 1);
     MetaNet net = new MetaNet(builder, "scen_meta", h, widths, meta.rank());
     return net.apply(input, builder.byScenario(), false);

@@ -22,6 +22,7 @@ final class BatchFeed {
   private final MemorySegment scenarioOrder;
   private final MemorySegment scenarioOffsets;
   private final MemorySegment userRows;
+  private final MemorySegment vectorRows;
   private final MemorySegment userOrder;
   private final MemorySegment userOffsets;
   private final MemorySegment evidence;
@@ -40,6 +41,7 @@ final class BatchFeed {
     scenarioOrder = find(inputs.byScenario().order());
     scenarioOffsets = find(inputs.byScenario().offsets());
     userRows = find(inputs.userRows());
+    vectorRows = find(inputs.vectorRows());
     userOrder = find(inputs.byUser().order());
     userOffsets = find(inputs.byUser().offsets());
     evidence = find(inputs.evidence());
@@ -73,6 +75,12 @@ final class BatchFeed {
     copy(batch.profileOrder(), userOrder, size);
     copy(batch.profileOffsets(), userOffsets, profiles + 1L);
     copy(rowEvidence, evidence, (long) size * Evidence.FEATURES);
+    if (vectorRows != null) {
+      for (int b = 0; b < size; b++) {
+        int profile = batch.profileOfRow().getAtIndex(JAVA_INT, b);
+        vectorRows.setAtIndex(JAVA_INT, b, batch.profiles().getAtIndex(JAVA_INT, profile));
+      }
+    }
     if (scenarioIds != null) {
       writeScenarioIds(batch);
     }

@@ -60,6 +60,18 @@ class MetricsTest {
   }
 
   @Test
+  void calibrationErrorComparesBinsOfEqualSize() {
+    double[] probabilities = {0.9, 0.1, 0.8, 0.3};
+    byte[] labels = {1, 0, 0, 1};
+    // Bins {0.1, 0.3}: mean 0.2 against 1/2; {0.8, 0.9}: 0.85 against 1/2.
+    assertThat(CalibrationError.of(probabilities, labels, 2)).isCloseTo(0.325, within(1e-12));
+    assertThat(CalibrationError.of(probabilities, labels, 1)).isCloseTo(0.025, within(1e-12));
+    // More bins than rows: each row for itself.
+    assertThat(CalibrationError.of(probabilities, labels, 9)).isCloseTo(0.425, within(1e-12));
+    assertThat(CalibrationError.of(new double[0], new byte[0], 3)).isNaN();
+  }
+
+  @Test
   void handlesAMillionRows() {
     int rows = 1_000_000;
     double[] scores = new double[rows];

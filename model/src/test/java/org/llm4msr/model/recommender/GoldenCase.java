@@ -185,7 +185,8 @@ final class GoldenCase {
         scenarioWidths,
         rank,
         normalization,
-        fusion);
+        fusion,
+        false);
   }
 
   /** The frozen vectors, normalised as the case wants. */

@@ -170,6 +170,7 @@ final class WiringRun implements AutoCloseable {
       put(in.ids(), 2 * i, ids[row][0]);
       put(in.ids(), 2 * i + 1, ids[row][1]);
       put(in.scenarioIds(), i, scenarios[row]);
+      put(in.vectorRows(), i, users[row]);
       put(training.labels(), i, row % 2);
       for (int f = 0; f < Evidence.FEATURES; f++) {
         double counted = Double.isNaN(evidence) ? Math.log1p(row * (f + 1)) : evidence;

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.model.recommender.backbone.Backbone;
+import org.llm4msr.model.recommender.backbone.ScenarioId;
 import org.llm4msr.model.recommender.backbone.SharedBottom;
 import org.llm4msr.model.recommender.backbone.Star;
 
@@ -35,11 +36,17 @@ class WiringTest {
   @MethodSource("wirings")
   void gradientsEqualCentralDifferences(
       MetaConfig.UserMode user, MetaConfig.ScenarioMode scenario, MetaConfig.Fusion fusion) {
-    try (WiringRun run = new WiringRun(STAR, meta(user, scenario, fusion), true)) {
+    gradientsEqualCentralDifferences(STAR, meta(user, scenario, fusion));
+  }
+
+  private static void gradientsEqualCentralDifferences(
+      Backbone backbone, MetaConfig meta, String... trained) {
+    try (WiringRun run = new WiringRun(backbone, meta, true)) {
       run.disturb(new Random(5), 0.3);
       Random random = new Random(6);
       Map<String, double[]> direction = new HashMap<>();
       Map<String, double[]> gradients = run.gradients();
+      assertThat(gradients.keySet()).containsAll(List.of(trained));
       double expected = 0;
       for (Map.Entry<String, double[]> entry : gradients.entrySet()) {
         double[] d = random.doubles(entry.getValue().length, -1, 1).toArray();
@@ -56,6 +63,31 @@ class WiringTest {
       double actual = (above - below) / (2 * step);
       assertThat(actual).isCloseTo(expected, within(1e-7 + 1e-6 * Math.abs(expected)));
     }
+  }
+
+  /** The control with free vectors: they are trained, too. */
+  @Test
+  void learnedVectorsHaveGradients() {
+    MetaConfig frozen =
+        meta(MetaConfig.UserMode.RESIDUAL, MetaConfig.ScenarioMode.BOTTOM, MetaConfig.Fusion.ALPHA);
+    MetaConfig learned =
+        new MetaConfig(
+            frozen.user(),
+            frozen.userHidden(),
+            frozen.userOutput(),
+            false,
+            frozen.scenario(),
+            frozen.scenarioHidden(),
+            frozen.rank(),
+            frozen.normalization(),
+            frozen.fusion(),
+            true);
+    gradientsEqualCentralDifferences(
+        new ScenarioId(STAR, 3),
+        learned,
+        "learned.knowledge.user",
+        "learned.knowledge.scenario",
+        "scenario_id.weight");
   }
 
   /** Before training the vectors must not matter: nobody is served worse for having knowledge. */
@@ -116,6 +148,15 @@ class WiringTest {
   private static MetaConfig meta(
       MetaConfig.UserMode user, MetaConfig.ScenarioMode scenario, MetaConfig.Fusion fusion) {
     return new MetaConfig(
-        user, List.of(3), 4, false, scenario, List.of(3), 2, MetaConfig.Normalization.NONE, fusion);
+        user,
+        List.of(3),
+        4,
+        false,
+        scenario,
+        List.of(3),
+        2,
+        MetaConfig.Normalization.NONE,
+        fusion,
+        false);
   }
 }

@@ -76,7 +76,7 @@ class TrainerTest {
 
   private static MetaConfig meta(UserMode user, ScenarioMode scenario, Fusion fusion) {
     return new MetaConfig(
-        user, List.of(4), 0, false, scenario, List.of(4), 2, Normalization.RMS, fusion);
+        user, List.of(4), 0, false, scenario, List.of(4), 2, Normalization.RMS, fusion, false);
   }
 
   private static TrainingConfig training(int epochs, int patience, double learningRate) {

@@ -1,0 +1,34 @@
+package org.llm4msr.model.recommender.backbone;
+
+import org.llm4msr.model.recommender.Init;
+import org.llm4msr.model.recommender.ModelBuilder;
+import org.llm4msr.model.recommender.ParameterGroup;
+import org.llm4msr.runtime.graph.Ops;
+import org.llm4msr.runtime.graph.Value;
+
+/**
+ * A backbone that also reads which scenario a row belongs to: {@code backbone([z; E_s])}. The
+ * cheapest way to tell scenarios apart, and so a control for what dearer ways add.
+ *
+ * @param dim width of E_s
+ */
+public record ScenarioId(Backbone backbone, int dim) implements Backbone {
+  private static final double DEVIATION = 0.05;
+
+  @Override
+  public String name() {
+    return backbone.name();
+  }
+
+  @Override
+  public Value logits(ModelBuilder model, Value z) {
+    Value table =
+        model.parameter(
+            "scenario_id.weight",
+            ParameterGroup.EMBEDDING,
+            new Init.Normal(DEVIATION),
+            model.schema().scenarios(),
+            dim);
+    return backbone.logits(model, Ops.concat(z, Ops.gather(table, model.scenarioIds())));
+  }
+}
