@@ -2,18 +2,17 @@ package org.llm4msr.app.command;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.llm4msr.app.run.Comparison;
 import org.llm4msr.app.run.Comparison.Arm;
-import org.llm4msr.app.run.Comparison.Measure;
 import org.llm4msr.app.run.ComparisonRuns;
 import org.llm4msr.app.run.ComparisonTable;
 import org.llm4msr.app.run.ReportBuilder;
@@ -42,11 +41,15 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  llm4msr compare --data D.yaml --knowledge K.safetensors --backbones star --seeds 5 \\",
       "      --out runs/compare",
-      "  llm4msr compare --data D.yaml --knowledge K.safetensors --seeds 6 --controls \\",
+      "  llm4msr compare --data D.yaml --knowledge K.safetensors --seeds 6 --controls all \\",
       "      --backbones star,sharedbottom --fusion evidence --out runs/evidence",
       "  llm4msr compare --data D.yaml --backbones star,star_paper,sharedbottom --out runs/alone"
     })
 public final class CompareCommand implements Callable<Integer> {
+  private static final Set<Arm> CONTROLS = EnumSet.complementOf(EnumSet.of(Arm.WITHOUT, Arm.WITH));
+  private static final Set<Arm> NEED_KNOWLEDGE =
+      EnumSet.complementOf(EnumSet.of(Arm.WITHOUT, Arm.SCENARIO_ID));
+
   @Mixin private KnowledgeOptions sources;
 
   @Option(
@@ -73,14 +76,23 @@ public final class CompareCommand implements Callable<Integer> {
 
   @Option(
       names = "--controls",
-      description = "Also with random vectors in place of the language model's.")
-  private boolean controls;
+      paramLabel = "NAME,...",
+      split = ",",
+      arity = "0..1",
+      fallbackValue = "random",
+      description = {
+        "Also with what tells knowledge from capacity: scenario_id (an embedding of the scenario),"
+            + " learned (vectors of the same size that are learned), random (random vectors),"
+            + " projection (the vectors through a matrix, no weights generated), user and scenario"
+            + " (one level only), or all. Without a name: ${FALLBACK-VALUE}."
+      })
+  private List<String> controls = List.of();
 
   @Option(
       names = "--out",
       required = true,
       paramLabel = "DIR",
-      description = "Folder for the runs, compare.json and report.html.")
+      description = "Folder for the runs, compare.json, compare.csv and report.html.")
   private Path out;
 
   @Option(names = "--force", description = "Replace runs in the folder that had other settings.")
@@ -101,16 +113,7 @@ public final class CompareCommand implements Callable<Integer> {
     if (seeds < 1) {
       throw wrong("--seeds: expected at least 1, found " + seeds);
     }
-    if (controls && !sources.hasKnowledge()) {
-      throw wrong("--controls: needs --knowledge, whose vectors random ones would replace");
-    }
-    List<Arm> arms = new ArrayList<>(List.of(Arm.WITHOUT));
-    if (sources.hasKnowledge()) {
-      arms.add(Arm.WITH);
-    }
-    if (controls) {
-      arms.add(Arm.RANDOM);
-    }
+    List<Arm> arms = chosenArms();
     List<BackboneKind> distinct = chosenBackbones();
     List<Long> all = LongStream.range(firstSeed, firstSeed + seeds).boxed().toList();
     // Wrong values are refused before anything is read.
@@ -146,10 +149,37 @@ public final class CompareCommand implements Callable<Integer> {
     if (json) {
       Json.print(output, comparison.toJson());
     } else {
-      ComparisonTable.print(output, comparison, EnumSet.allOf(Measure.class));
+      ComparisonTable.print(output, comparison);
       output.println("report: " + out.resolve(RunDirectory.REPORT));
     }
     return 0;
+  }
+
+  private List<Arm> chosenArms() {
+    Set<Arm> chosen = EnumSet.of(Arm.WITHOUT);
+    if (sources.hasKnowledge()) {
+      chosen.add(Arm.WITH);
+    }
+    for (String name : controls) {
+      if (name.equalsIgnoreCase("all")) {
+        chosen.addAll(CONTROLS);
+      } else {
+        chosen.add(
+            CONTROLS.stream()
+                .filter(arm -> arm.label().equalsIgnoreCase(name))
+                .findFirst()
+                .orElseThrow(() ->
+                    wrong(
+                        "--controls: expected "
+                            + CONTROLS.stream().map(Arm::label).collect(Collectors.joining(", "))
+                            + " or all, found "
+                            + name)));
+      }
+    }
+    if (!sources.hasKnowledge() && chosen.stream().anyMatch(NEED_KNOWLEDGE::contains)) {
+      throw wrong("--controls: needs --knowledge; without it there is scenario_id only");
+    }
+    return List.copyOf(chosen);
   }
 
   private List<BackboneKind> chosenBackbones() {

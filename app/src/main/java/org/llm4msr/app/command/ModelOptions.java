@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.llm4msr.app.run.ModelSettings;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
+import org.llm4msr.app.run.ModelSettings.VectorSource;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
@@ -30,7 +31,8 @@ public final class ModelOptions {
   enum UserEntry {
     RESIDUAL,
     REPLACE,
-    CONCAT
+    CONCAT,
+    PROJECTION
   }
 
   /** What the scenario level reads. */
@@ -59,7 +61,8 @@ public final class ModelOptions {
       defaultValue = "residual",
       description =
           "What the backbone reads: x + u (residual), u (replace) or [x; u] (concat), x being the"
-              + " features and u what the user level makes of them (default: ${DEFAULT-VALUE}).")
+              + " features and u what the user level makes of them; or [x; P h] (projection), the"
+              + " user's vector through a matrix (default: ${DEFAULT-VALUE}).")
   private UserEntry userMode;
 
   @Option(
@@ -112,6 +115,20 @@ public final class ModelOptions {
           "What happens to each knowledge vector: ${COMPLETION-CANDIDATES} (default:"
               + " ${DEFAULT-VALUE}).")
   private Normalization normalize;
+
+  @Option(
+      names = "--vectors",
+      paramLabel = "SOURCE",
+      defaultValue = "llm",
+      description =
+          "What LLM4MSR reads: the vectors of --knowledge (llm) or, as a control, random or learned"
+              + " ones of the same size (default: ${DEFAULT-VALUE}).")
+  private VectorSource vectors;
+
+  @Option(
+      names = "--scenario-id",
+      description = "The backbone also reads an embedding of the scenario.")
+  private boolean scenarioId;
 
   @Option(
       names = "--embedding-dim",
@@ -260,7 +277,9 @@ public final class ModelOptions {
         rank,
         userHidden,
         scenarioHidden,
-        normalize);
+        normalize,
+        vectors,
+        scenarioId);
   }
 
   /**

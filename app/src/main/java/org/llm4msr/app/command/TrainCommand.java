@@ -86,7 +86,7 @@ public final class TrainCommand implements Callable<Integer> {
       RunConfig config =
           new RunConfig(
               inputs.dataSource(),
-              inputs.knowledgeSource(model.meta(), false),
+              inputs.knowledgeSource(model),
               model,
               options.training(seed),
               device.environment(backend));

@@ -55,10 +55,13 @@ public record ReportModel(
    * @param seeds number of runs behind each mean
    * @param scenarios one row per scenario, at least one
    * @param overall all scenarios together
+   * @param models everything that was compared, over all test rows; empty for a single run
    */
-  public record Result(String backbone, int seeds, List<Row> scenarios, Row overall) {
+  public record Result(
+      String backbone, int seeds, List<Row> scenarios, Row overall, List<Model> models) {
     public Result {
       scenarios = List.copyOf(scenarios);
+      models = List.copyOf(models);
       if (seeds < 1 || scenarios.isEmpty()) {
         throw new IllegalArgumentException(backbone + ": no seed or no scenario");
       }
@@ -69,6 +72,28 @@ public record ReportModel(
       return overall.without() != null && overall.with() != null;
     }
   }
+
+  /**
+   * A model or a control over all test rows.
+   *
+   * @param change in AUC against the backbone alone; not a number for itself
+   * @param low lower end of its 95 % interval
+   * @param high upper end
+   * @param pValue two-sided p-value of the paired difference, corrected for all models compared
+   * @param calibrationError expected calibration error, mean over the seeds
+   * @param weights numbers that are trained
+   * @param seconds of training, mean over the seeds
+   */
+  public record Model(
+      String name,
+      Scores scores,
+      double change,
+      double low,
+      double high,
+      double pValue,
+      double calibrationError,
+      long weights,
+      double seconds) {}
 
   /**
    * One line of the table.

@@ -93,6 +93,9 @@ public final class ReportWriter {
     }
     table(page, result);
     page.append("</section>\n");
+    if (result.models().size() > 1) {
+      ModelTable.append(page, result, several);
+    }
   }
 
   /** {@code key} is the style of the sign: {@code swatch} or {@code stroke}. */
@@ -166,7 +169,7 @@ public final class ReportWriter {
     page.append("</tr>\n");
   }
 
-  private static String auc(Scores scores) {
+  static String auc(Scores scores) {
     String value = Text.metric(scores.auc());
     if (Double.isNaN(scores.aucDeviation())) {
       return value;
@@ -175,7 +178,7 @@ public final class ReportWriter {
   }
 
   /** {@code html} is already safe. */
-  private static void cell(StringBuilder page, String style, String html) {
+  static void cell(StringBuilder page, String style, String html) {
     page.append(style.isEmpty() ? "<td>" : "<td class=\"" + style + "\">");
     page.append(html).append("</td>");
   }

@@ -1,10 +1,15 @@
 package org.llm4msr.app.run;
 
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
+import java.util.function.UnaryOperator;
+import org.llm4msr.app.run.ModelSettings.MetaLevels;
+import org.llm4msr.app.run.ModelSettings.VectorSource;
 import org.llm4msr.model.metrics.MetricsReport.Values;
 import org.llm4msr.model.metrics.RelaImpr;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
@@ -19,6 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param arms that every backbone was run with
  * @param seeds the same for every arm, so that differences are paired
  * @param runs one per backbone, arm and seed
+ * @param costs of the same runs
  * @param sparsest the scenario with the fewest training rows
  */
 public record Comparison(
@@ -26,19 +32,57 @@ public record Comparison(
     List<Arm> arms,
     List<Long> seeds,
     Map<Key, RunMetrics> runs,
+    Map<Key, Cost> costs,
     String sparsest) {
 
-  /** What a model was given. */
+  /**
+   * What a training took.
+   *
+   * @param weights how many numbers it changes
+   * @param seconds of training and its evaluations, until it stopped
+   */
+  public record Cost(long weights, double seconds) {}
+
+  /** What a model was given; all but the first are measured against the first. */
   public enum Arm {
     /** The backbone alone. */
-    WITHOUT,
-    /** With the language model's vectors. */
-    WITH,
-    /** The control: random vectors in their place. */
-    RANDOM;
+    WITHOUT("backbone alone", ModelSettings::alone),
+    /** Control: the backbone and an embedding of the scenario. */
+    SCENARIO_ID("scenario id", ModelSettings::withScenarioId),
+    /** Control: LLM4MSR on vectors of the same size that are learned. */
+    LEARNED("learned vectors", model -> model.withVectors(VectorSource.LEARNED)),
+    /** Control: LLM4MSR on random vectors. */
+    RANDOM("random vectors", model -> model.withVectors(VectorSource.RANDOM)),
+    /** Control: the language model's vectors through a matrix, no weights generated. */
+    PROJECTION("projected vectors", ModelSettings::withProjection),
+    /** The user level alone. */
+    USER("LLM4MSR, users", model -> model.withMeta(MetaLevels.USER)),
+    /** The scenario level alone. */
+    SCENARIO("LLM4MSR, scenarios", model -> model.withMeta(MetaLevels.SCENARIO)),
+    /** LLM4MSR as the options say. */
+    WITH("LLM4MSR", model -> model);
 
+    private final String title;
+    private final UnaryOperator<ModelSettings> settings;
+
+    Arm(String title, UnaryOperator<ModelSettings> settings) {
+      this.title = title;
+      this.settings = settings;
+    }
+
+    /** In names of folders and keys. */
     public String label() {
       return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** In tables. */
+    public String title() {
+      return title;
+    }
+
+    /** What becomes of the settings of LLM4MSR. */
+    ModelSettings of(ModelSettings model) {
+      return settings.apply(model);
     }
   }
 
@@ -46,7 +90,7 @@ public record Comparison(
   public record Key(BackboneKind backbone, Arm arm, long seed) {
     /** Name of the run's folder. */
     String folder() {
-      return backbone.name().toLowerCase(Locale.ROOT) + "-" + arm.label() + "-seed" + seed;
+      return backbone.label() + "-" + arm.label() + "-seed" + seed;
     }
   }
 
@@ -54,7 +98,8 @@ public record Comparison(
   public enum Measure {
     AUC(Values::auc),
     LOGLOSS(Values::logLoss),
-    GAUC(Values::gauc);
+    GAUC(Values::gauc),
+    CALIBRATION_ERROR(Values::calibrationError);
 
     private final ToDoubleFunction<Values> value;
 
@@ -92,6 +137,51 @@ public record Comparison(
     return sample(backbone, arm, part, measure).minus(sample(backbone, Arm.WITHOUT, part, measure));
   }
 
+  /** What an arm changes against the same model with random vectors, pair by pair. */
+  Sample overRandom(BackboneKind backbone, Arm arm, String part, Measure measure) {
+    return sample(backbone, arm, part, measure).minus(sample(backbone, Arm.RANDOM, part, measure));
+  }
+
+  /**
+   * The t-test's p of an arm's difference, corrected by Holm's method (1979) for the number of arms
+   * and backbones that are compared on this part.
+   */
+  double holm(BackboneKind backbone, Arm arm, String part, Measure measure) {
+    Map<Key, Double> tests = new LinkedHashMap<>();
+    for (BackboneKind other : backbones) {
+      for (Arm changed : arms) {
+        double p =
+            changed == Arm.WITHOUT ? Double.NaN : difference(other, changed, part, measure).tTest();
+        if (Double.isFinite(p)) {
+          tests.put(new Key(other, changed, 0), p);
+        }
+      }
+    }
+    List<Key> ascending = tests.keySet().stream().sorted(Comparator.comparing(tests::get)).toList();
+    double corrected = 0;
+    for (int i = 0; i < ascending.size(); i++) {
+      Key key = ascending.get(i);
+      corrected = Math.clamp((ascending.size() - i) * tests.get(key), corrected, 1);
+      if (key.backbone == backbone && key.arm == arm) {
+        return corrected;
+      }
+    }
+    return Double.NaN;
+  }
+
+  /** Numbers that an arm trains. */
+  long weights(BackboneKind backbone, Arm arm) {
+    return costs.get(new Key(backbone, arm, seeds.getFirst())).weights();
+  }
+
+  /** Seconds of training, over the seeds. */
+  Sample seconds(BackboneKind backbone, Arm arm) {
+    return new Sample(
+        seeds.stream()
+            .mapToDouble(seed -> costs.get(new Key(backbone, arm, seed)).seconds())
+            .toArray());
+  }
+
   /** Relative improvement of the mean AUC over the backbone alone. */
   double relaImpr(BackboneKind backbone, Arm arm, String part) {
     return RelaImpr.percent(
@@ -105,9 +195,19 @@ public record Comparison(
     ArrayNode seedList = root.putArray("seeds");
     seeds.forEach(seedList::add);
     root.put("sparsest_scenario", sparsest);
+    ObjectNode costs = root.putObject("cost");
+    for (BackboneKind backbone : backbones) {
+      ObjectNode byArm = costs.putObject(backbone.label());
+      for (Arm arm : arms) {
+        byArm
+            .putObject(arm.label())
+            .put("weights", weights(backbone, arm))
+            .put("seconds", seconds(backbone, arm).mean());
+      }
+    }
     ObjectNode byBackbone = root.putObject("backbones");
     for (BackboneKind backbone : backbones) {
-      ObjectNode byPart = byBackbone.putObject(backbone.name().toLowerCase(Locale.ROOT));
+      ObjectNode byPart = byBackbone.putObject(backbone.label());
       for (String part : parts()) {
         ObjectNode node = byPart.putObject(part).put("rows", rows(part));
         for (Measure measure : Measure.values()) {
@@ -132,8 +232,17 @@ public record Comparison(
         ObjectNode change = ofArm.putObject("difference");
         put(change, "mean", difference.mean());
         put(change, "deviation", difference.deviation());
+        put(change, "low", difference.low());
+        put(change, "high", difference.high());
         put(change, "t_test_p", difference.tTest());
+        put(change, "holm_p", holm(backbone, arm, part, measure));
         put(change, "wilcoxon_p", difference.wilcoxon());
+        if (arm != Arm.RANDOM && arms.contains(Arm.RANDOM)) {
+          Sample over = overRandom(backbone, arm, part, measure);
+          ObjectNode beyond = ofArm.putObject("over_random");
+          put(beyond, "mean", over.mean());
+          put(beyond, "t_test_p", over.tTest());
+        }
         if (measure == Measure.AUC) {
           put(change, "relaimpr_percent", relaImpr(backbone, arm, part));
         }

@@ -13,12 +13,14 @@ import java.util.function.LongFunction;
 import java.util.stream.IntStream;
 import org.llm4msr.app.report.ReportModel;
 import org.llm4msr.app.run.Comparison.Arm;
+import org.llm4msr.app.run.Comparison.Cost;
 import org.llm4msr.app.run.Comparison.Key;
-import org.llm4msr.app.run.ModelSettings.MetaLevels;
 import org.llm4msr.app.run.RunConfig.Environment;
+import org.llm4msr.model.checkpoint.Safetensors;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
+import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.TrainingConfig;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
@@ -30,6 +32,9 @@ import org.llm4msr.runtime.backend.Backend;
 public final class ComparisonRuns {
   /** File with the comparison's figures. */
   public static final String RESULT = "compare.json";
+
+  /** The same as a table. */
+  public static final String TABLE = "compare.csv";
 
   private final Path folder;
   private final TrainingInputs inputs;
@@ -67,6 +72,7 @@ public final class ComparisonRuns {
       boolean force,
       BooleanSupplier stop) {
     Map<Key, RunMetrics> runs = new LinkedHashMap<>();
+    Map<Key, Cost> costs = new LinkedHashMap<>();
     int total = backbones.size() * arms.size() * seeds.size();
     for (long seed : seeds) {
       for (BackboneKind backbone : backbones) {
@@ -81,20 +87,26 @@ public final class ComparisonRuns {
             return Optional.empty();
           }
           runs.put(key, directory.metrics());
+          costs.put(key, cost(directory));
         }
       }
     }
-    return Optional.of(new Comparison(backbones, arms, seeds, runs, sparsest()));
+    return Optional.of(new Comparison(backbones, arms, seeds, runs, costs, sparsest()));
   }
 
   private RunConfig config(Arm arm, ModelSettings model, TrainingConfig training) {
-    ModelSettings own = arm == Arm.WITHOUT ? model.withMeta(MetaLevels.OFF) : model;
+    ModelSettings own = arm.of(model);
     return new RunConfig(
-        inputs.dataSource(),
-        inputs.knowledgeSource(own.meta(), arm == Arm.RANDOM),
-        own,
-        training,
-        environment);
+        inputs.dataSource(), inputs.knowledgeSource(own), own, training, environment);
+  }
+
+  private static Cost cost(RunDirectory directory) {
+    try (Safetensors model = Safetensors.open(directory.file(RunDirectory.MODEL))) {
+      long weights =
+          model.names().stream().mapToLong(name -> model.tensor(name).shape().elements()).sum();
+      double seconds = directory.history().stream().mapToDouble(HistoryEntry::seconds).sum();
+      return new Cost(weights, seconds);
+    }
   }
 
   private static boolean finished(RunDirectory directory, RunConfig config, boolean force) {
@@ -127,10 +139,11 @@ public final class ComparisonRuns {
     return dataset.scenarios().get(least).name();
   }
 
-  /** Writes {@code compare.json} and {@code report.html}. */
+  /** Writes {@code compare.json}, {@code compare.csv} and {@code report.html}. */
   public void write(Comparison comparison, ReportModel report) {
     RunDirectory directory = new RunDirectory(folder);
     directory.write(RESULT, comparison.toJson().toPrettyString() + "\n");
+    directory.write(TABLE, ComparisonTable.csv(comparison));
     ReportBuilder.write(report, directory.file(RunDirectory.REPORT));
   }
 

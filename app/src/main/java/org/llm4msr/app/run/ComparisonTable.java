@@ -1,76 +1,160 @@
 package org.llm4msr.app.run;
 
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
-import java.util.Set;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Measure;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 
-/** A comparison for people: mean ± standard deviation over the seeds. */
+/** A comparison for people, and as a CSV file for their tools. */
 public final class ComparisonTable {
+  private static final double SIGNIFICANT = 0.05;
+
   private ComparisonTable() {}
 
-  /** Prints one table per backbone. */
-  public static void print(PrintWriter out, Comparison comparison, Set<Measure> measures) {
+  /** Prints, for each backbone, all models over all test rows, then their AUC on each part. */
+  public static void print(PrintWriter out, Comparison comparison) {
+    int seeds = comparison.seeds().size();
     for (BackboneKind backbone : comparison.backbones()) {
-      print(out, comparison, backbone, measures);
+      out.printf("%s, %d %s%n", backbone.label(), seeds, seeds == 1 ? "seed" : "seeds");
+      align(out, overall(comparison, backbone));
+      out.println();
+      align(out, parts(comparison, backbone));
+      out.println();
     }
+    if (comparison.arms().size() > 1 && seeds > 1) {
+      out.println(
+          "p: paired t-test against the backbone alone; Holm: corrected for all models here.");
+      out.println("* in the second table: p < 0.05 without correction.");
+    }
+    out.printf("%s has the fewest training rows.%n", comparison.sparsest());
     out.flush();
   }
 
-  private static void print(
-      PrintWriter out, Comparison comparison, BackboneKind backbone, Set<Measure> measures) {
-    int seeds = comparison.seeds().size();
-    out.printf(
-        "%s, %d %s%n",
-        backbone.name().toLowerCase(Locale.ROOT), seeds, seeds == 1 ? "seed" : "seeds");
-    int width = comparison.parts().stream().mapToInt(String::length).max().orElse(0);
+  private static List<List<String>> overall(Comparison comparison, BackboneKind backbone) {
     boolean compares = comparison.arms().size() > 1;
-    out.printf("  %-" + width + "s  %-8s  %16s", "test rows", "measure", "without");
+    boolean controlled = compares && comparison.arms().contains(Arm.RANDOM);
+    List<List<String>> lines = new ArrayList<>();
+    List<String> head = new ArrayList<>(List.of("all test rows", "AUC"));
     if (compares) {
-      out.printf("  %16s  %10s  %9s  %9s", "with LLM4MSR", "difference", "p (t)", "RelaImpr");
-      if (seeds >= Sample.LEAST_FOR_WILCOXON) {
-        out.printf("  %9s", "p (W)");
+      head.addAll(List.of("difference", "95 % interval", "p", "Holm", "RelaImpr"));
+    }
+    if (controlled) {
+      head.addAll(List.of("over random", "p"));
+    }
+    head.addAll(List.of("LogLoss", "GAUC", "calib. error", "weights", "seconds"));
+    lines.add(head);
+    String part = RunMetrics.OVERALL;
+    for (Arm arm : comparison.arms()) {
+      List<String> line = new ArrayList<>();
+      line.add(arm.title());
+      line.add(spread(comparison.sample(backbone, arm, part, Measure.AUC)));
+      if (compares) {
+        Sample change = comparison.difference(backbone, arm, part, Measure.AUC);
+        boolean base = arm == Arm.WITHOUT;
+        line.add(base ? "" : number("%+.4f", change.mean()));
+        line.add(
+            base ? "" : number("%+.4f", change.low()) + " to " + number("%+.4f", change.high()));
+        line.add(base ? "" : number("%.4f", change.tTest()));
+        line.add(base ? "" : number("%.4f", comparison.holm(backbone, arm, part, Measure.AUC)));
+        line.add(base ? "" : number("%+.2f %%", comparison.relaImpr(backbone, arm, part)));
       }
-    }
-    if (comparison.arms().contains(Arm.RANDOM)) {
-      out.printf("  %16s  %10s", "random vectors", "difference");
-    }
-    out.println();
-    for (String part : comparison.parts()) {
-      for (Measure measure : measures) {
-        String name = measure == Measure.AUC ? part : "";
-        out.printf("  %-" + width + "s  %-8s", name, measure.name());
-        line(out, comparison, backbone, part, measure);
+      if (controlled) {
+        boolean itself = arm == Arm.WITHOUT || arm == Arm.RANDOM;
+        Sample over = comparison.overRandom(backbone, arm, part, Measure.AUC);
+        line.add(itself ? "" : number("%+.4f", over.mean()));
+        line.add(itself ? "" : number("%.4f", over.tTest()));
       }
+      line.add(number("%.4f", comparison.sample(backbone, arm, part, Measure.LOGLOSS).mean()));
+      line.add(number("%.4f", comparison.sample(backbone, arm, part, Measure.GAUC).mean()));
+      line.add(
+          number("%.4f", comparison.sample(backbone, arm, part, Measure.CALIBRATION_ERROR).mean()));
+      line.add(String.format(Locale.ROOT, "%,d", comparison.weights(backbone, arm)));
+      line.add(number("%.1f", comparison.seconds(backbone, arm).mean()));
+      lines.add(line);
     }
-    out.println();
+    return lines;
   }
 
-  private static void line(
-      PrintWriter out, Comparison comparison, BackboneKind backbone, String part, Measure measure) {
-    for (Arm arm : comparison.arms()) {
-      Sample sample = comparison.sample(backbone, arm, part, measure);
-      out.printf("  %16s", figure(sample));
-      if (arm == Arm.WITHOUT) {
-        continue;
+  private static List<List<String>> parts(Comparison comparison, BackboneKind backbone) {
+    List<List<String>> lines = new ArrayList<>();
+    List<String> head = new ArrayList<>(List.of("AUC on"));
+    comparison.arms().forEach(arm -> head.add(arm.title()));
+    lines.add(head);
+    for (String part : comparison.parts()) {
+      List<String> line = new ArrayList<>(List.of(part));
+      for (Arm arm : comparison.arms()) {
+        String auc = number("%.4f", comparison.sample(backbone, arm, part, Measure.AUC).mean());
+        double p = comparison.difference(backbone, arm, part, Measure.AUC).tTest();
+        line.add(auc + (arm != Arm.WITHOUT && p < SIGNIFICANT ? "*" : " "));
       }
-      Sample difference = comparison.difference(backbone, arm, part, measure);
-      out.printf("  %10s", number("%+.4f", difference.mean()));
-      if (arm == Arm.WITH) {
-        out.printf("  %9s", number("%.4f", difference.tTest()));
-        double relaImpr = comparison.relaImpr(backbone, arm, part);
-        out.printf("  %9s", measure == Measure.AUC ? number("%+.2f %%", relaImpr) : "");
-        if (comparison.seeds().size() >= Sample.LEAST_FOR_WILCOXON) {
-          out.printf("  %9s", number("%.4f", difference.wilcoxon()));
+      lines.add(line);
+    }
+    return lines;
+  }
+
+  private static void align(PrintWriter out, List<List<String>> lines) {
+    int columns = lines.getFirst().size();
+    int[] widths = new int[columns];
+    for (List<String> line : lines) {
+      for (int i = 0; i < columns; i++) {
+        widths[i] = Math.max(widths[i], line.get(i).length());
+      }
+    }
+    for (List<String> line : lines) {
+      StringBuilder text = new StringBuilder();
+      for (int i = 0; i < columns; i++) {
+        String cell = line.get(i);
+        String gap = " ".repeat(widths[i] - cell.length());
+        text.append("  ").append(i == 0 ? cell + gap : gap + cell);
+      }
+      out.println(text.toString().stripTrailing());
+    }
+  }
+
+  /** One line per backbone, model, part of the test rows and measure. */
+  static String csv(Comparison comparison) {
+    StringBuilder text =
+        new StringBuilder(
+            "backbone,model,part,rows,measure,mean,deviation,difference,low,high,t_test_p,holm_p\n");
+    for (BackboneKind backbone : comparison.backbones()) {
+      for (Arm arm : comparison.arms()) {
+        for (String part : comparison.parts()) {
+          for (Measure measure : Measure.values()) {
+            Sample sample = comparison.sample(backbone, arm, part, measure);
+            List<String> line = new ArrayList<>();
+            line.add(backbone.label());
+            line.add(arm.label());
+            line.add(PredictionsFile.quoted(part));
+            line.add(Long.toString(comparison.rows(part)));
+            line.add(measure.label());
+            line.add(field(sample.mean()));
+            line.add(field(sample.deviation()));
+            if (arm == Arm.WITHOUT) {
+              line.addAll(List.of("", "", "", "", ""));
+            } else {
+              Sample change = comparison.difference(backbone, arm, part, measure);
+              line.add(field(change.mean()));
+              line.add(field(change.low()));
+              line.add(field(change.high()));
+              line.add(field(change.tTest()));
+              line.add(field(comparison.holm(backbone, arm, part, measure)));
+            }
+            text.append(String.join(",", line)).append('\n');
+          }
         }
       }
     }
-    out.println();
+    return text.toString();
   }
 
-  private static String figure(Sample sample) {
+  private static String field(double value) {
+    return Double.isFinite(value) ? Double.toString(value) : "";
+  }
+
+  private static String spread(Sample sample) {
     String mean = number("%.4f", sample.mean());
     double deviation = sample.deviation();
     return Double.isFinite(deviation) ? mean + " ± " + number("%.4f", deviation) : mean;

@@ -9,7 +9,9 @@ import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
 import org.llm4msr.model.recommender.RecommenderConfig;
+import org.llm4msr.model.recommender.backbone.Backbone;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
+import org.llm4msr.model.recommender.backbone.ScenarioId;
 
 /**
  * A model as its user describes it.
@@ -18,6 +20,8 @@ import org.llm4msr.model.recommender.backbone.BackboneKind;
  * @param meta which levels of LLM4MSR are on
  * @param userMode how the user level enters where it is on
  * @param scenarioInput what the scenario level reads where it is on
+ * @param vectors which vectors the levels read
+ * @param scenarioId whether the backbone also reads an embedding of the scenario
  */
 public record ModelSettings(
     BackboneKind backbone,
@@ -30,7 +34,9 @@ public record ModelSettings(
     int rank,
     List<Integer> userHidden,
     List<Integer> scenarioHidden,
-    Normalization normalize) {
+    Normalization normalize,
+    VectorSource vectors,
+    boolean scenarioId) {
 
   private static final double EMBEDDING_DEVIATION = 0.05;
 
@@ -40,6 +46,16 @@ public record ModelSettings(
     USER,
     SCENARIO,
     OFF
+  }
+
+  /** Where the levels' vectors come from. */
+  public enum VectorSource {
+    /** The knowledge file. */
+    LLM,
+    /** The control: random ones of the same lengths, one for each user. */
+    RANDOM,
+    /** The control: parameters of the same size, learned with the model. */
+    LEARNED
   }
 
   /** Settings of levels that are off say nothing and take one form. */
@@ -54,34 +70,79 @@ public record ModelSettings(
     if (meta == MetaLevels.OFF) {
       fusion = Fusion.ADD;
       rank = 0;
+      vectors = VectorSource.LLM;
+    }
+    if (meta == MetaLevels.OFF || vectors == VectorSource.LEARNED) {
       normalize = Normalization.NONE;
     }
+    if (userMode == UserMode.PROJECTION) {
+      userHidden = List.of();
+    }
+  }
+
+  /** The backbone alone. */
+  public ModelSettings alone() {
+    return with(MetaLevels.OFF, userMode, VectorSource.LLM, scenarioId);
+  }
+
+  /** The backbone with an embedding of the scenario. */
+  public ModelSettings withScenarioId() {
+    return with(MetaLevels.OFF, userMode, VectorSource.LLM, true);
   }
 
   /** The same model with other levels. */
   public ModelSettings withMeta(MetaLevels levels) {
+    return with(levels, userMode, vectors, scenarioId);
+  }
+
+  /** The same model with other vectors. */
+  public ModelSettings withVectors(VectorSource source) {
+    return with(meta, userMode, source, scenarioId);
+  }
+
+  /** The vector is read through a matrix: no meta layers. */
+  public ModelSettings withProjection() {
+    return with(MetaLevels.USER, UserMode.PROJECTION, vectors, scenarioId);
+  }
+
+  private ModelSettings with(
+      MetaLevels levels, UserMode mode, VectorSource source, boolean readsScenario) {
     return new ModelSettings(
         backbone,
         backboneOptions,
         embeddingDim,
         levels,
-        userMode,
+        mode,
         scenarioInput,
         fusion,
         rank,
         userHidden,
         scenarioHidden,
-        normalize);
+        normalize,
+        source,
+        readsScenario);
   }
 
   /** The model's configuration. */
   public RecommenderConfig toConfig() {
-    return new RecommenderConfig(
-        embeddingDim, EMBEDDING_DEVIATION, backbone.build(backboneOptions), metaConfig());
+    Backbone built = backbone.build(backboneOptions);
+    if (scenarioId) {
+      built = new ScenarioId(built, embeddingDim);
+    }
+    return new RecommenderConfig(embeddingDim, EMBEDDING_DEVIATION, built, metaConfig());
   }
 
   private MetaConfig metaConfig() {
     return new MetaConfig(
-        userMode, userHidden, 0, false, scenarioInput, scenarioHidden, rank, normalize, fusion);
+        userMode,
+        userHidden,
+        userMode == UserMode.PROJECTION ? embeddingDim : 0,
+        false,
+        scenarioInput,
+        scenarioHidden,
+        rank,
+        normalize,
+        fusion,
+        vectors == VectorSource.LEARNED);
   }
 }

@@ -44,7 +44,8 @@ final class PredictionsFile {
     text.setLength(0);
   }
 
-  private static String quoted(String field) {
+  /** As RFC 4180 wants it. */
+  static String quoted(String field) {
     return NEEDS_QUOTES.matcher(field).find() ? "\"" + field.replace("\"", "\"\"") + "\"" : field;
   }
 }

@@ -8,6 +8,7 @@ import java.util.Locale;
 import org.llm4msr.app.report.ReportModel;
 import org.llm4msr.app.report.ReportModel.Curve;
 import org.llm4msr.app.report.ReportModel.Epoch;
+import org.llm4msr.app.report.ReportModel.Model;
 import org.llm4msr.app.report.ReportModel.Result;
 import org.llm4msr.app.report.ReportModel.Row;
 import org.llm4msr.app.report.ReportModel.Scores;
@@ -80,7 +81,7 @@ public final class ReportBuilder {
         "Training of " + backbone + (with ? " with LLM4MSR" : " alone"),
         dataLine(),
         List.of(),
-        List.of(new Result(backbone, 1, rows, all)),
+        List.of(new Result(backbone, 1, rows, all, List.of())),
         curves,
         with ? userMap() : null,
         settings(config, Long.toString(config.training().seed())),
@@ -101,7 +102,9 @@ public final class ReportBuilder {
       List<Row> rows = new ArrayList<>();
       scenarios.forEach(scenario -> rows.add(row(comparison, backbone, scenario)));
       Row overall = row(comparison, backbone, RunMetrics.OVERALL);
-      results.add(new Result(name(backbone), comparison.seeds().size(), rows, overall));
+      List<Model> models =
+          comparison.arms().stream().map(arm -> model(comparison, backbone, arm)).toList();
+      results.add(new Result(name(backbone), comparison.seeds().size(), rows, overall, models));
       for (long seed : comparison.seeds()) {
         for (Side side : compares ? Side.values() : new Side[] {Side.WITHOUT}) {
           Arm arm = side == Side.WITH ? Arm.WITH : Arm.WITHOUT;
@@ -194,6 +197,22 @@ public final class ReportBuilder {
         auc.deviation(),
         comparison.sample(backbone, arm, part, Measure.LOGLOSS).mean(),
         comparison.sample(backbone, arm, part, Measure.GAUC).mean());
+  }
+
+  private static Model model(Comparison comparison, BackboneKind backbone, Arm arm) {
+    String part = RunMetrics.OVERALL;
+    boolean base = arm == Arm.WITHOUT;
+    Sample change = comparison.difference(backbone, arm, part, Measure.AUC);
+    return new Model(
+        arm.title(),
+        scores(comparison, backbone, arm, part),
+        base ? Double.NaN : change.mean(),
+        base ? Double.NaN : change.low(),
+        base ? Double.NaN : change.high(),
+        base ? Double.NaN : comparison.holm(backbone, arm, part, Measure.AUC),
+        comparison.sample(backbone, arm, part, Measure.CALIBRATION_ERROR).mean(),
+        comparison.weights(backbone, arm),
+        comparison.seconds(backbone, arm).mean());
   }
 
   private static Scores scores(Values values) {

@@ -41,9 +41,8 @@ public record RunConfig(
    * @param file the vectors
    * @param checksum SHA-256 of the file
    * @param folds into which training rows were divided when the prompts were made; 0 for none
-   * @param random whether each vector was replaced by a random one of the same length (a control)
    */
-  public record KnowledgeSource(String file, String checksum, int folds, boolean random) {}
+  public record KnowledgeSource(String file, String checksum, int folds) {}
 
   /**
    * Where a run took place.
@@ -58,7 +57,6 @@ public record RunConfig(
       String data,
       String knowledge,
       int folds,
-      boolean random,
       ModelSettings model,
       TrainingConfig training,
       String device) {}
@@ -88,7 +86,6 @@ public record RunConfig(
             data.checksum,
             knowledge == null ? "" : knowledge.checksum,
             knowledge == null ? 0 : knowledge.folds,
-            knowledge != null && knowledge.random,
             model,
             training,
             environment.device);

@@ -76,6 +76,7 @@ public record RunMetrics(MetricsReport report, Map<String, Values> slices) {
         node.path("auc").asDouble(Double.NaN),
         node.path("logloss").asDouble(Double.NaN),
         node.path("gauc").asDouble(Double.NaN),
+        node.path("calibration_error").asDouble(Double.NaN),
         node.required("rows").asLong());
   }
 

@@ -1,6 +1,7 @@
 package org.llm4msr.app.run;
 
 import java.util.Arrays;
+import org.apache.commons.math3.distribution.TDistribution;
 import org.apache.commons.math3.exception.MathIllegalArgumentException;
 import org.apache.commons.math3.stat.descriptive.moment.Mean;
 import org.apache.commons.math3.stat.descriptive.moment.StandardDeviation;
@@ -28,6 +29,25 @@ record Sample(double[] values) {
     double[] differences = new double[values.length];
     Arrays.setAll(differences, i -> values[i] - other.values[i]);
     return new Sample(differences);
+  }
+
+  /** Lower end of the mean's 95 % interval by Student's t; NaN for one value. */
+  double low() {
+    return mean() - halfInterval();
+  }
+
+  /** Upper end, see {@link #low}. */
+  double high() {
+    return mean() + halfInterval();
+  }
+
+  private double halfInterval() {
+    int n = values.length;
+    if (n < 2) {
+      return Double.NaN;
+    }
+    double quantile = new TDistribution(n - 1.0).inverseCumulativeProbability(0.975);
+    return quantile * deviation() / Math.sqrt(n);
   }
 
   private boolean isTestable() {

@@ -10,6 +10,7 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.knowledge.KnowledgeFile;
 import org.llm4msr.model.prompt.PromptIds;
+import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.KnowledgeVectors;
 import org.llm4msr.model.training.RandomVectors;
@@ -109,10 +110,10 @@ public final class TrainingInputs implements AutoCloseable {
   }
 
   /** For a run's configuration; null where the model reads no knowledge. */
-  public KnowledgeSource knowledgeSource(MetaLevels levels, boolean random) {
-    return levels == MetaLevels.OFF
+  public KnowledgeSource knowledgeSource(ModelSettings model) {
+    return model.meta() == MetaLevels.OFF
         ? null
-        : new KnowledgeSource(knowledgeFile, knowledgeChecksum, folds.count(), random);
+        : new KnowledgeSource(knowledgeFile, knowledgeChecksum, folds.count());
   }
 
   /** The vectors as a run's model wants them; null where it reads none. */
@@ -120,9 +121,14 @@ public final class TrainingInputs implements AutoCloseable {
     if (config.model().meta() == MetaLevels.OFF) {
       return null;
     }
-    KnowledgeVectors vectors =
-        config.knowledge().random() ? new RandomVectors(knowledge, RANDOM_SEED) : knowledge;
-    return new KnowledgeTables(vectors, folds, config.model().normalize());
+    Normalization normalize = config.model().normalize();
+    return switch (config.model().vectors()) {
+      case LLM -> new KnowledgeTables(knowledge, folds, normalize);
+      case RANDOM ->
+          new KnowledgeTables(new RandomVectors(knowledge, RANDOM_SEED), folds, normalize);
+      // Only their size counts; one for each user.
+      case LEARNED -> new KnowledgeTables(knowledge, Folds.NONE, normalize);
+    };
   }
 
   @Override

@@ -38,6 +38,7 @@ class CompareCommandTest {
             "--knowledge",
             shop.knowledge(),
             "--controls",
+            "all",
             "--seeds",
             "2",
             "--backbones",
@@ -63,7 +64,7 @@ class CompareCommandTest {
       }
     }
     String report = Files.readString(folder.resolve("c/report.html"));
-    assertThat(report).contains("sharedbottom", "random vectors", "store");
+    assertThat(report).contains("sharedbottom", "random vectors", "store", "Models and controls");
 
     FileTime before =
         Files.getLastModifiedTime(folder.resolve("c/star-with-seed1/model.safetensors"));
@@ -72,7 +73,12 @@ class CompareCommandTest {
         .isEqualTo(before);
     CommandLineRun table = CommandLineRun.of(Arrays.copyOf(args, args.length - 1));
     assertThat(table.out())
-        .contains("star, 2 seeds", "RelaImpr", "random vectors", "users_under_20_train_rows");
+        .contains("star, 2 seeds", "RelaImpr", "random vectors", "users_under_20_train_rows")
+        .contains("projected vectors", "learned vectors", "scenario id", "Holm");
+    List<String> csv = Files.readAllLines(folder.resolve("c/compare.csv"));
+    // 2 backbones, 8 models, 2 scenarios with the whole and a slice, 4 measures.
+    assertThat(csv).hasSize(1 + 2 * 8 * 4 * 4);
+    assertThat(csv.getFirst()).startsWith("backbone,model,part,rows,measure,mean,");
     CommandLineRun other = CommandLineRun.of(compare(shop, "--seeds", "2", "--patience", "1"));
     assertThat(other.exitCode()).isEqualTo(1);
     assertThat(other.err()).contains("star-without-seed1", "other settings");
@@ -96,5 +102,7 @@ class CompareCommandTest {
     assertThat(run.out()).contains("star, 1 seed").doesNotContain("with LLM4MSR");
     CommandLineRun controls = CommandLineRun.of(compare(shop, "--controls"));
     assertThat(controls.err()).contains("--controls: needs --knowledge");
+    CommandLineRun unknown = CommandLineRun.of(compare(shop, "--controls", "moon"));
+    assertThat(unknown.err()).contains("--controls: expected scenario_id", "found moon");
   }
 }

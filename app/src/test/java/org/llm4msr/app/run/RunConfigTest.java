@@ -11,6 +11,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
+import org.llm4msr.app.run.ModelSettings.VectorSource;
 import org.llm4msr.app.run.RunConfig.DataSource;
 import org.llm4msr.app.run.RunConfig.Environment;
 import org.llm4msr.app.run.RunConfig.KnowledgeSource;
@@ -44,11 +45,13 @@ class RunConfigTest {
             2,
             List.of(8),
             List.of(),
-            Normalization.RMS);
+            Normalization.RMS,
+            VectorSource.LLM,
+            true);
     OptimizerConfig adam = new OptimizerConfig(rate, .9, .999, 1e-8, 1e-3, 0, 1e-5, true);
     return new RunConfig(
         new DataSource(path, "/data", "d1"),
-        levels == MetaLevels.OFF ? null : new KnowledgeSource("/k # ä", "k1", 2, false),
+        levels == MetaLevels.OFF ? null : new KnowledgeSource("/k # ä", "k1", 2),
         model,
         new TrainingConfig(Long.MIN_VALUE, 64, 3, 2, StopMetric.SCENARIO_AUC, 0, 7, adam),
         new Environment("0: x", "25", "Linux", "cpu", "AVX2: yes", threads));
