@@ -41,6 +41,10 @@ public class EncodingBenchmark {
   @Param({"LAST_PROMPT", "MEAN_PROMPT"})
   public Pooling pooling;
 
+  /** Matters for shapes that share a beginning, such as 200x200/150. */
+  @Param({"true"})
+  public boolean prefixReuse;
+
   @Param({"target/random-110m"})
   public String model;
 
@@ -51,7 +55,11 @@ public class EncodingBenchmark {
   public void open() {
     RandomCheckpoint.writeIfAbsent(Path.of(model));
     EncoderOptions options =
-        EncoderOptions.defaults().withBackend(backend).withThreads(threads).withPooling(pooling);
+        EncoderOptions.defaults()
+            .withBackend(backend)
+            .withThreads(threads)
+            .withPooling(pooling)
+            .withPrefixReuse(prefixReuse);
     encoder = FrozenEncoder.load(Path.of(model), options);
     System.out.println(Machine.describe(encoder.description()));
     prompts = EncodingWorkload.parse(shape).tokenIds();

@@ -1,5 +1,6 @@
 package org.llm4msr.bench.encoding;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -9,15 +10,18 @@ import java.util.stream.IntStream;
  *
  * @param prompts how many are encoded at once
  * @param tokens of each
+ * @param shared how many of them all prompts begin with
  */
-public record EncodingWorkload(int prompts, int tokens) {
+public record EncodingWorkload(int prompts, int tokens, int shared) {
   private static final long SEED = 4;
 
-  /** From text such as {@code 8x128}. */
+  /** From text such as {@code 8x128}, or {@code 200x200/150} with 150 shared tokens. */
   public static EncodingWorkload parse(String shape) {
-    int cross = shape.indexOf('x');
+    String[] parts = shape.split("[x/]");
     return new EncodingWorkload(
-        Integer.parseInt(shape.substring(0, cross)), Integer.parseInt(shape.substring(cross + 1)));
+        Integer.parseInt(parts[0]),
+        Integer.parseInt(parts[1]),
+        parts.length > 2 ? Integer.parseInt(parts[2]) : 0);
   }
 
   /** Tokens in all. */
@@ -27,8 +31,13 @@ public record EncodingWorkload(int prompts, int tokens) {
 
   public List<int[]> tokenIds() {
     SplittableRandom random = new SplittableRandom(SEED);
+    int[] beginning = random.ints(shared, 0, RandomCheckpoint.VOCABULARY).toArray();
     return IntStream.range(0, prompts)
-        .mapToObj(prompt -> random.ints(tokens, 0, RandomCheckpoint.VOCABULARY).toArray())
+        .mapToObj(prompt ->
+            IntStream.concat(
+                    Arrays.stream(beginning),
+                    random.ints(tokens - shared, 0, RandomCheckpoint.VOCABULARY))
+                .toArray())
         .toList();
   }
 }
