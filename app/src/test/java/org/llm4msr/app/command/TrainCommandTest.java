@@ -224,7 +224,7 @@ class TrainCommandTest {
   @Test
   void ctrlCLeavesARunThatGoesOn() throws Exception {
     Path log = folder.resolve("stopped.log");
-    Process process = start(log, train("stopped", "--epochs", "2000"));
+    Process process = start(log, train("stopped", "--epochs", "2000", "--patience", "0"));
     while (process.isAlive() && !Files.readString(log).contains("epoch 2,")) {
       Thread.sleep(20);
     }
