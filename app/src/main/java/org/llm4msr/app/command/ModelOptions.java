@@ -14,6 +14,8 @@ import org.llm4msr.model.recommender.MetaConfig.UserMode;
 import org.llm4msr.model.recommender.OptimizerConfig;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.recommender.backbone.BackboneOption;
+import org.llm4msr.model.training.LearningRateSchedule;
+import org.llm4msr.model.training.RowWeights;
 import org.llm4msr.model.training.StopMetric;
 import org.llm4msr.model.training.TrainingConfig;
 import org.llm4msr.runtime.UserError;
@@ -39,6 +41,12 @@ public final class ModelOptions {
   enum ScenarioInput {
     BOTTOM,
     FEATURES
+  }
+
+  /** Which rows an epoch has. */
+  enum Sampling {
+    ALL,
+    BALANCED
   }
 
   /** The optimisers. */
@@ -245,6 +253,83 @@ public final class ModelOptions {
               + " large tables, but it needs its own weight decay (default: ${DEFAULT-VALUE}).")
   private Optimizer optimizer;
 
+  @Option(
+      names = "--dropout",
+      paramLabel = "SHARE",
+      defaultValue = "0",
+      description =
+          "Share of the backbone's hidden neurons that training drops (default:"
+              + " ${DEFAULT-VALUE}).")
+  private double dropout;
+
+  @Option(
+      names = "--clip-norm",
+      paramLabel = "NORM",
+      defaultValue = "0",
+      description =
+          "Largest norm of all gradients together; 0 for no limit (default: ${DEFAULT-VALUE}).")
+  private double clipNorm;
+
+  @Option(
+      names = "--schedule",
+      paramLabel = "SHAPE",
+      defaultValue = "constant",
+      description =
+          "Of the learning rate: constant, cosine (down to 0 at the last epoch) or step (default:"
+              + " ${DEFAULT-VALUE}).")
+  private LearningRateSchedule.Shape schedule;
+
+  @Option(
+      names = "--warmup",
+      paramLabel = "STEPS",
+      defaultValue = "0",
+      description =
+          "Steps over which the learning rate rises to its value (default: ${DEFAULT-VALUE}).")
+  private int warmup;
+
+  @Option(
+      names = "--step-epochs",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "Epochs between the steps of --schedule step (default: ${DEFAULT-VALUE}).")
+  private int stepEpochs;
+
+  @Option(
+      names = "--step-factor",
+      paramLabel = "FACTOR",
+      defaultValue = "0.5",
+      description = "What such a step multiplies the rate by (default: ${DEFAULT-VALUE}).")
+  private double stepFactor;
+
+  @Option(
+      names = "--positive-weight",
+      paramLabel = "WEIGHT",
+      defaultValue = "1",
+      description = "Of training rows with label 1; others have 1 (default: ${DEFAULT-VALUE}).")
+  private double positiveWeight;
+
+  @Option(
+      names = "--scenario-weight",
+      paramLabel = "NAME=WEIGHT",
+      description = "Of a scenario's training rows; again for more. Others have 1.")
+  private Map<String, Double> scenarioWeights = Map.of();
+
+  @Option(
+      names = "--sampling",
+      paramLabel = "HOW",
+      defaultValue = "all",
+      description =
+          "all: an epoch is every training row. balanced: it has as many rows, equally many of"
+              + " every scenario (default: ${DEFAULT-VALUE}).")
+  private Sampling sampling;
+
+  @Option(
+      names = "--stop-scenario",
+      paramLabel = "NAME",
+      defaultValue = "",
+      description = "The stop metric looks at this scenario's rows only.")
+  private String stopScenario;
+
   /**
    * The model.
    *
@@ -261,6 +346,9 @@ public final class ModelOptions {
           "--meta: needs --knowledge, the vectors that 'llm4msr encode' makes of the prompts");
     }
     positive("--embedding-dim", embeddingDim);
+    if (!(dropout >= 0 && dropout < 1)) {
+      throw wrong("--dropout: expected at least 0 and below 1, found " + dropout);
+    }
     if (rank < 0) {
       throw wrong("--rank: expected 0 or more, found " + rank);
     }
@@ -270,6 +358,7 @@ public final class ModelOptions {
         backbone,
         backboneOptions(backbone),
         embeddingDim,
+        dropout,
         levels,
         UserMode.valueOf(userMode.name()),
         ScenarioMode.valueOf(scenarioInput.name()),
@@ -356,6 +445,14 @@ public final class ModelOptions {
     notNegative("--embedding-decay", embeddingDecay);
     notNegative("--network-decay", networkDecay);
     notNegative("--meta-decay", metaDecay);
+    notNegative("--clip-norm", clipNorm);
+    notNegative("--warmup", warmup);
+    positive("--step-epochs", stepEpochs);
+    if (!(stepFactor > 0 && stepFactor <= 1)) {
+      throw wrong("--step-factor: expected more than 0 and at most 1, found " + stepFactor);
+    }
+    notNegative("--positive-weight", positiveWeight);
+    scenarioWeights.values().forEach(weight -> notNegative("--scenario-weight", weight));
     if (!(learningRate > 0 && learningRate < Double.POSITIVE_INFINITY)) {
       throw wrong("--lr: expected more than 0, found " + learningRate);
     }
@@ -376,7 +473,11 @@ public final class ModelOptions {
             embeddingDecay,
             networkDecay,
             metaDecay,
-            adam.lazyEmbeddings()));
+            adam.lazyEmbeddings(),
+            clipNorm),
+        new LearningRateSchedule(schedule, warmup, stepEpochs, stepFactor),
+        new RowWeights(positiveWeight, scenarioWeights, sampling == Sampling.BALANCED),
+        stopScenario);
   }
 
   private void positive(String option, int value) {

@@ -16,6 +16,7 @@ final class HistoryJson {
     putDefined(node, "valid_auc", entry.validAuc());
     putDefined(node, "valid_scenario_auc", entry.validScenarioAuc());
     putDefined(node, "valid_logloss", entry.validLogLoss());
+    putDefined(node, "score", entry.score());
     node.put("seconds", entry.seconds());
     node.put("samples_per_second", entry.samplesPerSecond());
     return node;
@@ -35,6 +36,7 @@ final class HistoryJson {
         node.path("valid_auc").asDouble(Double.NaN),
         node.path("valid_scenario_auc").asDouble(Double.NaN),
         node.path("valid_logloss").asDouble(Double.NaN),
+        node.path("score").asDouble(Double.NaN),
         node.required("seconds").asDouble(),
         node.required("samples_per_second").asDouble());
   }

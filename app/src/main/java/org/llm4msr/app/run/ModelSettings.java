@@ -27,6 +27,7 @@ public record ModelSettings(
     BackboneKind backbone,
     Map<String, String> backboneOptions,
     int embeddingDim,
+    double dropout,
     MetaLevels meta,
     UserMode userMode,
     ScenarioMode scenarioInput,
@@ -111,6 +112,7 @@ public record ModelSettings(
         backbone,
         backboneOptions,
         embeddingDim,
+        dropout,
         levels,
         mode,
         scenarioInput,
@@ -129,7 +131,8 @@ public record ModelSettings(
     if (scenarioId) {
       built = new ScenarioId(built, embeddingDim);
     }
-    return new RecommenderConfig(embeddingDim, EMBEDDING_DEVIATION, built, metaConfig());
+    return new RecommenderConfig(
+        embeddingDim, EMBEDDING_DEVIATION, built, metaConfig(), dropout);
   }
 
   private MetaConfig metaConfig() {

@@ -30,6 +30,7 @@ import org.llm4msr.model.prompt.PromptIds;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.KnowledgeVectors;
+import org.llm4msr.model.training.StopMetric;
 
 /** Makes {@code report.html} of runs and comparisons. */
 public final class ReportBuilder {
@@ -227,7 +228,7 @@ public final class ReportBuilder {
       List<HistoryEntry> history) {
     List<Epoch> epochs =
         history.stream().map(entry -> new Epoch(entry.trainLoss(), entry.validAuc())).toList();
-    int best = config.training().stopMetric().best(history);
+    int best = StopMetric.best(history);
     if (best >= 0) {
       curves.add(new Curve(backbone, side, "seed " + config.training().seed(), epochs, best));
     }

@@ -21,6 +21,8 @@ import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
 import org.llm4msr.model.recommender.OptimizerConfig;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
+import org.llm4msr.model.training.LearningRateSchedule;
+import org.llm4msr.model.training.RowWeights;
 import org.llm4msr.model.training.StopMetric;
 import org.llm4msr.model.training.TrainingConfig;
 import org.llm4msr.runtime.UserError;
@@ -38,6 +40,7 @@ class RunConfigTest {
             BackboneKind.STAR_PAPER,
             Map.of("hidden", "8,4"),
             16,
+            0.1,
             levels,
             UserMode.RESIDUAL,
             ScenarioMode.BOTTOM,
@@ -48,12 +51,23 @@ class RunConfigTest {
             Normalization.RMS,
             VectorSource.LLM,
             true);
-    OptimizerConfig adam = new OptimizerConfig(rate, .9, .999, 1e-8, 1e-3, 0, 1e-5, true);
+    OptimizerConfig adam = new OptimizerConfig(rate, .9, .999, 1e-8, 1e-3, 0, 1e-5, true, 2);
     return new RunConfig(
         new DataSource(path, "/data", "d1"),
         levels == MetaLevels.OFF ? null : new KnowledgeSource("/k # ä", "k1", 2),
         model,
-        new TrainingConfig(Long.MIN_VALUE, 64, 3, 2, StopMetric.SCENARIO_AUC, 0, 7, adam),
+        new TrainingConfig(
+            Long.MIN_VALUE,
+            64,
+            3,
+            2,
+            StopMetric.SCENARIO_AUC,
+            0,
+            7,
+            adam,
+            new LearningRateSchedule(LearningRateSchedule.Shape.STEP, 3, 2, 0.5),
+            new RowWeights(2, Map.of("a b", 0.5), true),
+            "a b"),
         new Environment("0: x", "25", "Linux", "cpu", "AVX2: yes", threads));
   }
 

@@ -41,8 +41,8 @@ class RunDirectoryTest {
   void aHistorySurvivesItsFile() {
     List<HistoryEntry> history =
         List.of(
-            new HistoryEntry(1, 10, 0.7, Double.NaN, Double.NaN, 0.6, 1.5, 1000),
-            new HistoryEntry(2, 20, 0.1 + 0.2, 0.8, 0.75, 0.5, 1.25, 1100.5));
+            new HistoryEntry(1, 10, 0.7, Double.NaN, Double.NaN, 0.6, Double.NaN, 1.5, 1000),
+            new HistoryEntry(2, 20, 0.1 + 0.2, 0.8, 0.75, 0.5, 0.8, 1.25, 1100.5));
     RunDirectory directory = new RunDirectory(folder);
     directory.writeHistory(history);
     assertThat(directory.history()).isEqualTo(history);

@@ -16,6 +16,9 @@ public final class Elementwise {
   private static final MethodHandle COPY_COLUMNS = CpuLibrary.kernel("copy_columns", "PLLPLPL");
   private static final MethodHandle PAD_COLUMNS = CpuLibrary.kernel("pad_columns", "PLLPLPL");
 
+  private static final MethodHandle DROPOUT = CpuLibrary.kernel("dropout", "PLIIFPP");
+  private static final MethodHandle SUM_OF_SQUARES = CpuLibrary.kernel("sum_of_squares", "PLPP");
+
   private Elementwise() {}
 
   /** {@code y = activation(x)}; y may be x. */
@@ -243,4 +246,39 @@ public final class Elementwise {
   }
 
   private static final int RANK = 4;
+
+  /**
+   * {@code y[i] = scale * x[i]}, or 0 where a hash of key and i is below the threshold.
+   *
+   * @param threshold an unsigned number
+   */
+  public static void dropout(
+      CpuPool pool,
+      long count,
+      int key,
+      int threshold,
+      float scale,
+      MemorySegment x,
+      MemorySegment y) {
+    Checks.floats("x", x, count);
+    Checks.floats("y", y, count);
+    try {
+      int code = (int) DROPOUT.invokeExact(pool.handle(), count, key, threshold, scale, x, y);
+      CpuLibrary.check(code, "dropout");
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
+
+  /** Adds the squares of {@code count} elements to the double at {@code sum}. */
+  public static void sumOfSquares(CpuPool pool, long count, MemorySegment x, MemorySegment sum) {
+    Checks.floats("x", x, count);
+    Checks.doubles("sum", sum, 1);
+    try {
+      int code = (int) SUM_OF_SQUARES.invokeExact(pool.handle(), count, x, sum);
+      CpuLibrary.check(code, "sumOfSquares");
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
 }

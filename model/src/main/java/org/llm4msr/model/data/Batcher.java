@@ -28,6 +28,7 @@ public final class Batcher {
   private final long seed;
   private final boolean shuffled;
   private final int[] allRows;
+  private final BalancedRows balanced;
   private final Field[] fields;
 
   private final int[] order;
@@ -39,7 +40,13 @@ public final class Batcher {
   private int position;
 
   private Batcher(
-      Dataset dataset, Split part, int batchSize, Folds folds, long seed, boolean shuffled) {
+      Dataset dataset,
+      Split part,
+      int batchSize,
+      Folds folds,
+      long seed,
+      boolean shuffled,
+      boolean balance) {
     if (batchSize < 1) {
       throw new IllegalArgumentException("batch size must be at least 1, but is " + batchSize);
     }
@@ -49,6 +56,7 @@ public final class Batcher {
     this.seed = seed;
     this.shuffled = shuffled;
     allRows = dataset.rowsOf(part);
+    balanced = balance ? new BalancedRows(dataset, allRows, seed) : null;
     fields = dataset.fields().toArray(Field[]::new);
     order = allRows.clone();
     batchRows = new int[Math.min(batchSize, Math.max(1, allRows.length))];
@@ -60,12 +68,21 @@ public final class Batcher {
 
   /** Training rows, shuffled anew in every epoch. */
   public static Batcher training(Dataset dataset, int batchSize, Folds folds, long seed) {
-    return new Batcher(dataset, Split.TRAIN, batchSize, folds, seed, true);
+    return training(dataset, batchSize, folds, seed, false);
+  }
+
+  /**
+   * @param balance whether an epoch has equally many rows of every scenario; small ones then come
+   *     several times, large ones take several epochs to come round
+   */
+  public static Batcher training(
+      Dataset dataset, int batchSize, Folds folds, long seed, boolean balance) {
+    return new Batcher(dataset, Split.TRAIN, batchSize, folds, seed, true, balance);
   }
 
   /** The rows of {@code part} in the log's order, the same in every epoch. */
   public static Batcher inOrder(Dataset dataset, Split part, int batchSize, Folds folds) {
-    return new Batcher(dataset, part, batchSize, folds, 0, false);
+    return new Batcher(dataset, part, batchSize, folds, 0, false, false);
   }
 
   /** Rows of one epoch. */
@@ -94,8 +111,12 @@ public final class Batcher {
   private void startEpoch(int number) {
     epoch = number;
     position = 0;
-    if (shuffled) {
+    if (balanced != null) {
+      balanced.draw(number, order);
+    } else if (shuffled) {
       System.arraycopy(allRows, 0, order, 0, order.length);
+    }
+    if (shuffled) {
       StableHash.shuffle(order, StableHash.combine(seed, number));
     }
   }

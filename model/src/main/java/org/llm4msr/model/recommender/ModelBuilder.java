@@ -9,6 +9,7 @@ import org.llm4msr.runtime.graph.Graph;
 import org.llm4msr.runtime.graph.Ops;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
+import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /**
@@ -33,16 +34,21 @@ public final class ModelBuilder {
   private final Value vectorRows;
   private final Value evidence;
   private final List<Value> fields = new ArrayList<>();
+  private final Value step;
+  private final double dropout;
   private Value scenarioIndicator;
+  private int dropouts;
 
   /** A parameter with what the graph does not know of it. */
   public record ModelParameter(Value value, Init init, ParameterGroup group) {}
 
   /**
    * @param computeType F32, or F64 on the reference backend
-   * @param training whether normalisations use and update batch statistics
+   * @param training whether normalisations use and update batch statistics, and dropout drops
+   * @param dropout share of hidden neurons that training drops, 0 for none
    */
-  public ModelBuilder(ModelSchema schema, DType computeType, boolean training) {
+  public ModelBuilder(ModelSchema schema, DType computeType, boolean training, double dropout) {
+    this.dropout = training ? dropout : 0;
     this.schema = schema;
     this.training = training;
     graph = new Graph(computeType);
@@ -62,6 +68,7 @@ public final class ModelBuilder {
     userRows = graph.input("userRows", ValueType.of(DType.I32, users));
     vectorRows = graph.input("vectorRows", ValueType.of(DType.I32, rows));
     evidence = graph.input("evidence", rows, Dim.of(Evidence.FEATURES));
+    step = graph.input("step", ValueType.of(DType.F64, 2));
   }
 
   public Graph graph() {
@@ -126,6 +133,20 @@ public final class ModelBuilder {
     return evidence;
   }
 
+  /** F64 {@code [2]}: the learning rate, and the number of this step from 1. */
+  public Value step() {
+    return step;
+  }
+
+  /** Hidden activations of the backbone, some of them dropped while training. */
+  public Value dropped(Value h) {
+    return dropout == 0 ? h : graph.apply(new DropoutOp(dropout, dropouts++), h, step).get(0);
+  }
+
+  private Value hidden(Value h, ParameterGroup group, UnaryOp.Kind activation) {
+    return group == ParameterGroup.NETWORK && activation == UnaryOp.Kind.RELU ? dropped(h) : h;
+  }
+
   /** Declares or finds a parameter of the compute type. */
   public Value parameter(String name, ParameterGroup group, Init init, long... extents) {
     Value value = graph.parameter(name, extents);
@@ -168,13 +189,13 @@ public final class ModelBuilder {
     return Ops.concat((chosen.isEmpty() ? fields : chosen).toArray(Value[]::new));
   }
 
-  /** {@code act(x W^T + b)} with {@code W [out, in]}. */
+  /** {@code act(x W^T + b)}, a backbone's hidden layer with dropout, with {@code W [out, in]}. */
   public Value linear(
       String name, ParameterGroup group, Value x, long width, UnaryOp.Kind activation) {
     long in = x.type().dim(1).fixed();
     Value weight = parameter(name + ".weight", group, Init.fanIn(in), width, in);
     Value bias = parameter(name + ".bias", group, Init.zeros(), width);
-    return Ops.linear(x, weight, bias, activation);
+    return hidden(Ops.linear(x, weight, bias, activation), group, activation);
   }
 
   /** Linear and ReLU for each of {@code widths}. */
@@ -209,7 +230,8 @@ public final class ModelBuilder {
     ParameterGroup group = ParameterGroup.NETWORK;
     Value weight = parameter(name + ".weight", group, Init.fanIn(in), scenarios, width, in);
     Value bias = parameter(name + ".bias", group, Init.zeros(), scenarios, width);
-    return Ops.groupedLinear(x, weight, true, bias, byScenario, activation);
+    Value h = Ops.groupedLinear(x, weight, true, bias, byScenario, activation);
+    return hidden(h, group, activation);
   }
 
   /**
@@ -237,7 +259,7 @@ public final class ModelBuilder {
         weight = Ops.reshape(weight, Dim.of(blocks), Dim.of(count * out), Dim.of(in));
         bias = Ops.reshape(bias, Dim.of(blocks), Dim.of(count * out));
       }
-      h = Ops.blockLinear(h, weight, bias, UnaryOp.Kind.RELU);
+      h = dropped(Ops.blockLinear(h, weight, bias, UnaryOp.Kind.RELU));
       in = out;
     }
     return h;
@@ -275,6 +297,7 @@ public final class ModelBuilder {
         }
         h = Ops.concat(parts);
       }
+      h = dropped(h);
       in = out;
     }
     return h;

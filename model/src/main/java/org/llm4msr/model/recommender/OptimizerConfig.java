@@ -6,6 +6,7 @@ package org.llm4msr.model.recommender;
  *
  * @param lazyEmbeddings LazyAdam for the tables: rows that a batch does not touch stay as they are,
  *     which is faster on large tables but not the same as Adam
+ * @param clipNorm largest norm of all gradients together; 0 for no limit
  */
 public record OptimizerConfig(
     double learningRate,
@@ -15,7 +16,8 @@ public record OptimizerConfig(
     double embeddingDecay,
     double networkDecay,
     double metaDecay,
-    boolean lazyEmbeddings) {
+    boolean lazyEmbeddings,
+    double clipNorm) {
   public OptimizerConfig {
     if (!(learningRate > 0)
         || !(epsilon > 0)
@@ -23,14 +25,14 @@ public record OptimizerConfig(
         || !(beta2 >= 0 && beta2 < 1)) {
       throw new IllegalArgumentException("Adam needs lr > 0, epsilon > 0 and betas in [0, 1)");
     }
-    if (!(embeddingDecay >= 0 && networkDecay >= 0 && metaDecay >= 0)) {
-      throw new IllegalArgumentException("weight decay must not be negative");
+    if (!(embeddingDecay >= 0 && networkDecay >= 0 && metaDecay >= 0 && clipNorm >= 0)) {
+      throw new IllegalArgumentException("weight decay and the largest norm must not be negative");
     }
   }
 
   /** Plain Adam without weight decay. */
   public static OptimizerConfig adam(double learningRate, boolean lazyEmbeddings) {
-    return new OptimizerConfig(learningRate, 0.9, 0.999, 1e-8, 0, 0, 0, lazyEmbeddings);
+    return new OptimizerConfig(learningRate, 0.9, 0.999, 1e-8, 0, 0, 0, lazyEmbeddings, 0);
   }
 
   double decay(ParameterGroup group) {

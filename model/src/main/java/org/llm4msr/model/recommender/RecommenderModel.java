@@ -48,7 +48,7 @@ public final class RecommenderModel {
     if (!meta.isOff() && schema.knowledgeWidth() < 1) {
       throw new IllegalArgumentException("the meta networks need knowledge vectors");
     }
-    ModelBuilder builder = new ModelBuilder(schema, computeType, training);
+    ModelBuilder builder = new ModelBuilder(schema, computeType, training, config.dropout());
     Value x = builder.embeddings(config.embeddingDim(), config.embeddingDeviation());
     Value knowledgeWeight = meta.fusion() == MetaConfig.Fusion.EVIDENCE ? evidence(builder) : null;
     Value z = userLevel(builder, meta, x, knowledgeWeight);

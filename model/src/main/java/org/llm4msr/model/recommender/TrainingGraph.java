@@ -3,14 +3,13 @@ package org.llm4msr.model.recommender;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.graph.Autodiff;
 import org.llm4msr.runtime.graph.Gradient;
 import org.llm4msr.runtime.graph.Graph;
 import org.llm4msr.runtime.graph.Ops;
 import org.llm4msr.runtime.graph.Value;
-import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
 
 /**
@@ -27,46 +26,78 @@ public final class TrainingGraph {
   private final RecommenderModel model;
   private final Value labels;
   private final Value loss;
-  private final Value step;
+  private final Value weights;
   private final Map<Value, Gradient> gradients;
 
   private TrainingGraph(
       RecommenderModel model,
       Value labels,
       Value loss,
-      Value step,
+      Value weights,
       Map<Value, Gradient> gradients) {
     this.model = model;
     this.labels = labels;
     this.loss = loss;
-    this.step = step;
+    this.weights = weights;
     this.gradients = gradients;
   }
 
-  /** Appends loss, gradients and the optimiser's steps to a model that was built for training. */
+  /** The same without weights of rows. */
   public static TrainingGraph of(RecommenderModel model, OptimizerConfig optimizer) {
-    TrainingGraph training = gradientsOf(model);
+    return of(model, optimizer, false);
+  }
+
+  /**
+   * Appends loss, gradients and the optimiser's steps to a model that was built for training.
+   *
+   * @param weighted whether each row of a batch has a weight
+   */
+  public static TrainingGraph of(
+      RecommenderModel model, OptimizerConfig optimizer, boolean weighted) {
+    TrainingGraph training = gradientsOf(model, weighted);
+    Value clip =
+        optimizer.clipNorm() == 0
+            ? null
+            : ClipFactorOp.of(model.graph(), training.gradients.values(), optimizer.clipNorm());
     Map<Value, ModelBuilder.ModelParameter> trained = new LinkedHashMap<>();
     for (ModelBuilder.ModelParameter parameter : model.inputs().parameters()) {
       trained.put(parameter.value(), parameter);
     }
-    training.gradients.forEach(
-        (value, gradient) -> training.update(trained.get(value), gradient, optimizer));
+    training.gradients.forEach((value, gradient) ->
+        training.update(trained.get(value), clipped(gradient, clip), optimizer));
     return training;
+  }
+
+  private static Gradient clipped(Gradient gradient, Value factor) {
+    if (factor == null) {
+      return gradient;
+    }
+    return switch (gradient) {
+      case Gradient.Dense(Value value) -> new Gradient.Dense(Ops.mul(value, factor));
+      case Gradient.SparseRows(Value rows, Value count, Value values) ->
+          new Gradient.SparseRows(rows, count, Ops.mul(values, factor));
+    };
   }
 
   /** The loss and its gradients only, without an optimiser. */
   public static TrainingGraph gradientsOf(RecommenderModel model) {
+    return gradientsOf(model, false);
+  }
+
+  private static TrainingGraph gradientsOf(RecommenderModel model, boolean weighted) {
     Graph graph = model.graph();
     Value labels = graph.input("labels", model.inputs().rows());
-    Value loss = Ops.bceWithLogits(model.logits(), labels);
+    Value weights = weighted ? graph.input("weights", model.inputs().rows()) : null;
+    Value loss =
+        weighted
+            ? Ops.bceWithLogits(model.logits(), labels, weights)
+            : Ops.bceWithLogits(model.logits(), labels);
     List<Value> trained =
         model.inputs().parameters().stream()
             .filter(parameter -> parameter.group().isTrained())
             .map(ModelBuilder.ModelParameter::value)
             .toList();
-    Value step = graph.input("step", ValueType.of(DType.F64, 2));
-    return new TrainingGraph(model, labels, loss, step, Autodiff.gradients(loss, trained));
+    return new TrainingGraph(model, labels, loss, weights, Autodiff.gradients(loss, trained));
   }
 
   private void update(
@@ -84,7 +115,7 @@ public final class TrainingGraph {
               m,
               v,
               g,
-              step);
+              step());
       case Gradient.SparseRows(Value rows, Value count, Value values) ->
           graph.apply(
               new SparseAdamOp(
@@ -95,7 +126,7 @@ public final class TrainingGraph {
               rows,
               count,
               values,
-              step);
+              step());
     }
   }
 
@@ -113,9 +144,14 @@ public final class TrainingGraph {
     return loss;
   }
 
+  /** Input {@code [rows]}: how much each row counts; null where all count alike. */
+  public Value weights() {
+    return weights;
+  }
+
   /** Input F64 {@code [2]}: the learning rate, and the number of this step from 1. */
   public Value step() {
-    return step;
+    return model.inputs().step();
   }
 
   /** Gradients of the trained parameters that influence the loss. */

@@ -1,5 +1,6 @@
 package org.llm4msr.model.training;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.MemorySegment;
@@ -26,11 +27,23 @@ final class BatchFeed {
   private final MemorySegment userOrder;
   private final MemorySegment userOffsets;
   private final MemorySegment evidence;
+  private final MemorySegment weights;
+  private final float[] weightTable;
 
   /**
    * @param labels the labels' input, or null where there is no loss
    */
   BatchFeed(Plan plan, ModelBuilder inputs, Value labels) {
+    this(plan, inputs, labels, null, null);
+  }
+
+  /**
+   * @param weights the input of the rows' weights, or null
+   * @param weightTable weights by {@code 2 scenario + label}, or null
+   */
+  BatchFeed(Plan plan, ModelBuilder inputs, Value labels, Value weights, float[] weightTable) {
+    this.weightTable = weightTable;
+    this.weights = weights == null ? null : find(plan, weights);
     this.plan = plan;
     rows = inputs.rows();
     users = inputs.users();
@@ -48,6 +61,10 @@ final class BatchFeed {
   }
 
   private MemorySegment find(Value input) {
+    return find(plan, input);
+  }
+
+  private static MemorySegment find(Plan plan, Value input) {
     return plan.uses(input) ? plan.input(input) : null;
   }
 
@@ -83,6 +100,19 @@ final class BatchFeed {
     }
     if (scenarioIds != null) {
       writeScenarioIds(batch);
+    }
+    if (weights != null) {
+      writeWeights(batch);
+    }
+  }
+
+  private void writeWeights(Batch batch) {
+    for (int s = 0; s < batch.scenarios(); s++) {
+      int end = batch.scenarioOffsets().getAtIndex(JAVA_INT, s + 1L);
+      for (int b = batch.scenarioOffsets().getAtIndex(JAVA_INT, s); b < end; b++) {
+        int label = (int) batch.labels().getAtIndex(JAVA_FLOAT, b);
+        weights.setAtIndex(JAVA_FLOAT, b, weightTable[2 * s + label]);
+      }
     }
   }
 

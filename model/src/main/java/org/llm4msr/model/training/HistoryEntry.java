@@ -9,6 +9,7 @@ package org.llm4msr.model.training;
  * @param validAuc AUC over all validation rows, NaN if undefined
  * @param validScenarioAuc mean of the scenarios' AUCs
  * @param validLogLoss LogLoss over all validation rows
+ * @param score what early stopping looks at, higher is better; NaN if undefined
  * @param seconds spent on training since the evaluation before
  * @param samplesPerSecond training rows per second in that time
  */
@@ -19,5 +20,6 @@ public record HistoryEntry(
     double validAuc,
     double validScenarioAuc,
     double validLogLoss,
+    double score,
     double seconds,
     double samplesPerSecond) {}

@@ -53,6 +53,7 @@ public final class Trainer implements AutoCloseable {
   private final Evaluator evaluator;
   private final BestWeights best;
   private final TrainingCheckpoint checkpoint;
+  private int stepsPerEpoch;
   private TrainingState state = new TrainingState();
   private Path checkpointFile;
   private String fingerprint = "";
@@ -78,10 +79,14 @@ public final class Trainer implements AutoCloseable {
           dataset.name()
               + ": no validation rows, which decide which weights are kept; change the split");
     }
+    if (!config.stopScenario().isEmpty()) {
+      RowWeights.scenario(dataset, config.stopScenario());
+    }
+    float[] weights = config.rowWeights().isWeighted() ? config.rowWeights().table(dataset) : null;
     folds = Schemas.folds(knowledge);
     ModelSchema schema = Schemas.of(dataset, knowledge, config.batchSize());
     model = RecommenderModel.build(modelConfig, schema, DType.F32, true);
-    graph = TrainingGraph.of(model, config.optimizer());
+    graph = TrainingGraph.of(model, config.optimizer(), weights != null);
     evaluationModel = RecommenderModel.build(modelConfig, schema, DType.F32, false);
     evidence = EvidenceCounts.forModel(modelConfig, dataset);
     store = new ParameterStore(backend);
@@ -92,17 +97,17 @@ public final class Trainer implements AutoCloseable {
           ParameterInitializer.create(store, model, config.seed(), dataset, knowledge);
       ParameterInitializer.createState(store, model.graph());
       plan = openPlan = new Plan(backend, model.graph(), store, List.of(graph.loss()));
-      feed = new BatchFeed(plan, model.inputs(), graph.labels());
+      feed = new BatchFeed(plan, model.inputs(), graph.labels(), graph.weights(), weights);
       stepInput = plan.input(graph.step());
       evaluator = openEvaluator = new Evaluator(store, evaluationModel, dataset, folds, evidence);
-      List<String> weights = ModelFile.changing(model);
-      best = new BestWeights(store, weights);
+      List<String> trained = ModelFile.changing(model);
+      best = new BestWeights(store, trained);
       List<String> changing =
           store.names().stream()
               .filter(name -> !name.equals(RecommenderModel.USER_KNOWLEDGE))
               .filter(name -> !name.equals(RecommenderModel.SCENARIO_KNOWLEDGE))
               .toList();
-      checkpoint = new TrainingCheckpoint(store, changing, weights, best);
+      checkpoint = new TrainingCheckpoint(store, changing, trained, best);
     } catch (RuntimeException | Error e) {
       if (openEvaluator != null) {
         openEvaluator.close();
@@ -184,7 +189,10 @@ public final class Trainer implements AutoCloseable {
    * @throws UserError if the loss is not finite
    */
   public Outcome fit(TrainingListener listener, BooleanSupplier stop) {
-    Batcher batcher = Batcher.training(dataset, config.batchSize(), folds, config.seed());
+    Batcher batcher =
+        Batcher.training(
+            dataset, config.batchSize(), folds, config.seed(), config.rowWeights().balanced());
+    stepsPerEpoch = Math.max(1, batcher.batchesPerEpoch());
     batcher.restore(new Batcher.State(state.epoch, state.position));
     EvidenceCounts wanted = feed.needsEvidence() ? evidence : null;
     try (BatchPipeline batches = new BatchPipeline(batcher, wanted, dataset, config.batchSize())) {
@@ -231,7 +239,10 @@ public final class Trainer implements AutoCloseable {
     feed.load(slot.batch(), slot.evidence());
     batches.release(slot);
     state.step++;
-    stepInput.setAtIndex(JAVA_DOUBLE, 0, config.optimizer().learningRate());
+    double rate =
+        config.schedule().factor(state.step, stepsPerEpoch, config.maxEpochs())
+            * config.optimizer().learningRate();
+    stepInput.setAtIndex(JAVA_DOUBLE, 0, rate);
     stepInput.setAtIndex(JAVA_DOUBLE, 1, state.step);
     plan.run();
     double loss = plan.readScalar(graph.loss());
@@ -262,12 +273,13 @@ public final class Trainer implements AutoCloseable {
             state.step,
             state.lossSum / state.lossRows,
             report.overall().auc(),
-            scenarioAuc(report),
+            StopMetric.scenarioAuc(report),
             report.overall().logLoss(),
+            config.stopMetric().score(report, config.stopScenario()),
             state.seconds,
             state.lossRows / state.seconds);
     state.history.add(entry);
-    int bestSoFar = config.stopMetric().best(state.history);
+    int bestSoFar = StopMetric.best(state.history);
     boolean improved = bestSoFar != state.best;
     if (improved) {
       state.best = bestSoFar;
@@ -277,15 +289,6 @@ public final class Trainer implements AutoCloseable {
     state.lossRows = 0;
     state.seconds = 0;
     listener.onEvaluation(entry, improved);
-  }
-
-  /** Mean over the scenarios whose AUC is defined. */
-  private static double scenarioAuc(MetricsReport report) {
-    return report.scenarios().values().stream()
-        .mapToDouble(MetricsReport.Values::auc)
-        .filter(Double::isFinite)
-        .average()
-        .orElse(Double.NaN);
   }
 
   private void writeCheckpoint() {
@@ -302,7 +305,7 @@ public final class Trainer implements AutoCloseable {
             ? ", or the knowledge vectors too large without normalisation (try --normalize rms)"
             : "";
     return new UserError(
-        "training stopped: the loss is %s at step %d (batch %d of epoch %d); the learning rate %s is probably too high (try --lr %s)%s"
+        "training stopped: the loss is %s at step %d (batch %d of epoch %d); the learning rate %s is probably too high (try --lr %s%s)%s"
             .formatted(
                 loss,
                 state.step,
@@ -310,6 +313,7 @@ public final class Trainer implements AutoCloseable {
                 state.epoch + 1,
                 config.optimizer().learningRate(),
                 config.optimizer().learningRate() / 10,
+                config.optimizer().clipNorm() == 0 ? " or --clip-norm 1" : "",
                 vectors));
   }
 

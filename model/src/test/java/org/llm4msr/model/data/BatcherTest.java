@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.foreign.Arena;
@@ -50,6 +51,37 @@ class BatcherTest {
     }
     int[] expected = DATASET.rowsOf(Split.TRAIN);
     assertThat(seen.stream().mapToInt(Integer::intValue).sorted().toArray()).isEqualTo(expected);
+  }
+
+  /** Equally many rows of every scenario, and over the epochs every row equally often. */
+  @Test
+  void balancedEpochsTreatScenariosAlike() {
+    int[] training = DATASET.rowsOf(Split.TRAIN);
+    int scenarios = DATASET.scenarios().size();
+    int[] ofScenario = new int[scenarios];
+    Arrays.stream(training).forEach(row -> ofScenario[DATASET.scenario(row)]++);
+    int[] uses = new int[DATASET.rows()];
+    Batcher batcher = Batcher.training(DATASET, 64, Folds.NONE, 11, true);
+    try (Arena arena = Arena.ofConfined()) {
+      Batch batch = batch(arena, 64);
+      for (int epoch = 0; epoch < 6; epoch++) {
+        int[] drawn = new int[scenarios];
+        while (batcher.next(batch)) {
+          for (int row : ints(batch.rows(), batch.size())) {
+            drawn[DATASET.scenario(row)]++;
+            uses[row]++;
+          }
+        }
+        assertThat(Arrays.stream(drawn).sum()).isEqualTo(training.length);
+        for (int count : drawn) {
+          assertThat((double) count).isCloseTo((double) training.length / scenarios, within(1.0));
+        }
+      }
+    }
+    for (int row : training) {
+      double expected = 6.0 * training.length / scenarios / ofScenario[DATASET.scenario(row)];
+      assertThat((double) uses[row]).isBetween(Math.floor(expected) - 1, Math.ceil(expected) + 1);
+    }
   }
 
   private static void check(Batch batch, Folds folds) {

@@ -1,8 +1,10 @@
 package org.llm4msr.model.training;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -205,12 +207,25 @@ class TrainerTest {
   void anInterruptedAndResumedTrainingGivesTheSameBits() {
     PlantedLog log = PlantedLog.of(900, 60, RANDOM, 4);
     MetaConfig meta = meta(UserMode.CONCAT, ScenarioMode.FEATURES, Fusion.EVIDENCE);
-    RecommenderConfig model = model(new Star(List.of(12), true, List.of(4), 3), meta);
+    Backbone paper = new Star(List.of(12), true, List.of(4), 3);
+    RecommenderConfig model = new RecommenderConfig(6, 0.05, paper, meta, 0.2);
     KnowledgeTables knowledge =
         new KnowledgeTables(log.vectors(true), Folds.NONE, Normalization.RMS);
-    OptimizerConfig decaying = new OptimizerConfig(1e-2, .9, .999, 1e-8, 1e-3, 1e-5, 1e-3, false);
+    OptimizerConfig decaying =
+        new OptimizerConfig(1e-2, .9, .999, 1e-8, 1e-3, 1e-5, 1e-3, false, 0.5);
     TrainingConfig config =
-        new TrainingConfig(7, 128, 6, 2, StopMetric.SCENARIO_AUC, 0, 4, decaying);
+        new TrainingConfig(
+            7,
+            128,
+            6,
+            2,
+            StopMetric.SCENARIO_AUC,
+            0,
+            4,
+            decaying,
+            new LearningRateSchedule(LearningRateSchedule.Shape.COSINE, 5, 1, 1),
+            new RowWeights(2, Map.of("store", 3.0), true),
+            "store");
     Copy undisturbed;
     List<HistoryEntry> history;
     try (Trainer trainer = new Trainer(backend, log.dataset(), knowledge, model, config)) {
@@ -344,5 +359,88 @@ class TrainerTest {
             () -> new Trainer(backend, log.dataset(), tables, model, training(1, 0, 1e-2)))
         .isInstanceOf(UserError.class)
         .hasMessageContaining(message);
+  }
+
+  private static TrainingConfig weighted(RowWeights weights, String stopScenario) {
+    OptimizerConfig adam = OptimizerConfig.adam(1e-2, false);
+    return new TrainingConfig(
+        7,
+        128,
+        2,
+        0,
+        StopMetric.AUC,
+        0,
+        0,
+        adam,
+        LearningRateSchedule.CONSTANT,
+        weights,
+        stopScenario);
+  }
+
+  /** With weight 0 a scenario teaches nothing: its own factors and tower stay as they began. */
+  @Test
+  void rowsWithoutWeightTeachNothing() {
+    PlantedLog log = PlantedLog.of(600, 30, RANDOM, 4);
+    TrainingConfig config = weighted(new RowWeights(1, Map.of("store", 0.0), false), "");
+    RecommenderConfig model = model(new SharedBottom(List.of(8), List.of(4)), MetaConfig.off());
+    try (Trainer trainer = new Trainer(backend, log.dataset(), null, model, config)) {
+      Map<String, float[]> before = towers(trainer);
+      trainer.fit(new TrainingListener() {}, NEVER);
+      Map<String, float[]> after = towers(trainer);
+      before.forEach((name, start) -> {
+        int half = start.length / 2;
+        assertThat(Arrays.copyOfRange(after.get(name), half, start.length))
+            .as("store's part of %s", name)
+            .isEqualTo(Arrays.copyOfRange(start, half, start.length));
+        assertThat(Arrays.copyOf(after.get(name), half))
+            .as("web's part of %s", name)
+            .isNotEqualTo(Arrays.copyOf(start, half));
+      });
+    }
+  }
+
+  private static Map<String, float[]> towers(Trainer trainer) {
+    Map<String, float[]> towers = new HashMap<>();
+    for (String name : trainer.parameters().names()) {
+      if (name.startsWith("backbone.towers")) {
+        towers.put(name, trainer.parameters().get(name).segment().toArray(JAVA_FLOAT));
+      }
+    }
+    assertThat(towers).isNotEmpty();
+    return towers;
+  }
+
+  @Test
+  void stoppingCanLookAtOneScenario() {
+    PlantedLog log = PlantedLog.of(1_500, 60, RANDOM, 4);
+    RecommenderConfig model = model(STAR, MetaConfig.off());
+    try (Trainer trainer =
+        new Trainer(backend, log.dataset(), null, model, weighted(RowWeights.EQUAL, "store"))) {
+      trainer.fit(new TrainingListener() {}, NEVER);
+      double best = trainer.history().get(trainer.bestEntry()).score();
+      assertThat(trainer.predict(Split.VALID).metrics().scenarios().get("store").auc())
+          .isEqualTo(best);
+      assertThat(trainer.history()).allMatch(entry -> entry.score() <= best);
+    }
+    assertThatThrownBy(() ->
+            new Trainer(backend, log.dataset(), null, model, weighted(RowWeights.EQUAL, "shop")))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("no scenario 'shop'; there are web, store");
+  }
+
+  @Test
+  void schedulesFollowTheirFormulas() {
+    LearningRateSchedule cosine =
+        new LearningRateSchedule(LearningRateSchedule.Shape.COSINE, 10, 1, 1);
+    assertThat(cosine.factor(1, 10, 11)).isEqualTo(0.1);
+    assertThat(cosine.factor(10, 10, 11)).isEqualTo(1);
+    assertThat(cosine.factor(61, 10, 11)).isCloseTo(0.5, within(1e-12));
+    assertThat(cosine.factor(110, 10, 11)).isBetween(0.0, 1e-3);
+    LearningRateSchedule step =
+        new LearningRateSchedule(LearningRateSchedule.Shape.STEP, 0, 2, 0.5);
+    assertThat(step.factor(20, 10, 9)).isEqualTo(1);
+    assertThat(step.factor(21, 10, 9)).isEqualTo(0.5);
+    assertThat(step.factor(41, 10, 9)).isEqualTo(0.25);
+    assertThat(LearningRateSchedule.CONSTANT.factor(1_000, 10, 9)).isEqualTo(1);
   }
 }

@@ -198,4 +198,9 @@ public final class Ops {
   public static Value bceWithLogits(Value logits, Value labels) {
     return one(new BceWithLogitsOp(false), logits, labels);
   }
+
+  /** The same, each row times its weight {@code [B]}; still divided by B. */
+  public static Value bceWithLogits(Value logits, Value labels, Value weights) {
+    return one(new BceWithLogitsOp(true), logits, labels, weights);
+  }
 }

@@ -50,6 +50,8 @@ public sealed interface Op
         StopGradientOp,
         BceWithLogitsOp,
         BceWithLogitsGradientOp,
+        DropoutOp,
+        ClipFactorOp,
         AdamOp,
         SparseAdamOp,
         ScatterRowsOp {

@@ -7,6 +7,8 @@ import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
+import org.llm4msr.runtime.op.ClipFactorOp;
+import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
 
 /** Losses and optimisers. */
@@ -23,6 +25,14 @@ final class TrainingCases {
             cases.add(bceGradient(weighted, rank, batch, range));
           }
         }
+      }
+    }
+    for (int rows : new int[] {1, 33, 700}) {
+      for (double rate : new double[] {0.1, 0.5}) {
+        cases.add(dropout(rate, rows, 37));
+      }
+      for (double maxNorm : new double[] {0.5, 1e6}) {
+        cases.add(clip(maxNorm, rows, 29));
       }
     }
     for (double weightDecay : new double[] {0, 0.01}) {
@@ -67,6 +77,23 @@ final class TrainingCases {
     return loss(weighted, rank, batch, range)
         .input(Data.constant(1.5), Dim.of(1))
         .build(new BceWithLogitsGradientOp(weighted), 6.0 * batch);
+  }
+
+  private static ConformanceCase dropout(double rate, int rows, int width) {
+    return new ConformanceCase.Builder(rows + "x" + width + " rate " + rate)
+        .input(Data.normal(1), Dim.symbol("R", rows), Dim.of(width))
+        .input(DType.F64, Data.constant(0.1, 12), Dim.of(2))
+        .build(new DropoutOp(rate, 3), 8.0 * rows * width);
+  }
+
+  /** Two dense gradients around a sparse one, of which some rows do not count. */
+  private static ConformanceCase clip(double maxNorm, int rows, int width) {
+    return new ConformanceCase.Builder(rows + "x" + width + " to " + maxNorm)
+        .input(Data.normal(1), Dim.of(rows), Dim.of(width))
+        .input(DType.I32, Data.constant(rows / 2), Dim.of(1))
+        .input(Data.normal(1), Dim.of(rows), Dim.of(width))
+        .input(Data.normal(1), Dim.of(width))
+        .build(new ClipFactorOp(maxNorm), 6.0 * rows * width);
   }
 
   /** Parameters are small beside the step, so that a wrong step shows. */

@@ -43,6 +43,7 @@ public record AdaptDhm(List<Integer> hidden, int clusters, int scenarioDim) impl
     for (int i = 0; i <= hidden.size(); i++) {
       boolean last = i == hidden.size();
       h = layer(model, i, h, last ? 1 : hidden.get(i), last ? null : UnaryOp.Kind.RELU);
+      h = last ? h : model.dropped(h);
     }
     return Ops.mixture(membership, h);
   }

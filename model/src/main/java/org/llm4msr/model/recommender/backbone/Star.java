@@ -62,7 +62,8 @@ public record Star(
             model.parameter(shared + "b." + layer, ParameterGroup.NETWORK, Init.zeros(), width),
             model.parameter(
                 own + "b.*." + layer, ParameterGroup.NETWORK, Init.zeros(), scenarios, width));
-    return Ops.groupedLinear(z, weight, false, bias, model.byScenario(), activation);
+    Value h = Ops.groupedLinear(z, weight, false, bias, model.byScenario(), activation);
+    return activation == null ? h : model.dropped(h);
   }
 
   private static Value normalized(ModelBuilder model, Value z) {

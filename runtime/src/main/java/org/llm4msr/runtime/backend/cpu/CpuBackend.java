@@ -20,7 +20,9 @@ import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GluGradientOp;
@@ -144,6 +146,9 @@ public final class CpuBackend implements Backend {
       case SparseRowGradientOp gradient -> TableBindings.sparseRowGradient(pool, gradient, in, out);
       case SparseToDenseOp _ -> TableBindings.sparseToDense(pool, in, out.get(0));
       case ScatterRowsOp _ -> TableBindings.scatterRows(pool, in);
+      case DropoutOp dropout -> ElementBindings.dropout(pool, dropout, in, out.get(0));
+      case ClipFactorOp clip ->
+          ElementBindings.clipFactor(pool, clip, in, out.get(0), argument(Double.BYTES));
       case AdamOp adam -> TableBindings.adam(pool, adam, in);
       case SparseAdamOp adam -> TableBindings.sparseAdam(pool, adam, in);
 
@@ -190,7 +195,9 @@ public final class CpuBackend implements Backend {
     for (int i = 0; i < in.size(); i++) {
       DType dtype = in.get(i).dtype();
       boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
-      boolean state = (op instanceof AdamOp || op instanceof SparseAdamOp) && i == in.size() - 1;
+      boolean state =
+          (op instanceof AdamOp || op instanceof SparseAdamOp || op instanceof DropoutOp)
+              && i == in.size() - 1;
       boolean fits =
           state
               ? dtype == DType.F64

@@ -6,9 +6,12 @@ import java.util.List;
 import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.CpuPool;
 import org.llm4msr.bindings.cpu.Elementwise;
+import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.ClipFactorOp;
+import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.GluGradientOp;
 import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.PadOp;
@@ -154,6 +157,43 @@ final class ElementBindings {
       if (from.address() != to.address()) {
         Elementwise.unary(pool, Activation.NONE, x.elements(), from, to);
       }
+    };
+  }
+
+  static Kernel dropout(CpuPool pool, DropoutOp op, List<Operand> in, Operand out) {
+    MemorySegment x = in.get(0).segment();
+    MemorySegment state = in.get(1).segment();
+    MemorySegment y = out.segment();
+    int threshold = op.threshold();
+    float scale = (float) (1 / (1 - op.rate()));
+    return () -> {
+      int key = op.key((long) state.getAtIndex(ValueLayout.JAVA_DOUBLE, 1));
+      Elementwise.dropout(pool, out.elements(), key, threshold, scale, x, y);
+    };
+  }
+
+  /**
+   * @param sum room for one double
+   */
+  static Kernel clipFactor(
+      CpuPool pool, ClipFactorOp op, List<Operand> in, Operand out, MemorySegment sum) {
+    Operand[] inputs = in.toArray(Operand[]::new);
+    MemorySegment[] segments = in.stream().map(Operand::segment).toArray(MemorySegment[]::new);
+    MemorySegment y = out.segment();
+    return () -> {
+      sum.set(ValueLayout.JAVA_DOUBLE, 0, 0);
+      for (int i = 0; i < inputs.length; i++) {
+        long elements = inputs[i].elements();
+        if (inputs[i].dtype() == DType.I32) {
+          int rows = segments[i].get(ValueLayout.JAVA_INT, 0);
+          i++;
+          elements = rows * inputs[i].dim(1);
+        }
+        Elementwise.sumOfSquares(pool, elements, segments[i], sum);
+      }
+      double norm = Math.sqrt(sum.get(ValueLayout.JAVA_DOUBLE, 0));
+      float factor = norm <= op.maxNorm() ? 1 : (float) (op.maxNorm() / norm);
+      y.set(ValueLayout.JAVA_FLOAT, 0, factor);
     };
   }
 }

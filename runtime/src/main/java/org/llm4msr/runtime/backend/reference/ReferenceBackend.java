@@ -16,7 +16,9 @@ import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GluGradientOp;
@@ -169,6 +171,8 @@ public final class ReferenceBackend implements Backend {
       case BceWithLogitsOp bce -> LossKernels.bce(bce, in, out.get(0));
       case BceWithLogitsGradientOp gradient -> LossKernels.bceGradient(gradient, in, out.get(0));
 
+      case DropoutOp dropout -> RegularisationKernels.dropout(dropout, in, out.get(0), scratch);
+      case ClipFactorOp clip -> RegularisationKernels.clipFactor(clip, in, out.get(0), scratch);
       case AdamOp adam -> OptimiserKernels.adam(adam, in, scratch);
       case SparseAdamOp adam -> OptimiserKernels.sparseAdam(adam, in, scratch);
     };

@@ -7,10 +7,12 @@ import static org.llm4msr.runtime.backend.reference.Applied.apply;
 import static org.llm4msr.runtime.backend.reference.Applied.ints;
 import static org.llm4msr.runtime.backend.reference.Applied.real;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -24,7 +26,9 @@ import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.AttentionOp.Mask;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GluOp;
@@ -470,5 +474,34 @@ class ReferenceBackendTest {
         ints(new int[] {1}, 1),
         real(new double[] {0.7, Double.NaN}, 2, 1),
         real(step, 2));
+  }
+
+  @Test
+  void gradientsAreClippedByTheirCommonNorm() {
+    In sparse = real(new double[] {4, 0, 99, 99}, 2, 2);
+    In count = ints(new int[] {1}, 1);
+    double[] factor = apply(new ClipFactorOp(1), real(new double[] {3}, 1), count, sparse).output();
+    assertThat(factor).containsExactly(0.2);
+    factor = apply(new ClipFactorOp(6), real(new double[] {3}, 1), count, sparse).output();
+    assertThat(factor).containsExactly(1);
+  }
+
+  @Test
+  void dropoutDropsItsShareAndKeepsTheMean() {
+    double[] ones = new double[100_000];
+    Arrays.fill(ones, 1);
+    In x = real(ones, ones.length);
+    DropoutOp op = new DropoutOp(0.3, 5);
+    double[] first = apply(op, x, real(new double[] {0.1, 1}, 2)).output();
+    double[] second = apply(op, x, real(new double[] {0.1, 2}, 2)).output();
+    for (double[] y : List.of(first, second)) {
+      assertThat(Arrays.stream(y).distinct().sorted().toArray()).containsExactly(0, 1 / 0.7);
+      // Five standard deviations of the mean.
+      assertThat(Arrays.stream(y).average().orElseThrow()).isCloseTo(1, within(0.0105));
+    }
+    double together =
+        IntStream.range(0, ones.length).filter(i -> first[i] == 0 && second[i] == 0).count();
+    assertThat(together / ones.length).isCloseTo(0.09, within(0.005));
+    assertThat(apply(op, x, real(new double[] {0.5, 1}, 2)).output()).isEqualTo(first);
   }
 }
