@@ -12,6 +12,7 @@ import org.llm4msr.app.command.EvaluateCommand;
 import org.llm4msr.app.command.GenerateCommand;
 import org.llm4msr.app.command.PromptsCommand;
 import org.llm4msr.app.command.TrainCommand;
+import org.llm4msr.app.command.TuneCommand;
 import org.llm4msr.runtime.UserError;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -55,6 +56,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       TrainCommand.class,
       EvaluateCommand.class,
       CompareCommand.class,
+      TuneCommand.class,
       DevicesCommand.class,
     })
 public final class Main implements Runnable {
@@ -84,7 +86,7 @@ public final class Main implements Runnable {
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setParameterExceptionHandler((e, rest) -> wrongUsage(e, err))
             .setExecutionExceptionHandler((e, command, parsed) -> main.report(e, err));
-    for (String name : new String[] {"train", "compare"}) {
+    for (String name : new String[] {"train", "compare", "tune"}) {
       CommandLine command = commandLine.getSubcommands().get(name);
       BackboneHelp.addTo(command.getCommandSpec().usageMessage());
     }

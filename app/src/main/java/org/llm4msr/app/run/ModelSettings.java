@@ -131,8 +131,7 @@ public record ModelSettings(
     if (scenarioId) {
       built = new ScenarioId(built, embeddingDim);
     }
-    return new RecommenderConfig(
-        embeddingDim, EMBEDDING_DEVIATION, built, metaConfig(), dropout);
+    return new RecommenderConfig(embeddingDim, EMBEDDING_DEVIATION, built, metaConfig(), dropout);
   }
 
   private MetaConfig metaConfig() {

@@ -1,0 +1,148 @@
+package org.llm4msr.app.command;
+
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.llm4msr.app.report.TuningReport.Trial;
+import org.llm4msr.app.run.ModelSettings;
+import org.llm4msr.app.run.TrainingInputs;
+import org.llm4msr.app.run.Tuning;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
+import org.llm4msr.model.training.TrainingConfig;
+import org.llm4msr.runtime.backend.Backend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Searches good settings on the validation rows. */
+@Command(
+    name = "tune",
+    description = {
+      "Searches a model's settings on the validation rows: the learning rate first, then the"
+          + " embeddings' width, dropout, weight decay, the backbone's sizes and, with knowledge,"
+          + " rank, wiring and fusion.",
+      "Many candidates train for few epochs, the best third of them for three times as many, and"
+          + " so on. The same command goes on after an interruption; trials that are done are not"
+          + " repeated."
+    },
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  llm4msr tune --data D.yaml --backbone mmoe --out runs/tune-mmoe",
+      "  llm4msr tune --data D.yaml --knowledge K.safetensors --backbone star --rates 9 \\",
+      "      --trials 27 --epochs 27 --out runs/tune-star"
+    })
+public final class TuneCommand implements Callable<Integer> {
+  @Mixin private KnowledgeOptions sources;
+
+  @Option(
+      names = "--backbone",
+      paramLabel = "NAME",
+      defaultValue = "star",
+      description = "One of those below (default: ${DEFAULT-VALUE}).")
+  private BackboneKind backbone;
+
+  @Option(
+      names = "--rates",
+      paramLabel = "N",
+      defaultValue = "6",
+      description = "Learning rates that are tried (default: ${DEFAULT-VALUE}).")
+  private int rates;
+
+  @Option(
+      names = "--lr-range",
+      paramLabel = "LOW,HIGH",
+      split = ",",
+      defaultValue = "1e-4,1e-2",
+      description = "Between which they lie (default: ${DEFAULT-VALUE}).")
+  private List<Double> range;
+
+  @Option(
+      names = "--trials",
+      paramLabel = "N",
+      defaultValue = "12",
+      description =
+          "Random settings that are tried with rates near the best; 0 for the rate only (default:"
+              + " ${DEFAULT-VALUE}).")
+  private int trials;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Folder for trials.jsonl and tune.html.")
+  private Path out;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Of the draws and of every training (default: ${DEFAULT-VALUE}).")
+  private long seed;
+
+  @Mixin private ModelOptions options;
+  @Mixin private DeviceOptions device;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    PrintWriter output = spec.commandLine().getOut();
+    PrintWriter err = spec.commandLine().getErr();
+    if (rates < 1 || trials < 0) {
+      throw wrong("--rates: expected at least 1, --trials: at least 0");
+    }
+    if (range.size() != 2
+        || !(range.get(0) > 0 && range.get(1) >= range.get(0) && range.get(1) < 10)) {
+      throw wrong("--lr-range: expected two ascending rates such as 1e-4,1e-2, found " + range);
+    }
+    options.check(List.of(backbone));
+    ModelSettings model = options.model(backbone, sources.hasKnowledge());
+    TrainingConfig training = options.training(seed);
+    Tuning.Budget budget =
+        new Tuning.Budget(rates, range.get(0), range.get(1), trials, training.maxEpochs());
+    try (Interrupt interrupt = new Interrupt();
+        TrainingInputs inputs = sources.load();
+        Backend backend = device.open()) {
+      Tuning tuning = new Tuning(out, inputs, backend, device.environment(backend), err);
+      Optional<Trial> best = tuning.run(model, training, budget, interrupt::isRequested);
+      if (best.isEmpty()) {
+        err.println("stopped; the same command goes on from here (" + out + ")");
+        err.flush();
+        return Interrupt.EXIT_CODE;
+      }
+      String title = "Search for " + backbone.label() + " on " + inputs.dataset().name();
+      tuning.writeReport(title, best.get());
+      print(output, tuning.trials(), best.get());
+    }
+    return 0;
+  }
+
+  private void print(PrintWriter output, List<Trial> all, Trial best) {
+    output.printf("%-9s %5s %6s %9s  %s%n", "stage", "trial", "epochs", "score", "options");
+    for (Trial trial : all) {
+      output.printf(
+          Locale.ROOT,
+          "%-9s %5d %6d %9s  %s%n",
+          trial.stage(),
+          trial.trial(),
+          trial.epochs(),
+          Double.isNaN(trial.score()) ? "diverged" : "%.4f".formatted(trial.score()),
+          trial.flags());
+    }
+    output.println("best: --backbone " + backbone.label() + " " + best.flags());
+    output.println("report: " + out.resolve(Tuning.REPORT));
+  }
+
+  private ParameterException wrong(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+}
