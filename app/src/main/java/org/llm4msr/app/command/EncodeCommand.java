@@ -39,14 +39,7 @@ import tools.jackson.databind.node.ObjectNode;
           + " knowledge.safetensors"
     })
 public final class EncodeCommand implements Callable<Integer> {
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "DIR",
-      description =
-          "Hugging Face directory: config.json, *.safetensors and, for"
-              + " text, tokenizer.json. 'builtin' is the small encoder that ships with llm4msr.")
-  private String model;
+  @Mixin private ModelFileOptions model;
 
   @Option(
       names = "--input",
@@ -142,20 +135,21 @@ public final class EncodeCommand implements Callable<Integer> {
           spec.commandLine(), "--layer: expected 0 or more, found " + layer);
     }
     EncoderOptions options =
-        EncoderOptions.defaults()
-            .withBackend(device.name())
-            .withThreads(device.threads())
-            .withMaxTokensPerBatch(tokensPerBatch)
-            .withPooling(pool)
-            .withLayer(layer == null ? EncoderOptions.LAST_LAYER : layer)
-            .withFinalNorm(finalNorm)
-            .withL2(l2)
-            .withPrefixReuse(prefixReuse)
-            .withMaxNewTokens(maxNewTokens);
+        model.in(
+            EncoderOptions.defaults()
+                .withBackend(device.name())
+                .withThreads(device.threads())
+                .withMaxTokensPerBatch(tokensPerBatch)
+                .withPooling(pool)
+                .withLayer(layer == null ? EncoderOptions.LAST_LAYER : layer)
+                .withFinalNorm(finalNorm)
+                .withL2(l2)
+                .withPrefixReuse(prefixReuse)
+                .withMaxNewTokens(maxNewTokens));
     GenerationOptions explanation = explain ? GenerationOptions.greedy(maxNewTokens) : null;
     PrintWriter err = spec.commandLine().getErr();
     EncodeRun.Summary summary =
-        new EncodeRun(ModelDirectory.of(model, err), options, err)
+        new EncodeRun(ModelDirectory.of(model.model(), err), options, err)
             .encode(input, out, force, explanation);
     if (!summary.finished()) {
       return ExitCode.SOFTWARE;

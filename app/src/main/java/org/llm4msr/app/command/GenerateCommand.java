@@ -33,12 +33,7 @@ import tools.jackson.databind.node.ObjectNode;
           + " --seed 1 < prompt.txt"
     })
 public final class GenerateCommand implements Callable<Integer> {
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "DIR",
-      description = "As for 'llm4msr encode'; the family must predict tokens, which bert does not.")
-  private String model;
+  @Mixin private ModelFileOptions model;
 
   @Option(
       names = "--prompt",
@@ -88,11 +83,13 @@ public final class GenerateCommand implements Callable<Integer> {
   public Integer call() {
     GenerationOptions generation = generation();
     EncoderOptions options =
-        EncoderOptions.defaults().withBackend(device.name()).withThreads(device.threads());
+        model.in(
+            EncoderOptions.defaults().withBackend(device.name()).withThreads(device.threads()));
     PrintWriter stdout = spec.commandLine().getOut();
     String text = prompt.equals("-") ? standardInput() : prompt;
     try (FrozenEncoder encoder =
-        FrozenEncoder.load(ModelDirectory.of(model, spec.commandLine().getErr()), options)) {
+        FrozenEncoder.load(
+            ModelDirectory.of(model.model(), spec.commandLine().getErr()), options)) {
       if (json) {
         ObjectNode node = JsonNodeFactory.instance.objectNode();
         node.put("prompt", text);

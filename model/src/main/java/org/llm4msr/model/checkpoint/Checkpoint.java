@@ -1,13 +1,17 @@
 package org.llm4msr.model.checkpoint;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -50,8 +54,29 @@ public final class Checkpoint implements TensorSource, AutoCloseable {
     if (Files.exists(index)) {
       return openShards(directory, index);
     }
+    refusePickled(directory);
     throw new UserError(
         directory + ": neither " + SINGLE + " nor " + INDEX + " is there: no model to load");
+  }
+
+  /** PyTorch's own files are programs that run when they are read. */
+  private static void refusePickled(Path directory) {
+    try (Stream<Path> files = Files.list(directory)) {
+      Optional<Path> pickled =
+          files
+              .filter(file -> file.getFileName().toString().matches(".*\\.(bin|pt|pth|ckpt)"))
+              .min(Comparator.naturalOrder());
+      if (pickled.isPresent()) {
+        throw new UserError(
+            pickled.get()
+                + ": PyTorch weights are not read, since reading them can run foreign code; convert"
+                + " them once, in Python: from transformers import AutoModelForCausalLM;"
+                + " AutoModelForCausalLM.from_pretrained(\"DIR\").save_pretrained(\"DIR\","
+                + " safe_serialization=True)");
+      }
+    } catch (IOException e) {
+      throw FileErrors.reading(directory, e);
+    }
   }
 
   private static Checkpoint openShards(Path directory, Path index) {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamFactory;
@@ -16,6 +17,8 @@ import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** JSON as the standard has it: no duplicate keys, no trailing content, no NaN, valid UTF-8. */
@@ -78,6 +81,63 @@ public final class StrictJson {
       return object;
     }
     throw new UserError(where + ": expected a JSON object");
+  }
+
+  /**
+   * The value that begins at a parser's current token, as a tree; the parser ends on its last
+   * token.
+   *
+   * @param mostNodes a larger one is refused
+   */
+  public static JsonNode tree(JsonParser parser, int mostNodes) {
+    return new TreeReader(parser, mostNodes).read();
+  }
+
+  private static final class TreeReader {
+    private final JsonParser parser;
+    private int left;
+
+    TreeReader(JsonParser parser, int mostNodes) {
+      this.parser = parser;
+      this.left = mostNodes;
+    }
+
+    JsonNode read() {
+      if (left-- == 0) {
+        throw new UserError("a JSON value has more parts than is plausible");
+      }
+      JsonNodeFactory nodes = JsonNodeFactory.instance;
+      switch (parser.currentToken()) {
+        case START_OBJECT -> {
+          ObjectNode object = nodes.objectNode();
+          while (parser.nextToken() != JsonToken.END_OBJECT) {
+            String key = parser.currentName();
+            parser.nextToken();
+            object.set(key, read());
+          }
+          return object;
+        }
+        case START_ARRAY -> {
+          ArrayNode array = nodes.arrayNode();
+          while (parser.nextToken() != JsonToken.END_ARRAY) {
+            array.add(read());
+          }
+          return array;
+        }
+        case VALUE_STRING -> {
+          return nodes.stringNode(parser.getString());
+        }
+        case VALUE_TRUE, VALUE_FALSE -> {
+          return nodes.booleanNode(parser.getBooleanValue());
+        }
+        case VALUE_NULL -> {
+          return nodes.nullNode();
+        }
+        default -> {
+          return nodes.numberNode(parser.getDoubleValue());
+        }
+      }
+    }
   }
 
   /** What the parser says, on one line and without echoing the source. */

@@ -1,5 +1,8 @@
 package org.llm4msr.model.encoder;
 
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.quant.Quantiser;
+
 /**
  * How an encoder runs, and what it reads. The vectors depend on the latter only, beyond rounding.
  *
@@ -14,6 +17,8 @@ package org.llm4msr.model.encoder;
  * @param l2 whether vectors are scaled to length 1
  * @param prefixReuse whether prompts that begin with the same tokens compute them once
  * @param maxNewTokens longest continuation for the poolings that read one
+ * @param quantise what matrices in safetensors become on load, Q8_0 or Q4_0; null to keep them
+ * @param chat whether texts are put into the form of a chat that the model was trained on
  */
 public record EncoderOptions(
     String backend,
@@ -24,7 +29,9 @@ public record EncoderOptions(
     boolean finalNorm,
     boolean l2,
     boolean prefixReuse,
-    int maxNewTokens) {
+    int maxNewTokens,
+    DType quantise,
+    boolean chat) {
   /** Enough rows for the matrix products to run at full speed, few enough to stay in the caches. */
   public static final int DEFAULT_TOKENS_PER_BATCH = 2048;
 
@@ -42,6 +49,9 @@ public record EncoderOptions(
               + maxNewTokens
               + " new tokens: expected 1 or more, a layer from 0");
     }
+    if (quantise != null && !Quantiser.makes(quantise)) {
+      throw new IllegalArgumentException("cannot quantise to " + quantise);
+    }
   }
 
   /** The best backend, all processors, {@link Pooling#LAST_PROMPT} after the last norm. */
@@ -55,12 +65,24 @@ public record EncoderOptions(
         true,
         false,
         true,
-        64);
+        64,
+        null,
+        false);
   }
 
   public EncoderOptions withBackend(String name) {
     return new EncoderOptions(
-        name, threads, maxTokensPerBatch, pooling, layer, finalNorm, l2, prefixReuse, maxNewTokens);
+        name,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        finalNorm,
+        l2,
+        prefixReuse,
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   public EncoderOptions withThreads(int count) {
@@ -73,17 +95,39 @@ public record EncoderOptions(
         finalNorm,
         l2,
         prefixReuse,
-        maxNewTokens);
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   public EncoderOptions withMaxTokensPerBatch(int tokens) {
     return new EncoderOptions(
-        backend, threads, tokens, pooling, layer, finalNorm, l2, prefixReuse, maxNewTokens);
+        backend,
+        threads,
+        tokens,
+        pooling,
+        layer,
+        finalNorm,
+        l2,
+        prefixReuse,
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   public EncoderOptions withPooling(Pooling form) {
     return new EncoderOptions(
-        backend, threads, maxTokensPerBatch, form, layer, finalNorm, l2, prefixReuse, maxNewTokens);
+        backend,
+        threads,
+        maxTokensPerBatch,
+        form,
+        layer,
+        finalNorm,
+        l2,
+        prefixReuse,
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   /** Reads the output of an earlier layer. */
@@ -97,12 +141,24 @@ public record EncoderOptions(
         finalNorm,
         l2,
         prefixReuse,
-        maxNewTokens);
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   public EncoderOptions withFinalNorm(boolean normed) {
     return new EncoderOptions(
-        backend, threads, maxTokensPerBatch, pooling, layer, normed, l2, prefixReuse, maxNewTokens);
+        backend,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        normed,
+        l2,
+        prefixReuse,
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   public EncoderOptions withL2(boolean scaled) {
@@ -115,17 +171,71 @@ public record EncoderOptions(
         finalNorm,
         scaled,
         prefixReuse,
-        maxNewTokens);
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   public EncoderOptions withPrefixReuse(boolean reused) {
     return new EncoderOptions(
-        backend, threads, maxTokensPerBatch, pooling, layer, finalNorm, l2, reused, maxNewTokens);
+        backend,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        finalNorm,
+        l2,
+        reused,
+        maxNewTokens,
+        quantise,
+        chat);
   }
 
   public EncoderOptions withMaxNewTokens(int most) {
     return new EncoderOptions(
-        backend, threads, maxTokensPerBatch, pooling, layer, finalNorm, l2, prefixReuse, most);
+        backend,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        finalNorm,
+        l2,
+        prefixReuse,
+        most,
+        quantise,
+        chat);
+  }
+
+  /** Quantises matrices in safetensors on load, to Q8_0 or Q4_0. */
+  public EncoderOptions withQuantise(DType type) {
+    return new EncoderOptions(
+        backend,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        finalNorm,
+        l2,
+        prefixReuse,
+        maxNewTokens,
+        type,
+        chat);
+  }
+
+  /** Puts texts into the form of a chat that the model was trained on, ready for its answer. */
+  public EncoderOptions withChat(boolean form) {
+    return new EncoderOptions(
+        backend,
+        threads,
+        maxTokensPerBatch,
+        pooling,
+        layer,
+        finalNorm,
+        l2,
+        prefixReuse,
+        maxNewTokens,
+        quantise,
+        form);
   }
 
   /** The pooling and whatever else the vectors depend on, such as {@code mean_prompt,layer=3}. */
@@ -134,6 +244,7 @@ public record EncoderOptions(
         + (layer == LAST_LAYER ? "" : ",layer=" + layer)
         + (finalNorm ? "" : ",no_final_norm")
         + (l2 ? ",l2" : "")
-        + (pooling.generated() ? ",max_new_tokens=" + maxNewTokens : "");
+        + (pooling.generated() ? ",max_new_tokens=" + maxNewTokens : "")
+        + (quantise == null ? "" : ",quantise=" + quantise);
   }
 }

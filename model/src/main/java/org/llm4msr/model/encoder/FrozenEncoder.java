@@ -7,11 +7,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
-import org.llm4msr.model.checkpoint.Checkpoint;
-import org.llm4msr.model.family.HfConfig;
 import org.llm4msr.model.family.ModelConfig;
-import org.llm4msr.model.tokenizer.HfTokenizer;
+import org.llm4msr.model.tokenizer.ChatTemplate;
 import org.llm4msr.model.tokenizer.Tokenizer;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.UserError;
@@ -34,10 +31,9 @@ import org.llm4msr.runtime.plan.ParameterStore;
 public final class FrozenEncoder implements AutoCloseable {
   private static final int MOST_TOKENS = 1 << 20;
 
-  private final Path directory;
+  private final ModelFiles files;
   private final EncoderOptions options;
   private final ModelConfig config;
-  private final Checkpoint checkpoint;
   private final Backend backend;
   private final ParameterStore weights;
   private Tokenizer tokenizer;
@@ -48,62 +44,41 @@ public final class FrozenEncoder implements AutoCloseable {
   private final Continuations continuations;
 
   private FrozenEncoder(
-      Path directory,
-      EncoderOptions options,
-      ModelConfig config,
-      Checkpoint checkpoint,
-      Backend backend) {
-    this.directory = directory;
+      ModelFiles files, EncoderOptions options, ModelConfig config, Backend backend) {
+    this.files = files;
     this.options = options;
     this.config = config;
-    this.checkpoint = checkpoint;
     this.backend = backend;
     this.weights = new ParameterStore(backend);
-    this.continuations = new Continuations(directory, options, config, backend, weights);
+    this.continuations = new Continuations(files.path(), options, config, backend, weights);
   }
 
   /**
-   * Opens a Hugging Face directory: {@code config.json}, weights in safetensors, and for text
-   * {@code tokenizer.json}.
+   * Opens a model: a Hugging Face directory ({@code config.json}, weights in safetensors, and for
+   * text {@code tokenizer.json} or {@code tokenizer.model}), or a GGUF file.
    *
    * @throws UserError if a file is missing or broken, the model is of an unknown kind, or the
    *     backend is not available
    */
-  public static FrozenEncoder load(Path directory, EncoderOptions options) {
-    ModelConfig config = HfConfig.read(directory);
-    if (options.pooling().generated() && options.maxNewTokens() >= config.maxPositions()) {
-      throw new UserError(
-          directory
-              + ": "
-              + options.maxNewTokens()
-              + " new tokens leave no room for a prompt within the model's "
-              + config.maxPositions()
-              + " positions");
-    }
-    if (options.layer() > config.layers()) {
-      throw new UserError(
-          directory
-              + ": layer "
-              + options.layer()
-              + " is asked for, but the model has "
-              + config.layers());
-    }
-    Checkpoint checkpoint = Checkpoint.open(directory);
+  public static FrozenEncoder load(Path model, EncoderOptions options) {
+    ModelFiles files = ModelFiles.open(model, options.quantise());
     Backend backend = null;
     try {
+      ModelConfig config = files.config();
+      requirePossible(model, config, options);
       BackendOptions backendOptions = new BackendOptions(options.threads());
       backend =
           options.backend() == null
               ? Backends.openBest(backendOptions)
               : Backends.open(options.backend(), backendOptions);
-      FrozenEncoder encoder = new FrozenEncoder(directory, options, config, checkpoint, backend);
+      FrozenEncoder encoder = new FrozenEncoder(files, options, config, backend);
       try {
-        encoder.requireMemory(weightBytes(checkpoint), 0);
-        WeightLoader.load(checkpoint, checkpoint.metadata(), config, backend, encoder.weights);
+        encoder.requireMemory(files.weightBytes(), 0);
+        WeightLoader.load(files.weights(), files.aliases(), config, backend, encoder.weights);
         if (options.pooling().generated()) {
           encoder.loadHead();
         }
-        encoder.memory().require(directory);
+        encoder.memory().require(model);
         return encoder;
       } catch (RuntimeException | Error e) {
         encoder.weights.close();
@@ -113,19 +88,33 @@ public final class FrozenEncoder implements AutoCloseable {
       if (backend != null) {
         backend.close();
       }
-      checkpoint.close();
+      files.close();
       throw e;
     }
   }
 
-  private static long weightBytes(Checkpoint checkpoint) {
-    return checkpoint.names().stream()
-        .mapToLong(name -> checkpoint.tensor(name).data().byteSize())
-        .sum();
+  private static void requirePossible(Path model, ModelConfig config, EncoderOptions options) {
+    if (options.pooling().generated() && options.maxNewTokens() >= config.maxPositions()) {
+      throw new UserError(
+          model
+              + ": "
+              + options.maxNewTokens()
+              + " new tokens leave no room for a prompt within the model's "
+              + config.maxPositions()
+              + " positions");
+    }
+    if (options.layer() > config.layers()) {
+      throw new UserError(
+          model
+              + ": layer "
+              + options.layer()
+              + " is asked for, but the model has "
+              + config.layers());
+    }
   }
 
   private void requireMemory(long weightBytes, long workspaceBytes) {
-    new MemoryNeed(weightBytes, workspaceBytes, MemoryNeed.free()).require(directory);
+    new MemoryNeed(weightBytes, workspaceBytes, MemoryNeed.free()).require(files.path());
   }
 
   /** What the weights and batches of the usual size need; computed, not measured. */
@@ -174,9 +163,7 @@ public final class FrozenEncoder implements AutoCloseable {
   /** Hash of config and weights; reads all files the first time. */
   public String checksum() {
     if (checksum == null) {
-      checksum =
-          ModelChecksum.of(
-              Stream.concat(Stream.of(config.file()), checkpoint.files().stream()).toList());
+      checksum = ModelChecksum.of(files.files());
     }
     return checksum;
   }
@@ -184,23 +171,31 @@ public final class FrozenEncoder implements AutoCloseable {
   /**
    * Tokenises texts in parallel.
    *
-   * @throws UserError if {@code tokenizer.json} is missing, broken or does not fit the model
+   * @throws UserError if the tokenizer is missing, broken or does not fit the model, or a chat is
+   *     asked for and the model has no chat template of a known form
    */
   public List<int[]> tokenize(List<String> texts) {
-    return ParallelTokenizer.encode(tokenizer(), texts, options.threads());
+    List<String> prompts = texts;
+    if (options.chat()) {
+      ChatTemplate template = files.chatTemplate();
+      prompts = texts.stream().map(template::render).toList();
+    }
+    Tokenizer opened = tokenizer();
+    return ParallelTokenizer.encode(
+        options.chat() ? opened::encodeRendered : opened::encode, prompts, options.threads());
   }
 
   private Tokenizer tokenizer() {
     if (tokenizer == null) {
-      Tokenizer opened = HfTokenizer.open(directory);
+      Tokenizer opened = files.openTokenizer();
       if (opened.vocabularySize() > config.vocabularySize()) {
         int size = opened.vocabularySize();
         opened.close();
         throw new UserError(
-            directory.resolve("tokenizer.json")
-                + ": its vocabulary has "
+            files.path()
+                + ": the tokenizer's vocabulary has "
                 + size
-                + " tokens, but vocab_size in config.json is "
+                + " tokens, but the model's "
                 + config.vocabularySize()
                 + ": the tokenizer does not belong to this model");
       }
@@ -390,7 +385,7 @@ public final class FrozenEncoder implements AutoCloseable {
     for (int i = 0; i < width(); i++) {
       if (!Float.isFinite(vector.getAtIndex(ValueLayout.JAVA_FLOAT, i))) {
         throw new UserError(
-            directory
+            files.path()
                 + ": the model gives numbers that are not finite: its weights are damaged or"
                 + " overflow single precision");
       }
@@ -426,7 +421,7 @@ public final class FrozenEncoder implements AutoCloseable {
   }
 
   private void loadHead() {
-    WeightLoader.loadHead(checkpoint, config, backend, weights);
+    WeightLoader.loadHead(files.weights(), config, backend, weights);
   }
 
   /** Hears of tokens as they are generated. */
@@ -490,7 +485,7 @@ public final class FrozenEncoder implements AutoCloseable {
     Tokenizer opened = tokenizer();
     TextStream stream = new TextStream(opened, pieces);
     List<int[]> tokens =
-        generate(List.of(opened.encode(text)), generation, (_, token) -> stream.add(token));
+        generate(tokenize(List.of(text)), generation, (_, token) -> stream.add(token));
     stream.finish();
     return opened.decode(tokens.get(0));
   }
@@ -529,7 +524,7 @@ public final class FrozenEncoder implements AutoCloseable {
     continuations.close();
     weights.close();
     backend.close();
-    checkpoint.close();
+    files.close();
     if (tokenizer != null) {
       tokenizer.close();
       tokenizer = null;

@@ -7,7 +7,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.llm4msr.model.tokenizer.Tokenizer;
+import java.util.function.Function;
 import org.llm4msr.runtime.UserError;
 
 /** Tokenises many texts on several threads. */
@@ -17,10 +17,10 @@ final class ParallelTokenizer {
   /**
    * @return tokens of each text, in their order
    */
-  static List<int[]> encode(Tokenizer tokenizer, List<String> texts, int threads) {
+  static List<int[]> encode(Function<String, int[]> tokenizer, List<String> texts, int threads) {
     int workers = Math.min(threads, texts.size());
     if (workers <= 1) {
-      return texts.stream().map(tokenizer::encode).toList();
+      return texts.stream().map(tokenizer).toList();
     }
     int[][] tokens = new int[texts.size()][];
     try (ExecutorService pool = Executors.newFixedThreadPool(workers)) {
@@ -30,7 +30,7 @@ final class ParallelTokenizer {
         parts.add(
             pool.submit(() -> {
               for (int i = first; i < tokens.length; i += workers) {
-                tokens[i] = tokenizer.encode(texts.get(i));
+                tokens[i] = tokenizer.apply(texts.get(i));
               }
             }));
       }

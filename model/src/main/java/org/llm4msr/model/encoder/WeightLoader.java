@@ -338,9 +338,10 @@ final class WeightLoader {
   }
 
   private void adopt(String name, StoredTensor tensor, Shape shape, MemorySegment data) {
-    boolean aligned = data.address() % tensor.dtype().blockBytes() == 0;
+    DType dtype = tensor.dtype();
+    boolean aligned = dtype.isQuantised() || data.address() % dtype.blockBytes() == 0;
     Buffer buffer = aligned ? backend.wrap(data, name) : copied(data, name);
-    store.adopt(name, tensor.dtype(), shape, buffer);
+    store.adopt(name, dtype, shape, buffer);
   }
 
   private Buffer copied(MemorySegment data, String name) {
@@ -364,6 +365,10 @@ final class WeightLoader {
 
   /** The first {@code width} elements, in F32, each plus {@code offset}. */
   private void widen(String name, StoredTensor tensor, int width, double offset) {
+    if (tensor.dtype().isQuantised()) {
+      throw new UserError(
+          tensor.where() + ": element type is " + tensor.dtype() + ", expected F32, F16 or BF16");
+    }
     float[] widened = new float[width];
     for (int i = 0; i < width; i++) {
       widened[i] = (float) (tensor.dtype().get(tensor.data(), i) + offset);
@@ -387,7 +392,9 @@ final class WeightLoader {
   private StoredTensor checked(StoredTensor tensor, Shape shape, String reason) {
     tensor.withShape(shape, reason + " of " + config.file().getFileName());
     DType dtype = tensor.dtype();
-    if (dtype != DType.F32 && dtype != DType.F16 && dtype != DType.BF16) {
+    boolean single = dtype == DType.F32 || dtype == DType.F16 || dtype == DType.BF16;
+    boolean matrix = shape.rank() == 2 && dtype.isQuantised();
+    if (!single && !(matrix && tensors.layout() != Layout.COLUMNS)) {
       throw new UserError(
           tensor.where() + ": element type is " + dtype + ", expected F32, F16 or BF16");
     }

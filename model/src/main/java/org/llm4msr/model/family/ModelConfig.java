@@ -51,6 +51,24 @@ public record ModelConfig(
         tensors);
   }
 
+  /** This config with its tensors elsewhere. */
+  public ModelConfig withTensors(TensorNames names) {
+    return new ModelConfig(
+        file,
+        family,
+        vocabularySize,
+        hiddenSize,
+        layers,
+        maxPositions,
+        embedding,
+        attention,
+        mlp,
+        norms,
+        head,
+        stopTokens,
+        names);
+  }
+
   /**
    * What becomes of a token's row before the first layer.
    *

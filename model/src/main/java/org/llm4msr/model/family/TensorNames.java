@@ -106,7 +106,8 @@ public record TensorNames(
     return new TensorNames(List.of(others), names, head, layout, ignored);
   }
 
-  TensorNames withLayout(Layout other) {
+  /** These names of matrices laid out in another way. */
+  public TensorNames withLayout(Layout other) {
     return new TensorNames(prefixes, names, head, other, ignored);
   }
 }

@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Map;
-import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.memory.AllocationTracker;
 
@@ -33,11 +32,12 @@ final class DjlTokenizer {
           tokenizer, AllocationTracker.opened("tokenizer " + file.path(), file.bytes().length));
     } catch (EngineException e) {
       throw new UserError(
-          file.path() + ": the native tokenizers library does not load here: " + oneLine(e), e);
+          file.path() + ": the native tokenizers library does not load here: " + Texts.oneLine(e),
+          e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (RuntimeException e) {
-      throw new UserError(file.path() + ": not a valid tokenizer: " + oneLine(e), e);
+      throw new UserError(file.path() + ": not a valid tokenizer: " + Texts.oneLine(e), e);
     }
   }
 
@@ -45,7 +45,7 @@ final class DjlTokenizer {
    * DJL reports its use to its makers when it runs in their cloud, and fetches a library build for
    * the GPU when it sees one. Neither is wanted: prompts are private, and the bundled library does.
    */
-  private static void stayOffline() {
+  static void stayOffline() {
     setIfAbsent("OPT_OUT_TRACKING", "true");
     setIfAbsent("RUST_FLAVOR", "cpu");
   }
@@ -56,17 +56,13 @@ final class DjlTokenizer {
     }
   }
 
-  private static String oneLine(RuntimeException e) {
-    Throwable cause = e.getCause() == null ? e : e.getCause();
-    return FileErrors.printable(String.valueOf(cause.getMessage()));
-  }
-
-  int[] encode(String text) {
+  /** Token ids, with what the file's post-processor adds if {@code addSpecial}. */
+  int[] encode(String text, boolean addSpecial) {
     long[] ids;
     try {
-      ids = tokenizer.encode(withoutLoneSurrogates(text)).getIds();
+      ids = tokenizer.encode(Texts.withoutLoneSurrogates(text), addSpecial, false).getIds();
     } catch (RuntimeException e) {
-      throw new UserError("cannot tokenise a text: " + oneLine(e), e);
+      throw new UserError("cannot tokenise a text: " + Texts.oneLine(e), e);
     }
     int[] tokens = new int[ids.length];
     for (int i = 0; i < tokens.length; i++) {
@@ -77,28 +73,6 @@ final class DjlTokenizer {
 
   String decode(int[] tokens) {
     return tokenizer.decode(Arrays.stream(tokens).asLongStream().toArray(), true);
-  }
-
-  /** Half a surrogate pair is no character and has no UTF-8 form; U+FFFD stands for it. */
-  private static String withoutLoneSurrogates(String text) {
-    StringBuilder repaired = null;
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (!Character.isSurrogate(c)) {
-        continue;
-      }
-      if (Character.isHighSurrogate(c)
-          && i + 1 < text.length()
-          && Character.isLowSurrogate(text.charAt(i + 1))) {
-        i++;
-        continue;
-      }
-      if (repaired == null) {
-        repaired = new StringBuilder(text);
-      }
-      repaired.setCharAt(i, '\ufffd');
-    }
-    return repaired == null ? text : repaired.toString();
   }
 
   void close() {

@@ -1,6 +1,7 @@
 package org.llm4msr.model.tokenizer;
 
 import java.nio.file.Path;
+import java.util.OptionalInt;
 import org.llm4msr.runtime.UserError;
 
 /**
@@ -9,8 +10,13 @@ import org.llm4msr.runtime.UserError;
  * off.
  */
 public final class HfTokenizer implements Tokenizer {
+  private static final int[] NONE = {};
+
   private final TokenizerFile file;
   private final DjlTokenizer tokenizer;
+  // What stands around a text in place of what the file's post-processor adds, or null.
+  private int[] prefix;
+  private int[] suffix;
 
   private HfTokenizer(TokenizerFile file, DjlTokenizer tokenizer) {
     this.file = file;
@@ -18,37 +24,100 @@ public final class HfTokenizer implements Tokenizer {
   }
 
   /**
-   * Opens {@code tokenizer.json} of a model directory.
+   * Opens {@code tokenizer.json} of a model directory. The file itself says which special tokens
+   * stand around a text, unless {@code tokenizer_config.json} overrules it.
    *
    * @throws UserError if it is missing or broken, or the library is not on the class path or does
    *     not run here
    */
   public static HfTokenizer open(Path directory) {
-    TokenizerFile file = TokenizerFile.read(directory.resolve("tokenizer.json"));
+    TokenizerConfig config = TokenizerConfig.read(directory);
+    HfTokenizer tokenizer = open(TokenizerFile.read(directory.resolve("tokenizer.json")));
     try {
-      return new HfTokenizer(file, DjlTokenizer.create(file));
-    } catch (LinkageError e) {
-      // Also the class initialiser of a binding whose native library cannot be loaded.
-      boolean absent =
-          e instanceof NoClassDefFoundError && e.getCause() instanceof ClassNotFoundException;
-      throw new UserError(
-          file.path()
-              + (absent
-                  ? ": needs ai.djl.huggingface:tokenizers, which is not on the class path"
-                  : ": the native library of ai.djl.huggingface:tokenizers does not load here: "
-                      + e),
-          e);
+      tokenizer.follow(config);
+      return tokenizer;
+    } catch (RuntimeException | Error e) {
+      tokenizer.close();
+      throw e;
     }
+  }
+
+  /**
+   * Opens the content of a {@code tokenizer.json} that was made in memory.
+   *
+   * @param path begins the messages of errors
+   * @throws UserError as {@link #open(Path)} says
+   */
+  public static HfTokenizer of(Path path, byte[] json) {
+    return open(TokenizerFile.of(path, json));
+  }
+
+  private static HfTokenizer open(TokenizerFile file) {
+    return OptionalLibrary.load(
+        file.path().toString(),
+        "ai.djl.huggingface:tokenizers",
+        () -> new HfTokenizer(file, DjlTokenizer.create(file)));
+  }
+
+  /** In the classes that follow Llama's the config's flags stand above the file's own rule. */
+  private void follow(TokenizerConfig config) {
+    if (!config.flagsCount() || config.addBos() == null && config.addEos() == null) {
+      return;
+    }
+    int[] empty = tokenizer.encode("", true);
+    int bos = required(config, config.bosToken(), config.addBos());
+    int eos = required(config, config.eosToken(), config.addEos());
+    boolean first = config.addBos() != null ? config.addBos() : contains(empty, bos);
+    boolean last = config.addEos() != null ? config.addEos() : contains(empty, eos);
+    prefix = first ? new int[] {bos} : NONE;
+    suffix = last ? new int[] {eos} : NONE;
+  }
+
+  private int required(TokenizerConfig config, String token, Boolean added) {
+    OptionalInt id = token == null ? OptionalInt.empty() : id(token);
+    if (Boolean.TRUE.equals(added) && id.isEmpty()) {
+      throw new UserError(
+          config.file() + ": asks for the token " + token + ", which " + file.path() + " lacks");
+    }
+    return id.orElse(-1);
+  }
+
+  private static boolean contains(int[] tokens, int id) {
+    for (int token : tokens) {
+      if (token == id) {
+        return true;
+      }
+    }
+    return false;
   }
 
   @Override
   public int[] encode(String text) {
-    return tokenizer.encode(text);
+    return prefix == null
+        ? tokenizer.encode(text, true)
+        : Texts.framed(prefix, tokenizer.encode(text, false), suffix);
+  }
+
+  @Override
+  public int[] encodeRendered(String text) {
+    return tokenizer.encode(text, false);
   }
 
   @Override
   public String decode(int[] tokens) {
+    for (int token : tokens) {
+      if (token < 0) {
+        throw new IllegalArgumentException("token " + token);
+      }
+    }
     return tokenizer.decode(tokens);
+  }
+
+  /** Special and added tokens are found, and those that are written as they are. */
+  @Override
+  public OptionalInt id(String token) {
+    int[] ids = tokenizer.encode(token, false);
+    return ids.length == 1 ? OptionalInt.of(ids[0]) : OptionalInt.empty();
   }
 
   @Override

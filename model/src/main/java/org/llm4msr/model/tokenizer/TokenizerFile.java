@@ -21,6 +21,7 @@ import tools.jackson.core.JsonToken;
  */
 record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
   private static final long MAX_BYTES = 500_000_000;
+  private static final int MAX_NODES = 100_000;
 
   static TokenizerFile read(Path path) {
     FileErrors.requireFile(path);
@@ -29,7 +30,15 @@ record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
         throw new UserError(
             path + ": " + Files.size(path) + " bytes, expected at most " + MAX_BYTES);
       }
-      byte[] bytes = Files.readAllBytes(path);
+      return of(path, Files.readAllBytes(path));
+    } catch (IOException e) {
+      throw FileErrors.reading(path, e);
+    }
+  }
+
+  /** A file's content, wherever it comes from; {@code path} begins the messages of errors. */
+  static TokenizerFile of(Path path, byte[] bytes) {
+    try {
       String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
       try (JsonParser parser = StrictJson.parser(text)) {
         Reader reader = new Reader(path, parser);
@@ -38,8 +47,6 @@ record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
       }
     } catch (CharacterCodingException e) {
       throw new UserError(path + ": not valid UTF-8", e);
-    } catch (IOException e) {
-      throw FileErrors.reading(path, e);
     } catch (JacksonException e) {
       throw new UserError(path + ": not valid JSON: " + StrictJson.reason(e), e);
     }
@@ -50,6 +57,8 @@ record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
     private final JsonParser parser;
     private String kind;
     private long largestId = -1;
+    private String prefix = "";
+    private boolean noUnknown;
 
     Reader(Path path, JsonParser parser) {
       this.path = path;
@@ -65,6 +74,8 @@ record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
         JsonToken value = parser.nextToken();
         if (key.equals("model") && value == JsonToken.START_OBJECT) {
           readModel();
+        } else if (key.equals("normalizer") || key.equals("post_processor")) {
+          TokenizerChecks.check(path.toString(), key, StrictJson.tree(parser, MAX_NODES));
         } else {
           parser.skipChildren();
         }
@@ -74,6 +85,13 @@ record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
       }
       if (largestId < 0) {
         throw new UserError(path + ": model.vocab is missing or empty");
+      }
+      if (!prefix.isEmpty() && !"WordPiece".equals(kind)) {
+        throw new UserError(
+            path + ": model.continuing_subword_prefix is supported for WordPiece only");
+      }
+      if (noUnknown && "Unigram".equals(kind)) {
+        throw new UserError(path + ": model.unk_id is null: texts could not be tokenised");
       }
       if (kind == null) {
         // Older files leave the type out; their vocabulary's form tells the library which it is.
@@ -87,6 +105,10 @@ record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
         JsonToken value = parser.nextToken();
         if (key.equals("type") && value == JsonToken.VALUE_STRING) {
           kind = parser.getString();
+        } else if (key.equals("continuing_subword_prefix") && value == JsonToken.VALUE_STRING) {
+          prefix = parser.getString();
+        } else if (key.equals("unk_id") && value == JsonToken.VALUE_NULL) {
+          noUnknown = true;
         } else if (key.equals("dropout") && value.isNumeric() && parser.getDoubleValue() != 0) {
           throw new UserError(
               path + ": model.dropout is set: the same text would give other tokens each time");

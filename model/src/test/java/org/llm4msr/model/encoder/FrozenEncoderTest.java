@@ -300,7 +300,9 @@ class FrozenEncoderTest {
           () -> encoder.encodeTokens(List.of(new int[] {1, 384})),
           "token 1 has the id 384, but the model's ids end at 383");
       assertUserError(() -> encoder.encodeTokens(List.of(new int[] {-1})), "has the id -1");
-      assertUserError(() -> encoder.encode(List.of("text")), "tokenizer.json: no such file");
+      assertUserError(
+          () -> encoder.encode(List.of("text")),
+          "neither tokenizer.json nor tokenizer.model is there");
     }
   }
 
@@ -312,7 +314,7 @@ class FrozenEncoderTest {
     try (FrozenEncoder encoder = FrozenEncoder.load(folder, options("reference"))) {
       assertUserError(
           () -> encoder.encode(List.of("text")),
-          "tokenizer.json: its vocabulary has 2048 tokens, but vocab_size in config.json is 384");
+          "the tokenizer's vocabulary has 2048 tokens, but the model's 384");
     }
   }
 

@@ -21,7 +21,11 @@ record GoldenCase(List<int[]> prompts, float[][] lastToken, float[][] meanPooled
   }
 
   static GoldenCase read(Path directory) {
-    try (Safetensors file = Safetensors.open(directory.resolve("golden.safetensors"))) {
+    return readFile(directory.resolve("golden.safetensors"));
+  }
+
+  static GoldenCase readFile(Path path) {
+    try (Safetensors file = Safetensors.open(path)) {
       MemorySegment ids = file.tensor("input_ids").data();
       MemorySegment mask = file.tensor("attention_mask").data();
       long[] extents = file.tensor("input_ids").shape().toArray();

@@ -98,10 +98,10 @@ public final class CpuBackend implements Backend {
     return HostBuffer.allocate(byteSize, label);
   }
 
-  /** Borrows; copies only what is not aligned to four bytes, as in an oddly padded file. */
+  /** Borrows all native memory; kernels refuse what is not aligned to its elements. */
   @Override
   public Buffer wrap(MemorySegment host, String label) {
-    if (host.isNative() && host.address() % Float.BYTES == 0) {
+    if (host.isNative()) {
       return HostBuffer.borrow(host);
     }
     HostBuffer copy = HostBuffer.allocate(host.byteSize(), label);

@@ -1,0 +1,88 @@
+package org.llm4msr.bench.encoding;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.llm4msr.model.encoder.EncoderOptions;
+import org.llm4msr.model.encoder.FrozenEncoder;
+import org.llm4msr.model.encoder.MemoryNeed;
+import org.llm4msr.runtime.DType;
+
+/**
+ * How long a model takes to load and how much heap, how fast it encodes, and how near the vectors
+ * of its quantised forms are to its own:
+ *
+ * <pre>
+ * bench/run.sh -m org.llm4msr.bench.encoding.QuantisedWeights MODEL VOCABULARY [THREADS]
+ * </pre>
+ */
+public final class QuantisedWeights {
+  private static final int PROMPTS = 8;
+  private static final int TOKENS = 64;
+
+  private QuantisedWeights() {}
+
+  public static void main(String[] arguments) {
+    Path model = Path.of(arguments[0]);
+    int vocabulary = Integer.parseInt(arguments[1]);
+    int threads = arguments.length > 2 ? Integer.parseInt(arguments[2]) : 2;
+    boolean directory = model.toFile().isDirectory();
+    SplittableRandom random = new SplittableRandom(5);
+    List<int[]> prompts = new ArrayList<>();
+    for (int i = 0; i < PROMPTS; i++) {
+      prompts.add(random.ints(TOKENS, 0, vocabulary).toArray());
+    }
+    float[][] exact = null;
+    for (DType type : directory ? new DType[] {null, DType.Q8_0, DType.Q4_0} : new DType[1]) {
+      EncoderOptions options = EncoderOptions.defaults().withThreads(threads).withQuantise(type);
+      long start = System.nanoTime();
+      FrozenEncoder.load(model, options).close();
+      double firstSeconds = (System.nanoTime() - start) / 1e9;
+      start = System.nanoTime();
+      try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
+        double loadSeconds = (System.nanoTime() - start) / 1e9;
+        long heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+        MemoryNeed need = encoder.memory();
+        encoder.encodeTokens(prompts.subList(0, 1));
+        double best = 0;
+        float[][] vectors = null;
+        for (int round = 0; round < 3; round++) {
+          start = System.nanoTime();
+          vectors = encoder.encodeTokens(prompts);
+          best = Math.max(best, PROMPTS * TOKENS / ((System.nanoTime() - start) / 1e9));
+        }
+        exact = exact == null ? vectors : exact;
+        System.out.printf(
+            "%-10s load %.2f s, again %.2f s, heap %d MB, weights %d MB, %.0f tokens/s, cosine %s%n",
+            type == null ? "as stored" : type,
+            firstSeconds,
+            loadSeconds,
+            heap >> 20,
+            need.weightBytes() >> 20,
+            best,
+            cosines(vectors, exact));
+      }
+    }
+  }
+
+  private static String cosines(float[][] a, float[][] b) {
+    double least = 1;
+    double sum = 0;
+    for (int i = 0; i < a.length; i++) {
+      double ab = 0;
+      double aa = 0;
+      double bb = 0;
+      for (int j = 0; j < a[i].length; j++) {
+        ab += (double) a[i][j] * b[i][j];
+        aa += (double) a[i][j] * a[i][j];
+        bb += (double) b[i][j] * b[i][j];
+      }
+      double cosine = ab / Math.sqrt(aa * bb);
+      least = Math.min(least, cosine);
+      sum += cosine;
+    }
+    return "mean %.5f, least %.5f".formatted(sum / a.length, least);
+  }
+}
