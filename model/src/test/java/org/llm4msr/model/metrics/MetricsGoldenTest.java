@@ -113,7 +113,8 @@ class MetricsGoldenTest {
             new int[] {1, 1},
             List.of("web", "shop"));
     JsonNode json = report.toJson();
-    assertThat(json.get("overall").propertyNames()).containsExactlyInAnyOrder("logloss", "rows");
+    assertThat(json.get("overall").propertyNames())
+        .containsExactlyInAnyOrder("logloss", "calibration_error", "rows");
     assertThat(json.get("scenarios").get("web").propertyNames()).containsExactly("rows");
     assertThat(json.get("scenarios").get("shop").get("logloss").doubleValue())
         .isCloseTo((2 * Math.log(2) + Math.log(2)) / 2, within(TOLERANCE));
