@@ -290,7 +290,7 @@ class EncodeCommandTest {
   @Test
   void textWithoutATokenizerIsAMistake() throws IOException {
     assertThat(encodeOn(LLAMA, write("p.jsonl", "{\"id\":\"a\",\"text\":\"web\"}"))).isEqualTo(1);
-    assertFails("tokenizer.json: no such file");
+    assertFails("neither tokenizer.json nor tokenizer.model is there");
   }
 
   @Test
@@ -427,5 +427,36 @@ class EncodeCommandTest {
         .asString()
         .contains("k.safetensors.partial: cannot write: ");
     assertThat(knowledge()).doesNotExist();
+  }
+
+  @Test
+  void takesAGgufFileAndQuantisesDirectories() throws IOException {
+    Path input = write("p.jsonl", "{\"id\": \"a\", \"tokens\": [1, 2, 3]}");
+    Path gguf = LLAMA.resolve("../../gguf/llama-Q8_0.gguf").normalize();
+    assertThat(encodeOn(gguf, input)).as(err.toString()).isZero();
+    float[] fromFile = vector();
+    assertThat(encodeOn(LLAMA, input, "--quantize", "q8_0")).as(err.toString()).isZero();
+    assertThat(vector()).hasSameSizeAs(fromFile).isNotEqualTo(fromFile);
+    float[] quantised = vector();
+    assertThat(encodeOn(LLAMA, input)).as(err.toString()).isZero();
+    // Another model to the file, so nothing is taken over from the run before.
+    assertThat(vector()).isNotEqualTo(quantised).containsExactly(quantised, within(0.2f));
+    assertThat(encodeOn(LLAMA, input, "--quantize", "q3_k")).isEqualTo(2);
+    assertThat(err.toString()).contains("--quantize: expected q8_0 or q4_0, found q3_k");
+    assertThat(encodeOn(gguf, input, "--quantize", "q4_0")).isEqualTo(1);
+    assertThat(err.toString()).contains("a GGUF file keeps the types it has");
+  }
+
+  @Test
+  void asksForAChatTemplate() throws IOException {
+    Path input = write("p.jsonl", "{\"id\": \"a\", \"text\": \"web shop\"}");
+    assertThat(encodeOn(LLAMA, input, "--chat")).isEqualTo(1);
+    assertThat(err.toString()).contains("has no chat template");
+  }
+
+  private float[] vector() {
+    try (Safetensors file = Safetensors.open(knowledge())) {
+      return file.tensor("hidden").data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+    }
   }
 }
