@@ -4,11 +4,12 @@
 # or a class with a main method: bench/run.sh -m org.llm4msr.bench.training.TrainingProfile [arguments]
 set -eu
 cd "$(dirname "$0")/.."
+JAVA_HOME=$(.mvn/find-jdk.sh) || exit 1
+export JAVA_HOME
 ./mvnw -q -pl bench -am package -DskipTests >&2
-java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 main=org.openjdk.jmh.Main
 if [ "${1:-}" = -m ]; then
   main=$2
   shift 2
 fi
-exec "$java" --enable-native-access=ALL-UNNAMED -cp "bench/target/classes:bench/target/lib/*" "$main" "$@"
+exec "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "bench/target/classes:bench/target/lib/*" "$main" "$@"
