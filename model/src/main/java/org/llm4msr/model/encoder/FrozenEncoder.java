@@ -222,28 +222,7 @@ public final class FrozenEncoder implements AutoCloseable {
    * @param most at least 1
    */
   public int[] fitted(int[] tokens, int most) {
-    if (tokens.length == 0) {
-      throw new UserError("the prompt has no tokens, expected at least one");
-    }
-    for (int i = 0; i < tokens.length; i++) {
-      if (tokens[i] < 0 || tokens[i] >= config.vocabularySize()) {
-        throw new UserError(
-            "token "
-                + i
-                + " has the id "
-                + tokens[i]
-                + ", but the model's ids end at "
-                + (config.vocabularySize() - 1)
-                + ": the tokenizer does not fit the model");
-      }
-    }
-    if (tokens.length <= most) {
-      return tokens;
-    }
-    int[] shortened = Arrays.copyOf(tokens, most);
-    int tail = most / 2;
-    System.arraycopy(tokens, tokens.length - tail, shortened, most - tail, tail);
-    return shortened;
+    return Packing.fitted(tokens, most, config.vocabularySize());
   }
 
   /**
@@ -328,9 +307,9 @@ public final class FrozenEncoder implements AutoCloseable {
   }
 
   private void deliver(int prompt, MemorySegment vector, VectorConsumer consumer) {
-    requireFinite(vector);
+    Vectors.requireFinite(vector, files.path());
     if (options.l2()) {
-      scaleToOne(vector);
+      Vectors.scaleToOne(vector);
     }
     consumer.accept(prompt, vector);
   }
@@ -366,30 +345,6 @@ public final class FrozenEncoder implements AutoCloseable {
     int tokens = Math.max(rows, Math.min(options.maxTokensPerBatch(), MOST_TOKENS));
     long most = reuses() ? Math.max(keys, (long) tokens * Packing.KEYS_PER_TOKEN) : tokens;
     return new ForwardGraph.Capacity(tokens, Math.max(tokens, prompts), Math.toIntExact(most));
-  }
-
-  private void scaleToOne(MemorySegment vector) {
-    double sum = 0;
-    for (int i = 0; i < width(); i++) {
-      double element = vector.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-      sum += element * element;
-    }
-    double scale = sum == 0 ? 0 : 1 / Math.sqrt(sum);
-    for (int i = 0; i < width(); i++) {
-      float element = vector.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-      vector.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (element * scale));
-    }
-  }
-
-  private void requireFinite(MemorySegment vector) {
-    for (int i = 0; i < width(); i++) {
-      if (!Float.isFinite(vector.getAtIndex(ValueLayout.JAVA_FLOAT, i))) {
-        throw new UserError(
-            files.path()
-                + ": the model gives numbers that are not finite: its weights are damaged or"
-                + " overflow single precision");
-      }
-    }
   }
 
   /**

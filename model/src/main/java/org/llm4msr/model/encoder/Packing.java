@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.llm4msr.runtime.UserError;
 
 /** Sorts prompts into batches. The same prompts in any order give batches of the same content. */
 final class Packing {
@@ -15,6 +16,32 @@ final class Packing {
   static final int KEYS_PER_TOKEN = 8;
 
   private Packing() {}
+
+  /** See {@link FrozenEncoder#fitted(int[])}. */
+  static int[] fitted(int[] tokens, int most, int vocabularySize) {
+    if (tokens.length == 0) {
+      throw new UserError("the prompt has no tokens, expected at least one");
+    }
+    for (int i = 0; i < tokens.length; i++) {
+      if (tokens[i] < 0 || tokens[i] >= vocabularySize) {
+        throw new UserError(
+            "token "
+                + i
+                + " has the id "
+                + tokens[i]
+                + ", but the model's ids end at "
+                + (vocabularySize - 1)
+                + ": the tokenizer does not fit the model");
+      }
+    }
+    if (tokens.length <= most) {
+      return tokens;
+    }
+    int[] shortened = Arrays.copyOf(tokens, most);
+    int tail = most / 2;
+    System.arraycopy(tokens, tokens.length - tail, shortened, most - tail, tail);
+    return shortened;
+  }
 
   /**
    * The longest prompts first, so that memory is at its largest from the beginning.
