@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.llm4msr.model.data.Field;
+import org.llm4msr.model.data.FieldOptions;
 import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.prompt.PromptOptions;
 
@@ -81,6 +82,7 @@ public record DataDescription(
    * An input of the model.
    *
    * @param column empty for the user's or the item's own id
+   * @param number whether the column holds numbers that enter as such
    * @param separator what divides a list of which only the first element is used
    * @param labels words in place of coded values
    */
@@ -88,10 +90,11 @@ public record DataDescription(
       String name,
       Field.Owner owner,
       Optional<String> column,
+      boolean number,
       Optional<String> separator,
       Optional<Bucketing> buckets,
       Map<String, String> labels,
-      int minCount) {}
+      FieldOptions options) {}
 
   /**
    * Reads a description. Relative paths start from the file's folder, or from the folder in the

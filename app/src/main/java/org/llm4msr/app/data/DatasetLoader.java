@@ -4,18 +4,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
-import org.llm4msr.app.data.DataDescription.Bucketing;
 import org.llm4msr.app.data.DataDescription.Entities;
 import org.llm4msr.app.data.DataDescription.Feature;
 import org.llm4msr.app.data.DataDescription.ScenarioText;
 import org.llm4msr.app.data.DataDescription.SplitSource;
-import org.llm4msr.model.data.Buckets;
-import org.llm4msr.model.data.CodedColumn;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.DatasetBuilder;
 import org.llm4msr.model.data.Field;
@@ -32,7 +26,7 @@ public final class DatasetLoader {
   private final DataDescription description;
   private final Language language;
   private final TableReader reader;
-  private final Map<Feature, CodedColumn> columns = new LinkedHashMap<>();
+  private final Map<Feature, FeatureColumn> columns = new LinkedHashMap<>();
 
   private DatasetLoader(DataDescription description, Language language, TableReader reader) {
     this.description = description;
@@ -68,11 +62,11 @@ public final class DatasetLoader {
             scenarios.values().stream().map(this::scenario).toList());
     description.features().stream()
         .filter(feature -> feature.column().isPresent())
-        .forEach(feature -> columns.put(feature, new CodedColumn()));
+        .forEach(feature -> columns.put(feature, FeatureColumn.of(feature)));
 
     description.users().ifPresent(users -> readEntities(users, Field.Owner.USER, builder));
     description.items().ifPresent(items -> readEntities(items, Field.Owner.ITEM, builder));
-    LogReader rows = new LogReader(description, scenarios, builder, columns);
+    LogReader rows = new LogReader(description, scenarios, builder, columns.values());
     reader.read(log, logColumns, rows.columns(logColumns.keySet()), rows);
     rows.requireKnownUsersAndItems();
     if (description.split() instanceof SplitSource.Rule(SplitRule rule)) {
@@ -158,7 +152,7 @@ public final class DatasetLoader {
       wanted.add(category);
     }
     int firstFeature = wanted.size();
-    List<CodedColumn> features = new ArrayList<>();
+    List<FeatureColumn> features = new ArrayList<>();
     columns.forEach((feature, column) -> {
       if (feature.owner() == owner) {
         String name = feature.column().orElseThrow();
@@ -194,7 +188,7 @@ public final class DatasetLoader {
           String title = firstCategory == 2 ? text(values[1]) : null;
           List<String> names = new ArrayList<>();
           for (int c = firstCategory; c < firstFeature; c++) {
-            names.addAll(elements(values[c], entities.separator()));
+            names.addAll(TableReader.elements(values[c], entities.separator()));
           }
           if (owner == Field.Owner.USER) {
             builder.userText(index, title, names);
@@ -202,7 +196,7 @@ public final class DatasetLoader {
             builder.itemText(index, title, names);
           }
           for (int f = 0; f < features.size(); f++) {
-            features.get(f).set(index, text(values[firstFeature + f]));
+            features.get(f).set(index, text(values[firstFeature + f]), table, row);
           }
         });
   }
@@ -212,39 +206,13 @@ public final class DatasetLoader {
     return value == null || value.isBlank() ? null : value.strip();
   }
 
-  /** The elements of a list written as text, and of a list column of Parquet or JSON. */
-  private static List<String> elements(String value, Optional<String> separator) {
-    if (value == null) {
-      return List.of();
-    }
-    String splitAt =
-        Pattern.quote(TableReader.LIST_SEPARATOR)
-            + separator.map(s -> "|" + Pattern.quote(s)).orElse("");
-    return Stream.of(value.split(splitAt)).map(String::strip).filter(e -> !e.isEmpty()).toList();
-  }
-
   private void addField(DatasetBuilder builder, Feature feature) {
-    if (feature.column().isEmpty()) {
-      if (feature.owner() == Field.Owner.USER) {
-        builder.userIdField(feature.minCount());
-      } else {
-        builder.itemIdField(feature.minCount());
-      }
-      return;
+    if (feature.column().isPresent()) {
+      columns.get(feature).addTo(builder);
+    } else if (feature.owner() == Field.Owner.USER) {
+      builder.userIdField(feature.options());
+    } else {
+      builder.itemIdField(feature.options());
     }
-    CodedColumn column =
-        columns
-            .get(feature)
-            .map(value -> elements(value, feature.separator()).stream().findFirst().orElse(null));
-    if (feature.buckets().isPresent()) {
-      column =
-          switch (feature.buckets().get()) {
-            case Bucketing.Log() -> Buckets.log2(column);
-            case Bucketing.Quantiles(int count) ->
-                Buckets.quantiles(column, builder.trainCounts(feature.owner(), column), count);
-          };
-    }
-    column = column.map(value -> feature.labels().getOrDefault(value, value));
-    builder.field(feature.name(), feature.owner(), column, feature.minCount());
   }
 }

@@ -1,7 +1,6 @@
 package org.llm4msr.app.data;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -10,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.llm4msr.app.data.DataDescription.Bucketing;
 import org.llm4msr.app.data.DataDescription.Entities;
 import org.llm4msr.app.data.DataDescription.Feature;
 import org.llm4msr.app.data.DataDescription.Interactions;
@@ -50,7 +48,8 @@ final class DescriptionReader {
     Optional<Entities> items = root.find("items").map(this::entities);
     Optional<Entities> users = root.find("users").map(this::entities);
     Interactions interactions = interactions(root.get("interactions"));
-    List<Feature> features = features(root, interactions, items.isPresent(), users.isPresent());
+    List<Feature> features =
+        FeatureReader.read(root, interactions, items.isPresent(), users.isPresent());
     return new DataDescription(
         file,
         folder,
@@ -133,101 +132,6 @@ final class DescriptionReader {
         yaml.find("description").map(d -> Localized.of(d, Yaml::text)).orElse(Localized.of("")));
   }
 
-  private static List<Feature> features(
-      Yaml root, Interactions interactions, boolean hasItems, boolean hasUsers) {
-    Optional<Yaml> list = root.find("features");
-    if (list.isEmpty()) {
-      return List.of(id("user", Field.Owner.USER, 1), id("item", Field.Owner.ITEM, 1));
-    }
-    List<Feature> features = new ArrayList<>();
-    Set<String> names = new HashSet<>();
-    for (Yaml yaml : list.get().list()) {
-      Feature feature = feature(yaml);
-      if (!names.add(feature.name())) {
-        throw yaml.error("the name '" + feature.name() + "' is taken already");
-      }
-      boolean tableThere =
-          switch (feature.owner()) {
-            case ITEM -> hasItems;
-            case USER -> hasUsers;
-            case ROW -> true;
-          };
-      if (feature.column().isPresent() && !tableThere) {
-        throw yaml.error("comes from a table that the description does not have");
-      }
-      if (feature.owner() == Field.Owner.ROW
-          && feature.column().get().equals(interactions.label().column())) {
-        throw yaml.error("column " + feature.column().get() + " gives the label away");
-      }
-      features.add(feature);
-    }
-    if (features.isEmpty()) {
-      throw list.get().error("expected at least one feature");
-    }
-    return features;
-  }
-
-  private static Feature id(String name, Field.Owner owner, int minCount) {
-    return new Feature(
-        name, owner, Optional.empty(), Optional.empty(), Optional.empty(), Map.of(), minCount);
-  }
-
-  private static Feature feature(Yaml yaml) {
-    String name = yaml.isScalar() ? yaml.text() : yaml.get("name").text();
-    Optional<Field.Owner> idOf =
-        switch (name) {
-          case "user" -> Optional.of(Field.Owner.USER);
-          case "item" -> Optional.of(Field.Owner.ITEM);
-          default -> Optional.empty();
-        };
-    if (yaml.isScalar()) {
-      return id(
-          name,
-          idOf.orElseThrow(
-              () -> yaml.error("expected user, item, or a map such as {name: age, from: users}")),
-          1);
-    }
-    if (idOf.isPresent()) {
-      yaml.allow("name", "min_count");
-      return id(name, idOf.get(), minCount(yaml));
-    }
-    yaml.allow("name", "from", "column", "separator", "buckets", "labels", "min_count");
-    Map<String, String> labels = new LinkedHashMap<>();
-    yaml.find("labels").ifPresent(l -> l.map().forEach((k, v) -> labels.put(k, v.text())));
-    return new Feature(
-        name,
-        yaml.find("from").map(DescriptionReader::owner).orElse(Field.Owner.ROW),
-        Optional.of(yaml.find("column").map(Yaml::text).orElse(name)),
-        yaml.find("separator").map(Yaml::text),
-        yaml.find("buckets").map(DescriptionReader::buckets),
-        labels,
-        minCount(yaml));
-  }
-
-  private static int minCount(Yaml feature) {
-    return feature.find("min_count").map(c -> c.integer(1, Integer.MAX_VALUE)).orElse(1);
-  }
-
-  private static Field.Owner owner(Yaml from) {
-    return switch (from.text()) {
-      case "interactions" -> Field.Owner.ROW;
-      case "items" -> Field.Owner.ITEM;
-      case "users" -> Field.Owner.USER;
-      default -> throw from.error("expected interactions, items or users, found " + from.text());
-    };
-  }
-
-  private static Bucketing buckets(Yaml yaml) {
-    if (!yaml.isScalar()) {
-      yaml.allow("quantiles");
-      return new Bucketing.Quantiles(yaml.get("quantiles").integer(2, 10_000));
-    }
-    if (yaml.text().equals("log")) {
-      return new Bucketing.Log();
-    }
-    throw yaml.error("expected log or {quantiles: N}, found " + yaml.text());
-  }
-
   private static SplitSource randomSplit() {
     return new SplitSource.Rule(new SplitRule.Random(new SplitRule.Ratios(8, 1, 1), 0));
   }
@@ -296,7 +200,8 @@ final class DescriptionReader {
                 PrivacyPolicy.USER_TITLE,
                 PrivacyPolicy.USER_CATEGORIES));
     for (Feature feature : features) {
-      if (feature.owner() == Field.Owner.USER && feature.column().isPresent()) {
+      boolean named = !feature.number() && feature.options().hash() == 0;
+      if (feature.owner() == Field.Owner.USER && feature.column().isPresent() && named) {
         known.add(PrivacyPolicy.USER_PREFIX + feature.name());
       }
     }

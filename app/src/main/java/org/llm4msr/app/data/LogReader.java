@@ -8,6 +8,7 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -19,7 +20,6 @@ import org.llm4msr.app.data.DataDescription.LabelRule;
 import org.llm4msr.app.data.DataDescription.ScenarioText;
 import org.llm4msr.app.data.DataDescription.SplitSource;
 import org.llm4msr.model.checkpoint.FileErrors;
-import org.llm4msr.model.data.CodedColumn;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.DatasetBuilder;
 import org.llm4msr.model.data.Field;
@@ -39,7 +39,7 @@ final class LogReader implements TableReader.RowConsumer {
   private final Map<String, Integer> scenarioOfValue = new HashMap<>();
   private final List<String> names = new ArrayList<>();
   private final List<String> keys = new ArrayList<>();
-  private final List<CodedColumn> features = new ArrayList<>();
+  private final List<FeatureColumn> features = new ArrayList<>();
   private final int timeColumn;
   private final int splitColumn;
   private final int firstFeature;
@@ -56,7 +56,7 @@ final class LogReader implements TableReader.RowConsumer {
       DataDescription description,
       Map<String, ScenarioText> scenarios,
       DatasetBuilder builder,
-      Map<Feature, CodedColumn> columns) {
+      Collection<FeatureColumn> columns) {
     this.description = description;
     this.log = description.interactions();
     this.builder = builder;
@@ -73,12 +73,13 @@ final class LogReader implements TableReader.RowConsumer {
             ? column(name, "split.column")
             : -1;
     firstFeature = names.size();
-    columns.forEach((feature, column) -> {
+    for (FeatureColumn column : columns) {
+      Feature feature = column.feature();
       if (feature.owner() == Field.Owner.ROW) {
         column(feature.column().orElseThrow(), "features." + feature.name());
         features.add(column);
       }
-    });
+    }
   }
 
   private int column(String name, String key) {
@@ -114,7 +115,8 @@ final class LogReader implements TableReader.RowConsumer {
         splitColumn < 0 ? null : split(row, values[splitColumn]),
         timeColumn < 0 ? Dataset.NO_TIME : time(row, values[timeColumn]));
     for (int f = 0; f < features.size(); f++) {
-      features.get(f).add(DatasetLoader.text(values[firstFeature + f]));
+      String value = DatasetLoader.text(values[firstFeature + f]);
+      features.get(f).set(builder.rows() - 1, value, log.table(), row);
     }
   }
 

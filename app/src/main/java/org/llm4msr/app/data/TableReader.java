@@ -18,8 +18,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.runtime.UserError;
@@ -75,6 +78,16 @@ final class TableReader implements AutoCloseable {
       cause = cause.getCause();
     }
     return FileErrors.printable(String.valueOf(cause.getMessage()));
+  }
+
+  /** The elements of a list written as text, and of a list column of Parquet or JSON. */
+  static List<String> elements(String value, Optional<String> separator) {
+    if (value == null) {
+      return List.of();
+    }
+    String splitAt =
+        Pattern.quote(LIST_SEPARATOR) + separator.map(s -> "|" + Pattern.quote(s)).orElse("");
+    return Stream.of(value.split(splitAt)).map(String::strip).filter(e -> !e.isEmpty()).toList();
   }
 
   /** The columns of a table, by name, with DuckDB's type. */

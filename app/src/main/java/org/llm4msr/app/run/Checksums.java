@@ -52,18 +52,28 @@ final class Checksums {
     for (Field field : dataset.fields()) {
       text(digest, field.name());
       field.vocabulary().values().forEach(value -> text(digest, value));
+      boolean own = field.table().equals(field.name());
+      if (!own || field.dim() > 0 || !field.isNamed()) {
+        text(digest, field.table() + " of " + field.vocabulary().size() + " x " + field.dim());
+      }
     }
     for (int user = 0; user < dataset.users(); user++) {
       text(digest, dataset.userKey(user));
     }
-    int fields = dataset.fields().size();
-    ByteBuffer numbers = ByteBuffer.allocate((5 + fields) * Integer.BYTES);
+    int columns = 5 + dataset.idColumns() + dataset.factorColumns();
+    ByteBuffer numbers = ByteBuffer.allocate(columns * Integer.BYTES);
     for (int row = 0; row < dataset.rows(); row++) {
       numbers.clear();
       numbers.putInt(dataset.user(row)).putInt(dataset.item(row)).putInt(dataset.scenario(row));
       numbers.putInt(dataset.label(row)).putInt(dataset.split(row).ordinal());
-      for (int f = 0; f < fields; f++) {
-        numbers.putInt(dataset.fieldId(f, row));
+      for (Field field : dataset.fields()) {
+        int entry = dataset.entry(field, row);
+        for (int k = 0; k < field.length(); k++) {
+          numbers.putInt(field.id(entry, k));
+          if (field.isWeighted()) {
+            numbers.putFloat(field.factor(entry, k));
+          }
+        }
       }
       digest.update(numbers.flip());
     }

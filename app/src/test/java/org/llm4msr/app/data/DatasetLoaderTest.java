@@ -2,6 +2,7 @@ package org.llm4msr.app.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +22,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.TextTable;
 import org.llm4msr.model.prompt.Language;
@@ -152,6 +154,40 @@ class DatasetLoaderTest {
     // 2026-01-01T10:00:00Z, by date -d.
     assertThat(dataset.time(0)).isEqualTo(1_767_261_600_000_000L);
     assertThat(load(YAML, Language.JA).itemText().title(dataset.findItem("i2"))).isEqualTo("茶");
+  }
+
+  @Test
+  void readsNumbersHashedAndSharedFeatures() throws IOException {
+    writeTables();
+    write("log.csv", LOG.replace(",at,part", ",at,part,last").replace("train\n", "train,i2\n"));
+    String log = Files.readString(folder.resolve("log.csv"));
+    write("log.csv", log.replaceAll("(TRAIN|valid|test)\n", "$1,i1\n"));
+    Dataset dataset =
+        load(
+            YAML.replaceAll(
+                "(?s)features:.*?split:",
+                """
+                features:
+                  - {name: item, dim: 3}
+                  - {name: hour, type: number}
+                  - {name: price, from: items, type: number, dim: 2}
+                  - {name: last, share: item}
+                  - {name: tier, from: users, hash: 8}
+                split:\
+                """));
+    // Hours 9, 9, 10 train: mean 28/3, variance 2/9. Prices 300, 1200, 300: mean 600, variance
+    // 18e4.
+    Field hour = dataset.fields().get(1);
+    assertThat((double) hour.factor(0, 0)).isCloseTo(-1 / 3.0 / Math.sqrt(2 / 9.0), within(1e-6));
+    assertThat(hour.id(3)).isZero();
+    Field price = dataset.fields().get(2);
+    assertThat(price.factor(dataset.findItem("i2"), 0)).isEqualTo((float) (600 / Math.sqrt(18e4)));
+    assertThat(price.id(dataset.findItem("i,3"))).isZero();
+    Field last = dataset.fields().get(3);
+    assertThat(last.table()).isEqualTo("item");
+    assertThat(last.id(0)).isEqualTo(dataset.fields().getFirst().id(dataset.findItem("i2")));
+    assertThat(dataset.fields().get(4).vocabulary().size()).isEqualTo(9);
+    assertThat(dataset.fields().get(4).id(dataset.findUser("007"))).isNotZero();
   }
 
   @Test
@@ -287,6 +323,17 @@ class DatasetLoaderTest {
             ITEMS.replace("price", "cost"),
             YAML,
             "items.csv: has no column 'price', which the description names as features.price"),
+        Arguments.of(
+            "items.csv",
+            ITEMS.replace("1200", "dear"),
+            YAML.replace("buckets: log", "type: number"),
+            "items.csv: row 2: column price is 'dear', expected a number, or nothing where it is"
+                + " not known (feature price)"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("1,23,", "1,Infinity,"),
+            YAML.replace("{name: hour}", "{name: h, column: hour, type: number}"),
+            "log.csv: row 5: column hour is 'Infinity', expected a number"),
         Arguments.of(
             "users.csv",
             USERS.replace("id", "key"),

@@ -18,6 +18,7 @@ import org.llm4msr.app.data.DataDescription.Bucketing;
 import org.llm4msr.app.data.DataDescription.LabelRule;
 import org.llm4msr.app.data.DataDescription.SplitSource;
 import org.llm4msr.model.data.Field;
+import org.llm4msr.model.data.FieldOptions;
 import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.prompt.Language;
 import org.llm4msr.model.prompt.PrivacyPolicy;
@@ -83,6 +84,9 @@ class DescriptionTest {
               - {name: price, from: items, column: price_yen, buckets: {quantiles: 10}}
               - {name: size, from: items, buckets: log, min_count: 2}
               - {name: sex, from: users, separator: ",", labels: {F: female}}
+              - {name: age, from: users, type: number, dim: 8}
+              - {name: place, type: category, hash: 5000, dim: 4}
+              - {name: last, column: last_item, share: item}
             split: {cold_users: {train: 6, valid: 2, test: 2, seed: 42}}
             prompts:
               language: ja
@@ -110,7 +114,7 @@ class DescriptionTest {
     assertThat(description.scenarios().get("1").title().in(Language.JA)).isEqualTo("店");
     assertThat(description.features())
         .extracting("name")
-        .containsExactly("item", "user", "hour", "price", "size", "sex");
+        .containsExactly("item", "user", "hour", "price", "size", "sex", "age", "place", "last");
     assertThat(description.features())
         .extracting("owner")
         .containsExactly(
@@ -119,10 +123,26 @@ class DescriptionTest {
             Field.Owner.ROW,
             Field.Owner.ITEM,
             Field.Owner.ITEM,
-            Field.Owner.USER);
+            Field.Owner.USER,
+            Field.Owner.USER,
+            Field.Owner.ROW,
+            Field.Owner.ROW);
     assertThat(description.features().get(3).buckets()).contains(new Bucketing.Quantiles(10));
     assertThat(description.features().get(4).buckets()).contains(new Bucketing.Log());
-    assertThat(description.features().get(4).minCount()).isEqualTo(2);
+    assertThat(description.features())
+        .extracting("options")
+        .containsExactly(
+            FieldOptions.DEFAULT,
+            FieldOptions.ofMinCount(3),
+            FieldOptions.DEFAULT,
+            FieldOptions.DEFAULT,
+            FieldOptions.ofMinCount(2),
+            FieldOptions.DEFAULT,
+            new FieldOptions(1, 0, 8, ""),
+            new FieldOptions(1, 5000, 4, ""),
+            new FieldOptions(1, 0, 0, "item"));
+    assertThat(description.features().get(6).number()).isTrue();
+    assertThat(description.features().get(7).number()).isFalse();
     assertThat(description.split())
         .isEqualTo(
             new SplitSource.Rule(new SplitRule.ColdUsers(new SplitRule.Ratios(6, 2, 2), 42)));
@@ -170,6 +190,29 @@ class DescriptionTest {
         Arguments.of(LOG + "features: [{name: z, column: y}]\n", "column y gives the label away"),
         Arguments.of(LOG + "features: [{name: a, min_count: 0}]\n", "from 1 to"),
         Arguments.of(LOG + "features: [{name: a, buckets: logs}]\n", "expected log or"),
+        Arguments.of(
+            LOG + "features: [{name: a, type: float}]\n",
+            "shop.yaml:7: features[1].type: expected category or number, found float"),
+        Arguments.of(
+            LOG + "features:\n  - {name: a, type: number, buckets: log}\n",
+            "shop.yaml:8: features[1].buckets: does not go together with type: number"),
+        Arguments.of(
+            LOG + "features: [{name: a, hash: 9, min_count: 2}]\n",
+            "min_count: does not go together with hash"),
+        Arguments.of(
+            LOG + "features: [item, {name: a, share: item, dim: 2}]\n",
+            "dim: does not go together with share"),
+        Arguments.of(
+            LOG + "features: [{name: a, share: item}, item]\n",
+            "share: expected an earlier feature that has a table of its own and is no number,"
+                + " found item"),
+        Arguments.of(
+            LOG + "features: [item, {name: a, share: item}, {name: b, share: a}]\n",
+            "found a; there are item"),
+        Arguments.of(LOG + "features: [{name: a, type: number}, {name: b, share: a}]\n", "found a"),
+        Arguments.of(LOG + "features: [{name: a, hash: 0}]\n", "from 1 to"),
+        Arguments.of(LOG + "features: [{name: a, dim: wide}]\n", "from 1 to 4096, found wide"),
+        Arguments.of(LOG + "features: [{name: user, share: item}]\n", "unknown key 'share'"),
         Arguments.of(LOG + "split: {random: {train: 8, valid: 1}}\n", "key 'test' is missing"),
         Arguments.of(
             LOG + "split: {random: {train: 0, valid: 1, test: 1}}\n",

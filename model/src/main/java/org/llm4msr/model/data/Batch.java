@@ -10,15 +10,18 @@ import java.lang.foreign.SegmentAllocator;
  * Room for one mini-batch, filled again and again by {@link Batcher#next}. Its rows are sorted by
  * scenario. Memory comes from the caller's allocator and lives as long as that says.
  *
- * <p>Notation: B rows, F fields, S scenarios, P distinct profiles (users, or users x folds).
+ * <p>Notation: B rows, C ids and W factors of a row, S scenarios, P distinct profiles (users, or
+ * users x folds).
  */
 public final class Batch {
   private static final long ALIGNMENT = 64;
 
   private final int capacity;
-  private final int fields;
+  private final int columns;
+  private final int factorColumns;
   private final int scenarios;
   private final MemorySegment ids;
+  private final MemorySegment factors;
   private final MemorySegment labels;
   private final MemorySegment rows;
   private final MemorySegment scenarioOrder;
@@ -31,14 +34,32 @@ public final class Batch {
   int profileCount;
 
   /**
+   * For rows of {@code dataset}.
+   *
    * @param capacity most rows it can hold, at least 1
    */
-  public Batch(SegmentAllocator allocator, int capacity, int fields, int scenarios) {
+  public Batch(SegmentAllocator allocator, int capacity, Dataset dataset) {
+    this(
+        allocator,
+        capacity,
+        dataset.idColumns(),
+        dataset.factorColumns(),
+        dataset.scenarios().size());
+  }
+
+  /**
+   * @param capacity most rows it can hold, at least 1
+   * @param columns ids of a row
+   * @param factorColumns factors of a row
+   */
+  Batch(SegmentAllocator allocator, int capacity, int columns, int factorColumns, int scenarios) {
     this.capacity = capacity;
-    this.fields = fields;
+    this.columns = columns;
+    this.factorColumns = factorColumns;
     this.scenarios = scenarios;
-    ids = ints(allocator, Math.multiplyExact(capacity, fields));
-    labels = allocator.allocate(JAVA_FLOAT.byteSize() * capacity, ALIGNMENT);
+    ids = ints(allocator, Math.multiplyExact(capacity, columns));
+    factors = floats(allocator, Math.multiplyExact(capacity, factorColumns));
+    labels = floats(allocator, capacity);
     rows = ints(allocator, capacity);
     scenarioOrder = ints(allocator, capacity);
     scenarioOffsets = ints(allocator, scenarios + 1);
@@ -51,6 +72,10 @@ public final class Batch {
     }
   }
 
+  private static MemorySegment floats(SegmentAllocator allocator, int count) {
+    return allocator.allocate(JAVA_FLOAT.byteSize() * count, ALIGNMENT);
+  }
+
   private static MemorySegment ints(SegmentAllocator allocator, int count) {
     return allocator.allocate(JAVA_INT.byteSize() * count, ALIGNMENT);
   }
@@ -59,9 +84,14 @@ public final class Batch {
     return capacity;
   }
 
-  /** F: ids per row. */
-  public int fields() {
-    return fields;
+  /** C: ids of a row, field after field. */
+  public int columns() {
+    return columns;
+  }
+
+  /** W: factors of a row, weighted field after weighted field. */
+  public int factorColumns() {
+    return factorColumns;
   }
 
   /** S. */
@@ -79,9 +109,14 @@ public final class Batch {
     return profileCount;
   }
 
-  /** Field ids, int32 [B, F]. */
+  /** Field ids, int32 [B, C]. */
   public MemorySegment ids() {
     return ids;
+  }
+
+  /** Factors of the ids that have some, float32 [B, W]. */
+  public MemorySegment factors() {
+    return factors;
   }
 
   /** Labels 0 or 1, float32 [B]. */

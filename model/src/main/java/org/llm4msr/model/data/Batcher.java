@@ -30,6 +30,8 @@ public final class Batcher {
   private final int[] allRows;
   private final BalancedRows balanced;
   private final Field[] fields;
+  private final int columns;
+  private final int factorColumns;
 
   private final int[] order;
   private final int[] batchRows;
@@ -58,6 +60,8 @@ public final class Batcher {
     allRows = dataset.rowsOf(part);
     balanced = balance ? new BalancedRows(dataset, allRows, seed) : null;
     fields = dataset.fields().toArray(Field[]::new);
+    columns = dataset.idColumns();
+    factorColumns = dataset.factorColumns();
     order = allRows.clone();
     batchRows = new int[Math.min(batchSize, Math.max(1, allRows.length))];
     scenarioCursor = new int[dataset.scenarios().size()];
@@ -134,16 +138,17 @@ public final class Batcher {
     }
     int size = Math.min(batchSize, order.length - position);
     if (batch.capacity() < size
-        || batch.fields() != fields.length
+        || batch.columns() != columns
+        || batch.factorColumns() != factorColumns
         || batch.scenarios() != scenarioCursor.length) {
       throw new IllegalArgumentException(
-          "a batch for %d rows, %d fields, %d scenarios cannot hold %d rows, %d fields, %d scenarios"
+          "a batch for %d rows, %d ids, %d scenarios cannot hold %d rows, %d ids, %d scenarios"
               .formatted(
                   batch.capacity(),
-                  batch.fields(),
+                  batch.columns(),
                   batch.scenarios(),
                   size,
-                  fields.length,
+                  columns,
                   scenarioCursor.length));
     }
     sortByScenario(batch, size);
@@ -177,21 +182,21 @@ public final class Batcher {
 
   private void writeRows(Batch batch, int size) {
     MemorySegment ids = batch.ids();
+    MemorySegment factors = batch.factors();
     MemorySegment labels = batch.labels();
     MemorySegment.copy(batchRows, 0, batch.rows(), JAVA_INT, 0, size);
     long at = 0;
+    long factorAt = 0;
     for (int b = 0; b < size; b++) {
       int row = batchRows[b];
-      int user = dataset.user(row);
-      int item = dataset.item(row);
       for (Field field : fields) {
-        int index =
-            switch (field.owner()) {
-              case USER -> user;
-              case ITEM -> item;
-              case ROW -> row;
-            };
-        ids.setAtIndex(JAVA_INT, at++, field.id(index));
+        int index = dataset.entry(field, row);
+        for (int k = 0; k < field.length(); k++) {
+          ids.setAtIndex(JAVA_INT, at++, field.id(index, k));
+          if (field.isWeighted()) {
+            factors.setAtIndex(JAVA_FLOAT, factorAt++, field.factor(index, k));
+          }
+        }
       }
       labels.setAtIndex(JAVA_FLOAT, b, dataset.label(row));
     }

@@ -112,9 +112,19 @@ public final class Dataset {
     return itemText;
   }
 
-  /** The model's categorical inputs, in the order of the ids in a batch. */
+  /** The model's inputs, in the order of the ids in a batch. */
   public List<Field> fields() {
     return fields;
+  }
+
+  /** Ids of a row over all fields. */
+  public int idColumns() {
+    return fields.stream().mapToInt(Field::length).sum();
+  }
+
+  /** Factors of a row over all fields that have some. */
+  public int factorColumns() {
+    return fields.stream().filter(Field::isWeighted).mapToInt(Field::length).sum();
   }
 
   /** Dense index of the row's user. */
@@ -146,13 +156,18 @@ public final class Dataset {
     return time == null ? NO_TIME : time[row];
   }
 
-  /** The id of field {@code field} in a row, in [0, vocabulary size). */
+  /** The first id of field {@code field} in a row, in [0, vocabulary size). */
   public int fieldId(int field, int row) {
     Field f = fields.get(field);
-    return switch (f.owner()) {
-      case USER -> f.id(user[row]);
-      case ITEM -> f.id(item[row]);
-      case ROW -> f.id(row);
+    return f.id(entry(f, row));
+  }
+
+  /** What a field's ids and factors of a row are found by: its user, its item, or the row. */
+  public int entry(Field field, int row) {
+    return switch (field.owner()) {
+      case USER -> user[row];
+      case ITEM -> item[row];
+      case ROW -> row;
     };
   }
 

@@ -199,44 +199,108 @@ public final class DatasetBuilder {
 
   /** Adds the user's own id as a field. */
   public void userIdField(int minCount) {
-    field("user", Field.Owner.USER, CodedColumn.identity(users), minCount);
+    userIdField(FieldOptions.ofMinCount(minCount));
+  }
+
+  /** Adds the user's own id as a field. */
+  public void userIdField(FieldOptions options) {
+    field("user", Field.Owner.USER, CodedColumn.identity(users), options);
   }
 
   /** Adds the item's own id as a field. */
   public void itemIdField(int minCount) {
-    field("item", Field.Owner.ITEM, CodedColumn.identity(items), minCount);
+    itemIdField(FieldOptions.ofMinCount(minCount));
+  }
+
+  /** Adds the item's own id as a field. */
+  public void itemIdField(FieldOptions options) {
+    field("item", Field.Owner.ITEM, CodedColumn.identity(items), options);
+  }
+
+  /** Adds a field with a vocabulary and a table of its own. */
+  public void field(String fieldName, Field.Owner owner, CodedColumn column, int minCount) {
+    field(fieldName, owner, column, FieldOptions.ofMinCount(minCount));
   }
 
   /**
-   * Adds a field. Its vocabulary is made of the values of training rows, the most frequent first.
+   * Adds a field. Its vocabulary is made of the values of training rows, the most frequent first,
+   * unless the options say otherwise.
    *
    * @param column one entry per user, item or row, whichever {@code owner} says
-   * @param minCount values with fewer training rows become unknown; at least 1
+   * @throws IllegalArgumentException if no earlier field has the table that is to be shared
    */
-  public void field(String fieldName, Field.Owner owner, CodedColumn column, int minCount) {
-    long[] counts = trainCounts(owner, column);
-    Dictionary dictionary = column.dictionary();
-    int[] known =
-        IntStream.range(0, dictionary.size())
-            .filter(code -> counts[code] >= Math.max(1, minCount))
-            .boxed()
-            .sorted(
-                Comparator.comparingLong((Integer code) -> -counts[code])
-                    .thenComparing(dictionary::value))
-            .mapToInt(Integer::intValue)
-            .toArray();
-    int[] idOfCode = new int[dictionary.size()];
-    List<String> values = new ArrayList<>(known.length);
-    for (int code : known) {
-      values.add(dictionary.value(code));
-      idOfCode[code] = values.size();
-    }
+  public void field(String fieldName, Field.Owner owner, CodedColumn column, FieldOptions options) {
+    Field shared = options.share().isEmpty() ? null : fieldNamed(options.share());
+    Vocabulary vocabulary =
+        shared != null
+            ? shared.vocabulary()
+            : options.hash() > 0
+                ? Vocabulary.hashed(options.hash())
+                : new Vocabulary(frequent(owner, column, options.minCount()));
+    int[] idOfCode = column.dictionary().values().stream().mapToInt(vocabulary::id).toArray();
     int[] ids = new int[entries(owner)];
     for (int i = 0; i < ids.length; i++) {
       int code = column.code(i);
       ids[i] = code == CodedColumn.MISSING ? Vocabulary.UNKNOWN : idOfCode[code];
     }
-    fields.add(new Field(fieldName, owner, new Vocabulary(values), ids));
+    String table = shared == null ? fieldName : shared.table();
+    int dim = shared == null ? options.dim() : shared.dim();
+    fields.add(new Field(fieldName, owner, table, vocabulary, dim, 1, ids, null));
+  }
+
+  private Field fieldNamed(String wanted) {
+    return fields.stream()
+        .filter(field -> field.name().equals(wanted) && !field.isNumber())
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("no earlier categorical field " + wanted));
+  }
+
+  /** The values with enough training rows, the most frequent first. */
+  private List<String> frequent(Field.Owner owner, CodedColumn column, int minCount) {
+    long[] counts = trainCounts(owner, column);
+    Dictionary dictionary = column.dictionary();
+    return IntStream.range(0, dictionary.size())
+        .filter(code -> counts[code] >= minCount)
+        .boxed()
+        .sorted(
+            Comparator.comparingLong((Integer code) -> -counts[code])
+                .thenComparing(dictionary::value))
+        .map(dictionary::value)
+        .toList();
+  }
+
+  /**
+   * Adds a number as a field: standardised by the mean and the deviation of the training rows, so
+   * that a change of unit changes nothing. Missing numbers have a vector of their own.
+   *
+   * @param column one entry per user, item or row, whichever {@code owner} says
+   * @param dim width of the field's vectors, 0 for the model's
+   */
+  public void numberField(String fieldName, Field.Owner owner, NumberColumn column, int dim) {
+    long count = 0;
+    double mean = 0;
+    double squares = 0;
+    for (int row = 0; row < rows; row++) {
+      double number = column.get(entry(owner, row));
+      if (split[row] == Split.TRAIN.ordinal() && !Double.isNaN(number)) {
+        // Welford 1962: no loss of digits for numbers far from 0, such as times.
+        count++;
+        double before = number - mean;
+        mean += before / count;
+        squares += before * (number - mean);
+      }
+    }
+    double deviation = squares > 0 ? Math.sqrt(squares / count) : 1;
+    int[] ids = new int[entries(owner)];
+    float[] factors = new float[ids.length];
+    for (int i = 0; i < ids.length; i++) {
+      double number = column.get(i);
+      // Without a single training row the number's vector would stay as it was drawn.
+      boolean known = count > 0 && !Double.isNaN(number);
+      ids[i] = known ? 1 : Vocabulary.UNKNOWN;
+      factors[i] = known ? (float) ((number - mean) / deviation) : 1;
+    }
+    fields.add(new Field(fieldName, owner, fieldName, Field.NUMBER, dim, 1, ids, factors));
   }
 
   /** How many training rows each code of {@code column} has; missing values are not counted. */
@@ -244,19 +308,21 @@ public final class DatasetBuilder {
     long[] counts = new long[column.dictionary().size()];
     for (int row = 0; row < rows; row++) {
       if (split[row] == Split.TRAIN.ordinal()) {
-        int code =
-            column.code(
-                switch (owner) {
-                  case USER -> user[row];
-                  case ITEM -> item[row];
-                  case ROW -> row;
-                });
+        int code = column.code(entry(owner, row));
         if (code != CodedColumn.MISSING) {
           counts[code]++;
         }
       }
     }
     return counts;
+  }
+
+  private int entry(Field.Owner owner, int row) {
+    return switch (owner) {
+      case USER -> user[row];
+      case ITEM -> item[row];
+      case ROW -> row;
+    };
   }
 
   private int entries(Field.Owner owner) {

@@ -117,7 +117,7 @@ public final class PrivacyGate {
     for (String name : policy.fields()) {
       dataset.fields().stream()
           .filter(f -> f.owner() == Field.Owner.USER)
-          .filter(f -> name.equals(PrivacyPolicy.USER_PREFIX + f.name()))
+          .filter(f -> name.equals(PrivacyPolicy.USER_PREFIX + f.name()) && f.isNamed())
           .forEach(fields::add);
     }
     return fields;

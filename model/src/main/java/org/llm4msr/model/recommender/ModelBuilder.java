@@ -26,14 +26,13 @@ public final class ModelBuilder {
   private final List<ModelParameter> parameters = new ArrayList<>();
   private final Dim rows;
   private final Dim users;
-  private final Value ids;
+  private final FieldEmbeddings embeddings;
   private final Value scenarioIds;
   private final Ops.Grouping byScenario;
   private final Ops.Grouping byUser;
   private final Value userRows;
   private final Value vectorRows;
   private final Value evidence;
-  private final List<Value> fields = new ArrayList<>();
   private final Value step;
   private final double dropout;
   private Value scenarioIndicator;
@@ -54,7 +53,7 @@ public final class ModelBuilder {
     graph = new Graph(computeType);
     rows = Dim.symbol("rows", schema.maxBatch());
     users = Dim.symbol("users", schema.maxBatch());
-    ids = graph.input("ids", ValueType.of(DType.I32, rows, Dim.of(schema.fields().size())));
+    embeddings = new FieldEmbeddings(graph, schema, rows);
     scenarioIds = graph.input("scenarioIds", ValueType.of(DType.I32, rows));
     byScenario =
         new Ops.Grouping(
@@ -98,9 +97,22 @@ public final class ModelBuilder {
     return users;
   }
 
-  /** Field ids I32 {@code [rows, fields]}. */
+  /**
+   * Ids of the categories with tables of their own, I32 {@code [rows, fields]}; null if there are
+   * none.
+   */
   public Value ids() {
-    return ids;
+    return embeddings.categoryIds();
+  }
+
+  /** Every input of ids, with the batch's columns that it takes. */
+  public List<BatchColumns> idColumns() {
+    return embeddings.ids();
+  }
+
+  /** Every input of factors, with the batch's columns that it takes. */
+  public List<BatchColumns> factorColumns() {
+    return embeddings.factors();
   }
 
   /** Scenario of each row I32 {@code [rows]}. */
@@ -156,23 +168,9 @@ public final class ModelBuilder {
     return value;
   }
 
-  /** Every field's embedding, side by side: {@code [rows, fields * dim]}. */
+  /** Every field's vector, side by side: {@code [rows, sum of widths]}. */
   public Value embeddings(int dim, double standardDeviation) {
-    List<Value> tables = new ArrayList<>();
-    for (ModelSchema.Field field : schema.fields()) {
-      tables.add(
-          parameter(
-              "embedding.tables." + field.name() + ".weight",
-              ParameterGroup.EMBEDDING,
-              new Init.Normal(standardDeviation),
-              field.vocabularySize(),
-              dim));
-    }
-    Value all = Ops.embeddings(ids, tables);
-    for (int f = 0; f < tables.size(); f++) {
-      fields.add(Ops.slice(all, (long) f * dim, (f + 1L) * dim));
-    }
-    return all;
+    return embeddings.lookUp(this, dim, standardDeviation);
   }
 
   /**
@@ -180,6 +178,7 @@ public final class ModelBuilder {
    * out, and if none is left every field counts.
    */
   public Value fields(List<String> names) {
+    List<Value> fields = embeddings.vectors();
     List<Value> chosen = new ArrayList<>();
     for (int f = 0; f < fields.size(); f++) {
       if (names.contains(schema.fields().get(f).name())) {

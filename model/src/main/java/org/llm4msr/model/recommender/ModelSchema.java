@@ -1,11 +1,13 @@
 package org.llm4msr.model.recommender;
 
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What a model needs to know of a data set.
  *
- * @param fields in the order of the ids matrix
+ * @param fields in the order of a batch's ids
  * @param scenarios how many, at least 1
  * @param userVectors rows of the user knowledge table, 0 without knowledge
  * @param knowledgeWidth width of the language model's vectors, 0 without knowledge
@@ -14,14 +16,42 @@ import java.util.List;
 public record ModelSchema(
     List<Field> fields, int scenarios, int userVectors, int knowledgeWidth, int maxBatch) {
   /**
+   * An input of the model.
+   *
    * @param vocabularySize ids are in {@code [0, vocabularySize)}
+   * @param dim width of the embedding, 0 for the model's
+   * @param table fields of the same table share one embedding table
+   * @param length ids of a row
+   * @param weighted whether the ids' vectors are multiplied with factors and added up
    */
-  public record Field(String name, int vocabularySize) {}
+  public record Field(
+      String name, int vocabularySize, int dim, String table, int length, boolean weighted) {
+    public Field {
+      if (vocabularySize < 1 || dim < 0 || length < 1 || length > 1 && !weighted) {
+        throw new IllegalArgumentException(
+            "field %s with %d ids of %d and dim %d".formatted(name, length, vocabularySize, dim));
+      }
+    }
+
+    /** A category with a table of its own. */
+    public Field(String name, int vocabularySize) {
+      this(name, vocabularySize, 0, name, 1, false);
+    }
+  }
 
   public ModelSchema {
     fields = List.copyOf(fields);
     if (fields.isEmpty() || scenarios < 1 || maxBatch < 1) {
       throw new IllegalArgumentException("a model needs fields, scenarios and room for rows");
+    }
+    Map<String, Field> first = new HashMap<>();
+    for (Field field : fields) {
+      Field other = first.putIfAbsent(field.table(), field);
+      if (other != null
+          && (other.dim() != field.dim() || other.vocabularySize() != field.vocabularySize())) {
+        throw new IllegalArgumentException(
+            other.name() + " and " + field.name() + " share a table but not its size");
+      }
     }
   }
 }

@@ -4,7 +4,9 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.llm4msr.model.data.Batch;
+import org.llm4msr.model.recommender.BatchColumns;
 import org.llm4msr.model.recommender.Evidence;
 import org.llm4msr.model.recommender.ModelBuilder;
 import org.llm4msr.runtime.graph.Dim;
@@ -17,7 +19,8 @@ final class BatchFeed {
   private final Dim rows;
   private final Dim users;
   private final Dim userOffsetsDim;
-  private final MemorySegment ids;
+  private final List<Columns> ids;
+  private final List<Columns> factors;
   private final MemorySegment labels;
   private final MemorySegment scenarioIds;
   private final MemorySegment scenarioOrder;
@@ -29,6 +32,9 @@ final class BatchFeed {
   private final MemorySegment evidence;
   private final MemorySegment weights;
   private final float[] weightTable;
+
+  /** Memory of an input that is a choice of a batch's columns. */
+  private record Columns(MemorySegment input, int[] columns) {}
 
   /**
    * @param labels the labels' input, or null where there is no loss
@@ -48,7 +54,8 @@ final class BatchFeed {
     rows = inputs.rows();
     users = inputs.users();
     userOffsetsDim = inputs.byUser().offsets().type().dim(0);
-    ids = find(inputs.ids());
+    ids = columns(inputs.idColumns());
+    factors = columns(inputs.factorColumns());
     this.labels = labels == null ? null : find(labels);
     scenarioIds = find(inputs.scenarioIds());
     scenarioOrder = find(inputs.byScenario().order());
@@ -58,6 +65,13 @@ final class BatchFeed {
     userOrder = find(inputs.byUser().order());
     userOffsets = find(inputs.byUser().offsets());
     evidence = find(inputs.evidence());
+  }
+
+  private List<Columns> columns(List<BatchColumns> inputs) {
+    return inputs.stream()
+        .filter(columns -> plan.uses(columns.input()))
+        .map(columns -> new Columns(plan.input(columns.input()), columns.columns()))
+        .toList();
   }
 
   private MemorySegment find(Value input) {
@@ -84,7 +98,8 @@ final class BatchFeed {
     plan.setExtent(rows, size);
     plan.setExtent(users, profiles);
     plan.setExtent(userOffsetsDim, profiles + 1L);
-    copy(batch.ids(), ids, (long) size * batch.fields());
+    copy(batch.ids(), batch.columns(), ids, size);
+    copy(batch.factors(), batch.factorColumns(), factors, size);
     copy(batch.labels(), labels, size);
     copy(batch.scenarioOrder(), scenarioOrder, size);
     copy(batch.scenarioOffsets(), scenarioOffsets, batch.scenarios() + 1L);
@@ -122,6 +137,24 @@ final class BatchFeed {
       int end = batch.scenarioOffsets().getAtIndex(JAVA_INT, s + 1L);
       for (int b = batch.scenarioOffsets().getAtIndex(JAVA_INT, s); b < end; b++) {
         scenarioIds.setAtIndex(JAVA_INT, b, s);
+      }
+    }
+  }
+
+  /** Ids and factors alike have elements of four bytes. */
+  private static void copy(MemorySegment from, int width, List<Columns> inputs, int size) {
+    for (int i = 0; i < inputs.size(); i++) {
+      MemorySegment to = inputs.get(i).input;
+      int[] columns = inputs.get(i).columns;
+      if (columns.length == width) {
+        copy(from, to, (long) size * width);
+        continue;
+      }
+      long at = 0;
+      for (long b = 0; b < size; b++) {
+        for (int column : columns) {
+          to.setAtIndex(JAVA_INT, at++, from.getAtIndex(JAVA_INT, b * width + column));
+        }
       }
     }
   }

@@ -63,8 +63,7 @@ final class BatchPipeline implements AutoCloseable {
     this.batcher = batcher;
     this.evidence = evidence;
     for (int i = 0; i < SLOTS; i++) {
-      Batch batch =
-          new Batch(arena, batchSize, dataset.fields().size(), dataset.scenarios().size());
+      Batch batch = new Batch(arena, batchSize, dataset);
       long evidenceBytes = JAVA_FLOAT.byteSize() * batchSize * Evidence.FEATURES;
       free.add(new Slot(batch, evidence == null ? null : arena.allocate(evidenceBytes, 64)));
     }

@@ -2,6 +2,7 @@ package org.llm4msr.model.training;
 
 import java.util.List;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.recommender.ModelSchema;
 
@@ -14,14 +15,21 @@ public final class Schemas {
     return knowledge == null ? Folds.NONE : knowledge.folds();
   }
 
+  private static ModelSchema.Field field(Field field) {
+    return new ModelSchema.Field(
+        field.name(),
+        field.vocabulary().size(),
+        field.dim(),
+        field.table(),
+        field.length(),
+        field.isWeighted());
+  }
+
   /**
    * @param knowledge null without knowledge
    */
   public static ModelSchema of(Dataset dataset, KnowledgeTables knowledge, int maxBatch) {
-    List<ModelSchema.Field> fields =
-        dataset.fields().stream()
-            .map(field -> new ModelSchema.Field(field.name(), field.vocabulary().size()))
-            .toList();
+    List<ModelSchema.Field> fields = dataset.fields().stream().map(Schemas::field).toList();
     return new ModelSchema(
         fields,
         dataset.scenarios().size(),

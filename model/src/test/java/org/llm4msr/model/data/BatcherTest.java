@@ -30,7 +30,7 @@ class BatcherTest {
   }
 
   private static Batch batch(Arena arena, int capacity) {
-    return new Batch(arena, capacity, DATASET.fields().size(), DATASET.scenarios().size());
+    return new Batch(arena, capacity, DATASET);
   }
 
   @ParameterizedTest
@@ -102,6 +102,9 @@ class BatcherTest {
       for (int f = 0; f < fields; f++) {
         assertThat(ids[b * fields + f]).isEqualTo(DATASET.fieldId(f, row));
       }
+      Field age = DATASET.fields().get(2);
+      assertThat(batch.factors().getAtIndex(JAVA_FLOAT, b))
+          .isEqualTo(age.factor(DATASET.user(row), 0));
       positionsOfProfile
           .computeIfAbsent(folds.profile(DATASET, row), p -> new ArrayList<>())
           .add(b);
@@ -203,7 +206,7 @@ class BatcherTest {
     try (Arena arena = Arena.ofConfined()) {
       assertThatThrownBy(() -> batcher.next(batch(arena, 99)))
           .isInstanceOf(IllegalArgumentException.class);
-      assertThatThrownBy(() -> batcher.next(new Batch(arena, 100, 1, 4)))
+      assertThatThrownBy(() -> batcher.next(new Batch(arena, 100, 1, 0, 4)))
           .isInstanceOf(IllegalArgumentException.class);
     }
   }

@@ -58,6 +58,100 @@ class DatasetBuilderTest {
   }
 
   @Test
+  void numbersAreStandardisedByTheTrainingRows() {
+    DatasetBuilder builder = twoScenarios();
+    NumberColumn price = new NumberColumn();
+    double[] prices = {10, 40, Double.NaN, 1000};
+    for (int item = 0; item < prices.length; item++) {
+      price.set(builder.item("i" + item), prices[item]);
+    }
+    // Item 0 twice, item 1 once, item 2 once, item 3 in the test part only.
+    int[] items = {0, 0, 1, 2, 3};
+    for (int row = 0; row < items.length; row++) {
+      Split part = row < 4 ? Split.TRAIN : Split.TEST;
+      builder.row(builder.user("u"), items[row], row % 2, row % 2, part, row);
+    }
+    builder.numberField("price", Field.Owner.ITEM, price, 3);
+    builder.numberField("constant", Field.Owner.ROW, constant(7), 0);
+    builder.numberField("never", Field.Owner.ROW, new NumberColumn(), 0);
+    Dataset dataset = builder.build();
+    Field field = dataset.fields().getFirst();
+    // Of 10, 10, 40: mean 20, variance 200.
+    double deviation = Math.sqrt(200);
+    assertThat(field.dim()).isEqualTo(3);
+    assertThat(field.isNumber()).isTrue();
+    assertThat(field.isNamed()).isFalse();
+    assertThat(field.factor(0, 0)).isEqualTo((float) (-10 / deviation));
+    assertThat(field.factor(1, 0)).isEqualTo((float) (20 / deviation));
+    assertThat(field.factor(3, 0)).isEqualTo((float) (980 / deviation));
+    assertThat(field.factor(2, 0)).isOne();
+    assertThat(new int[] {field.id(0), field.id(1), field.id(2), field.id(3)})
+        .containsExactly(1, 1, Vocabulary.UNKNOWN, 1);
+    assertThat(dataset.fields().get(1).factor(0, 0)).isZero();
+    assertThat(dataset.fields().get(2).id(0)).isEqualTo(Vocabulary.UNKNOWN);
+    assertThat(dataset.factorColumns()).isEqualTo(3);
+  }
+
+  private static NumberColumn constant(double number) {
+    NumberColumn column = new NumberColumn();
+    for (int row = 0; row < 5; row++) {
+      column.add(number);
+    }
+    return column;
+  }
+
+  @Test
+  void largeNumbersKeepTheirDifferences() {
+    DatasetBuilder builder = twoScenarios();
+    NumberColumn time = new NumberColumn();
+    for (int row = 0; row < 3; row++) {
+      builder.row(builder.user("u"), builder.item("i"), row % 2, row % 2, Split.TRAIN, row);
+      time.add(1e15 + row);
+    }
+    builder.numberField("time", Field.Owner.ROW, time, 0);
+    Field field = builder.build().fields().getFirst();
+    // 0, 1, 2 have the variance 2/3.
+    assertThat(field.factor(2, 0)).isEqualTo((float) (1 / Math.sqrt(2.0 / 3)));
+  }
+
+  @Test
+  void hashedValuesFallIntoSoManyIdsAndSharedOnesKeepThoseOfTheOtherField() {
+    DatasetBuilder builder = twoScenarios();
+    CodedColumn last = new CodedColumn();
+    for (int row = 0; row < 200; row++) {
+      Split part = row < 100 ? Split.TRAIN : Split.TEST;
+      builder.row(builder.user("u"), builder.item("i" + row), row % 2, row % 2, part, row);
+      last.add(row == 0 ? null : "i" + (row - 1));
+    }
+    builder.itemIdField(new FieldOptions(1, 0, 5, ""));
+    builder.field("last", Field.Owner.ROW, last, new FieldOptions(1, 0, 0, "item"));
+    builder.field("hashed", Field.Owner.ROW, last, new FieldOptions(1, 20, 0, ""));
+    Dataset dataset = builder.build();
+    Field item = dataset.fields().get(0);
+    Field shared = dataset.fields().get(1);
+    Field hashed = dataset.fields().get(2);
+    assertThat(shared.table()).isEqualTo("item");
+    assertThat(shared.dim()).isEqualTo(5);
+    assertThat(shared.vocabulary()).isSameAs(item.vocabulary());
+    assertThat(shared.id(0)).isEqualTo(Vocabulary.UNKNOWN);
+    assertThat(hashed.id(0)).isEqualTo(Vocabulary.UNKNOWN);
+    assertThat(hashed.vocabulary().size()).isEqualTo(21);
+    int[] seen = new int[21];
+    for (int row = 1; row < 200; row++) {
+      assertThat(shared.id(row)).isEqualTo(item.id(row - 1));
+      seen[hashed.id(row)]++;
+    }
+    assertThat(seen[0]).isZero();
+    // Binomial(199, 1/20): mean 10, standard deviation 3; each id is used, none by a third.
+    for (int id = 1; id < seen.length; id++) {
+      assertThat(seen[id]).isBetween(1, 30);
+    }
+    FieldOptions unknown = new FieldOptions(1, 0, 0, "nothing");
+    assertThatThrownBy(() -> builder.field("other", Field.Owner.ROW, last, unknown))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
   void aFieldOfUsersFollowsTheUserAndNewcomersAreUnknown() {
     DatasetBuilder builder = twoScenarios();
     CodedColumn gender = new CodedColumn();

@@ -8,7 +8,7 @@ import java.util.stream.IntStream;
 final class Logs {
   private Logs() {}
 
-  /** A random log with a user, an item and a row field; row r has time r. */
+  /** A random log with fields of users, items and rows; row r has time r. */
   static DatasetBuilder random(int rows, int users, int items, int scenarios, long seed) {
     Random random = new Random(seed);
     List<Scenario> names =
@@ -31,6 +31,11 @@ final class Logs {
     for (int row = 0; row < rows; row++) {
       hour.add("h" + row % 24);
     }
+    NumberColumn age = new NumberColumn();
+    for (int user = 0; user < builder.users(); user++) {
+      age.add(user % 9 == 0 ? Double.NaN : 20 + user);
+    }
+    builder.numberField("age", Field.Owner.USER, age, 0);
     builder.field("hour", Field.Owner.ROW, hour, 1);
     return builder.build();
   }

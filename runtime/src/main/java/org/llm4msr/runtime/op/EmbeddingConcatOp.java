@@ -11,7 +11,7 @@ import org.llm4msr.runtime.graph.ValueType;
 /**
  * One lookup in every field's table, side by side. Inputs: ids I32 {@code [B, F]}, then F tables
  * {@code [V_f, D_f]}; output {@code [B, sum of D_f]}. An id outside its table is reported when the
- * plan runs.
+ * plan runs. The fields may share one table; its gradient is then one list of rows.
  */
 public record EmbeddingConcatOp() implements Op {
   @Override
@@ -43,6 +43,16 @@ public record EmbeddingConcatOp() implements Op {
   @Override
   public Gradient[] gradient(Graph graph, Node node, Value[] dOut, boolean[] needed) {
     Gradient[] result = OpChecks.gradients(needed.length);
+    Value first = node.input(1);
+    if (node.inputs().stream().skip(1).allMatch(table -> table == first)) {
+      if (needed[1]) {
+        ValueType table = first.type();
+        Op op = SparseRowGradientOp.ofAllColumns(table.dim(1).fixed(), table.dim(0).max());
+        List<Value> rows = graph.apply(op, node.input(0), dOut[0]);
+        result[1] = new Gradient.SparseRows(rows.get(0), rows.get(1), rows.get(2));
+      }
+      return result;
+    }
     long offset = 0;
     for (int field = 0; field < needed.length - 1; field++) {
       ValueType table = node.input(field + 1).type();

@@ -35,6 +35,9 @@ final class LookupCases {
     cases.add(rowGradient(200, 3, 1, 40, 13, 17, 1000));
     cases.add(rowGradient(3000, 2, 1, 32, 16, 16, 300));
     cases.add(rowGradient(300, 0, 0, 5, 0, 5, 60));
+    cases.add(sharedRowGradient(1, 1, 1, 1));
+    cases.add(sharedRowGradient(40, 3, 7, 12));
+    cases.add(sharedRowGradient(700, 5, 16, 300));
     cases.add(toDense(0, 4, 3, 10));
     cases.add(toDense(1, 1, 1, 1));
     cases.add(toDense(60, 77, 9, 200));
@@ -82,6 +85,18 @@ final class LookupCases {
     builder.input(Data.normal(1), rows, Dim.of(gradientWidth));
     return builder.build(
         new SparseRowGradientOp(column, offset, width, vocabulary), (double) batch * width);
+  }
+
+  /** Of one table that all columns of the ids were looked up in. */
+  private static ConformanceCase sharedRowGradient(
+      int batch, int columns, int width, int vocabulary) {
+    Dim rows = Dim.symbol("B", batch);
+    return new ConformanceCase.Builder(
+            batch + "x" + columns + " all columns to " + vocabulary + "x" + width)
+        .input(DType.I32, Data.ids(vocabulary), rows, Dim.of(columns))
+        .input(Data.normal(1), rows, Dim.of((long) columns * width))
+        .build(
+            SparseRowGradientOp.ofAllColumns(width, vocabulary), (double) batch * columns * width);
   }
 
   private static ConformanceCase toDense(int count, int most, int width, int size) {

@@ -70,11 +70,28 @@ final class TableBindings {
       CpuPool pool, SparseRowGradientOp op, List<Operand> in, List<Operand> out) {
     Operand ids = in.get(0);
     Operand dy = in.get(1);
-    MemorySegment column = ids.segment().asSlice((long) op.column() * Integer.BYTES);
-    MemorySegment slice = dy.segment().asSlice(op.offset() * Float.BYTES);
     MemorySegment rows = out.get(0).segment();
     MemorySegment count = out.get(1).segment();
     MemorySegment values = out.get(2).segment();
+    if (op.allColumns()) {
+      MemorySegment all = ids.segment();
+      MemorySegment gradient = dy.segment();
+      return () ->
+          Tables.sparseRowGradient(
+              pool,
+              ids.elements(),
+              all,
+              1,
+              op.vocabulary(),
+              gradient,
+              op.width(),
+              op.width(),
+              rows,
+              count,
+              values);
+    }
+    MemorySegment column = ids.segment().asSlice((long) op.column() * Integer.BYTES);
+    MemorySegment slice = dy.segment().asSlice(op.offset() * Float.BYTES);
     return () ->
         Tables.sparseRowGradient(
             pool,

@@ -67,12 +67,15 @@ final class LookupKernels {
     Operand values = outputs.get(2);
     int width = Math.toIntExact(op.width());
     return () -> {
-      int batch = Math.toIntExact(ids.dim(0));
-      long columns = ids.rank() == 1 ? 1 : ids.dim(1);
+      boolean all = op.allColumns();
+      int batch = Math.toIntExact(all ? ids.elements() : ids.dim(0));
+      long idStride = all || ids.rank() == 1 ? 1 : ids.dim(1);
+      long dyStride = all ? width : dy.dim(1);
+      int column = all ? 0 : op.column();
       // Sorting (id, position) brings equal ids together, in the order of their positions.
       long[] sorted = scratch.longs(batch);
       for (int i = 0; i < batch; i++) {
-        long id = Elements.getId(op, ids, i * columns + op.column(), op.vocabulary());
+        long id = Elements.getId(op, ids, i * idStride + column, op.vocabulary());
         sorted[i] = id << 32 | i;
       }
       Arrays.sort(sorted, 0, batch);
@@ -84,7 +87,7 @@ final class LookupKernels {
         Arrays.fill(sum, 0, width, 0);
         for (; i < batch && (int) (sorted[i] >>> 32) == id; i++) {
           long position = (int) sorted[i];
-          Elements.load(dy, position * dy.dim(1) + op.offset(), line, 0, width);
+          Elements.load(dy, position * dyStride + op.offset(), line, 0, width);
           Vectors.addScaled(1, line, 0, sum, 0, width);
         }
         Elements.setInt(rows, distinct, id);

@@ -186,6 +186,18 @@ class ReferenceBackendTest {
   }
 
   @Test
+  void sparseRowsOfASharedTableSumOverAllColumns() {
+    Applied applied =
+        apply(
+            SparseRowGradientOp.ofAllColumns(2, 9),
+            ints(new int[] {7, 3, 7, 7}, 2, 2),
+            real(new double[] {1, 2, 3, 4, 5, 6, 7, 8}, 2, 4));
+    assertThat(applied.outputs().get(1)).containsExactly(2);
+    assertThat(applied.outputs().get(0)).startsWith(3, 7);
+    assertThat(applied.outputs().get(2)).startsWith(3, 4, 13, 16);
+  }
+
+  @Test
   void sparseToDense() {
     Applied applied =
         apply(

@@ -1,0 +1,101 @@
+package org.llm4msr.app.data;
+
+import java.util.Optional;
+import org.llm4msr.app.data.DataDescription.Bucketing;
+import org.llm4msr.app.data.DataDescription.Feature;
+import org.llm4msr.model.checkpoint.FileErrors;
+import org.llm4msr.model.data.Buckets;
+import org.llm4msr.model.data.CodedColumn;
+import org.llm4msr.model.data.DatasetBuilder;
+import org.llm4msr.model.data.NumberColumn;
+import org.llm4msr.runtime.UserError;
+
+/** The values of a feature while its table is read. */
+sealed interface FeatureColumn {
+  /** An empty column for a feature that has one in a table. */
+  static FeatureColumn of(Feature feature) {
+    return feature.number()
+        ? new Numbers(feature, new NumberColumn())
+        : new Words(feature, new CodedColumn());
+  }
+
+  Feature feature();
+
+  /**
+   * Takes a value.
+   *
+   * @param index of the user, the item or the row
+   * @param text null for a missing value
+   * @param table where it was read, for complaints
+   * @param row the row there, from 1
+   */
+  void set(int index, String text, Table table, long row);
+
+  /** Adds the field that the values make; the builder knows which rows train by now. */
+  void addTo(DatasetBuilder builder);
+
+  /** Values that are told apart by their text. */
+  record Words(Feature feature, CodedColumn column) implements FeatureColumn {
+    @Override
+    public void set(int index, String text, Table table, long row) {
+      column.set(index, text);
+    }
+
+    @Override
+    public void addTo(DatasetBuilder builder) {
+      CodedColumn values =
+          column.map(value ->
+              TableReader.elements(value, feature.separator()).stream().findFirst().orElse(null));
+      Optional<Bucketing> buckets = feature.buckets();
+      if (buckets.isPresent()) {
+        CodedColumn numbers = values;
+        values =
+            switch (buckets.get()) {
+              case Bucketing.Log() -> Buckets.log2(numbers);
+              case Bucketing.Quantiles(int count) ->
+                  Buckets.quantiles(numbers, builder.trainCounts(feature.owner(), numbers), count);
+            };
+      }
+      values = values.map(value -> feature.labels().getOrDefault(value, value));
+      builder.field(feature.name(), feature.owner(), values, feature.options());
+    }
+  }
+
+  /** Numbers that enter as such. */
+  record Numbers(Feature feature, NumberColumn column) implements FeatureColumn {
+    @Override
+    public void set(int index, String text, Table table, long row) {
+      column.set(index, text == null ? Double.NaN : number(text, table, row));
+    }
+
+    private double number(String text, Table table, long row) {
+      if (text.equalsIgnoreCase("nan")) {
+        return Double.NaN;
+      }
+      try {
+        double number = Double.parseDouble(text);
+        if (Double.isFinite(number)) {
+          return number;
+        }
+      } catch (NumberFormatException e) {
+        // The complaint below covers it.
+      }
+      throw new UserError(
+          table.path()
+              + ": row "
+              + row
+              + ": column "
+              + feature.column().orElseThrow()
+              + " is '"
+              + FileErrors.printable(text)
+              + "', expected a number, or nothing where it is not known (feature "
+              + feature.name()
+              + ")");
+    }
+
+    @Override
+    public void addTo(DatasetBuilder builder) {
+      builder.numberField(feature.name(), feature.owner(), column, feature.options().dim());
+    }
+  }
+}

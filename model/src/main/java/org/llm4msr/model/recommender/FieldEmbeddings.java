@@ -1,0 +1,191 @@
+package org.llm4msr.model.recommender;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.graph.Dim;
+import org.llm4msr.runtime.graph.Graph;
+import org.llm4msr.runtime.graph.Ops;
+import org.llm4msr.runtime.graph.Value;
+import org.llm4msr.runtime.graph.ValueType;
+
+/**
+ * From a batch's ids to x. What can be looked up together is one operator: all categories with a
+ * table of their own; all numbers of one width, whose vectors are then multiplied with the numbers;
+ * and, table by table, the fields that share one, so that its gradient is one list of rows. A list
+ * is the sum of its elements' vectors times their factors.
+ */
+final class FieldEmbeddings {
+  /** Fields that are looked up together. */
+  private static final class Group {
+    private final String name;
+    private final boolean numbers;
+    private final List<Integer> fields = new ArrayList<>();
+    private BatchColumns ids;
+
+    private Group(String name, boolean numbers) {
+      this.name = name;
+      this.numbers = numbers;
+    }
+  }
+
+  private static final String CATEGORIES = "ids";
+
+  private final ModelSchema schema;
+  private final Dim rows;
+  private final Map<String, Group> groups = new LinkedHashMap<>();
+  private final List<BatchColumns> ids = new ArrayList<>();
+  private final List<BatchColumns> factors = new ArrayList<>();
+  private final Map<String, Value> factorsOf = new LinkedHashMap<>();
+  private final Value[] vectors;
+
+  /** Declares the inputs. */
+  FieldEmbeddings(Graph graph, ModelSchema schema, Dim rows) {
+    this.schema = schema;
+    this.rows = rows;
+    vectors = new Value[schema.fields().size()];
+    for (int f = 0; f < vectors.length; f++) {
+      groupOf(schema.fields().get(f)).fields.add(f);
+    }
+    for (Group group : groups.values()) {
+      int[] columns = columns(group.fields, false);
+      ValueType type = ValueType.of(DType.I32, rows, Dim.of(columns.length));
+      group.ids = new BatchColumns(graph.input(group.name, type), columns);
+      ids.add(group.ids);
+      if (group.numbers) {
+        declareFactors(graph, group.name, group.fields);
+      } else {
+        group.fields.stream()
+            .filter(f -> schema.fields().get(f).weighted())
+            .forEach(f -> declareFactors(graph, schema.fields().get(f).name(), List.of(f)));
+      }
+    }
+  }
+
+  private Group groupOf(ModelSchema.Field field) {
+    int lookups =
+        schema.fields().stream()
+            .filter(other -> other.table().equals(field.table()))
+            .mapToInt(ModelSchema.Field::length)
+            .sum();
+    if (lookups > 1) {
+      String name = "ids of table " + field.table();
+      return groups.computeIfAbsent(name, n -> new Group(n, false));
+    }
+    String name = field.weighted() ? "ids of numbers " + field.dim() : CATEGORIES;
+    return groups.computeIfAbsent(name, n -> new Group(n, field.weighted()));
+  }
+
+  private void declareFactors(Graph graph, String of, List<Integer> fields) {
+    int[] columns = columns(fields, true);
+    Value input = graph.input("factors of " + of, rows, Dim.of(columns.length));
+    factors.add(new BatchColumns(input, columns));
+    factorsOf.put(of, input);
+  }
+
+  /** Where these fields' ids, or factors, stand in a batch. */
+  private int[] columns(List<Integer> chosen, boolean weightedOnly) {
+    List<Integer> columns = new ArrayList<>();
+    int at = 0;
+    for (int f = 0; f < schema.fields().size(); f++) {
+      ModelSchema.Field field = schema.fields().get(f);
+      if (weightedOnly && !field.weighted()) {
+        continue;
+      }
+      for (int k = 0; k < field.length(); k++, at++) {
+        if (chosen.contains(f)) {
+          columns.add(at);
+        }
+      }
+    }
+    return columns.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  List<BatchColumns> ids() {
+    return ids;
+  }
+
+  List<BatchColumns> factors() {
+    return factors;
+  }
+
+  /** Ids of the categories with tables of their own; null if there are none. */
+  Value categoryIds() {
+    return groups.containsKey(CATEGORIES) ? groups.get(CATEGORIES).ids.input() : null;
+  }
+
+  /** The vector of each field once {@link #lookUp} ran, {@code [rows, its width]}. */
+  List<Value> vectors() {
+    return List.of(vectors);
+  }
+
+  /** Every field's vector, side by side, group after group: {@code [rows, sum of widths]}. */
+  Value lookUp(ModelBuilder model, int modelDim, double deviation) {
+    List<Value> parts = new ArrayList<>();
+    for (Group group : groups.values()) {
+      List<Value> tables = new ArrayList<>();
+      for (int f : group.fields) {
+        ModelSchema.Field field = schema.fields().get(f);
+        Value table =
+            model.parameter(
+                "embedding.tables." + field.table() + ".weight",
+                ParameterGroup.EMBEDDING,
+                new Init.Normal(deviation),
+                field.vocabularySize(),
+                width(field, modelDim));
+        for (int k = 0; k < field.length(); k++) {
+          tables.add(table);
+        }
+      }
+      parts.addAll(pooled(group, Ops.embeddings(group.ids.input(), tables), modelDim));
+    }
+    return parts.size() == 1 ? parts.getFirst() : Ops.concat(parts.toArray(Value[]::new));
+  }
+
+  private static long width(ModelSchema.Field field, int modelDim) {
+    return field.dim() == 0 ? modelDim : field.dim();
+  }
+
+  private List<Value> pooled(Group group, Value looked, int modelDim) {
+    ModelSchema.Field first = schema.fields().get(group.fields.getFirst());
+    if (group.numbers) {
+      return List.of(cut(group, multiplied(group, looked, width(first, modelDim)), modelDim));
+    }
+    boolean plain = group.fields.stream().noneMatch(f -> schema.fields().get(f).weighted());
+    if (plain) {
+      return List.of(cut(group, looked, modelDim));
+    }
+    List<Value> parts = new ArrayList<>();
+    long at = 0;
+    for (int f : group.fields) {
+      ModelSchema.Field field = schema.fields().get(f);
+      long width = field.length() * width(field, modelDim);
+      Value own = group.fields.size() == 1 ? looked : Ops.slice(looked, at, at + width);
+      vectors[f] = field.weighted() ? Ops.mixture(factorsOf.get(field.name()), own) : own;
+      parts.add(vectors[f]);
+      at += width;
+    }
+    return parts;
+  }
+
+  /** Number by number, {@code factor * vector}. */
+  private Value multiplied(Group group, Value looked, long width) {
+    Dim count = Dim.of(group.fields.size());
+    Value number = Ops.reshape(factorsOf.get(group.name), rows, count, Dim.of(1));
+    Value vector = Ops.reshape(looked, rows, count, Dim.of(width));
+    return Ops.reshape(Ops.mul(vector, number), rows, Dim.of(count.fixed() * width));
+  }
+
+  /** Remembers where each field's vector stands in the group's. */
+  private Value cut(Group group, Value all, int modelDim) {
+    long at = 0;
+    for (int f : group.fields) {
+      long width = width(schema.fields().get(f), modelDim);
+      vectors[f] = Ops.slice(all, at, at + width);
+      at += width;
+    }
+    return all;
+  }
+}

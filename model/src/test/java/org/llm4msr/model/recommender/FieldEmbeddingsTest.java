@@ -1,0 +1,236 @@
+package org.llm4msr.model.recommender;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.BackendOptions;
+import org.llm4msr.runtime.backend.Backends;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.graph.Autodiff;
+import org.llm4msr.runtime.graph.Gradient;
+import org.llm4msr.runtime.graph.Ops;
+import org.llm4msr.runtime.graph.Value;
+import org.llm4msr.runtime.plan.ParameterStore;
+import org.llm4msr.runtime.plan.Plan;
+
+/** Fields of every kind, in double precision, against the sums written out. */
+class FieldEmbeddingsTest {
+  private static final int ROWS = 6;
+  private static final int DIM = 4;
+
+  private static final List<ModelSchema.Field> FIELDS =
+      List.of(
+          new ModelSchema.Field("user", 5),
+          new ModelSchema.Field("price", 2, 0, "price", 1, true),
+          new ModelSchema.Field("item", 7, 3, "item", 1, false),
+          new ModelSchema.Field("history", 7, 3, "item", 4, true),
+          new ModelSchema.Field("hour", 3, 2, "hour", 1, false),
+          new ModelSchema.Field("age", 2, 0, "age", 1, true),
+          new ModelSchema.Field("tags", 6, 0, "tags", 2, true),
+          new ModelSchema.Field("last", 7, 3, "item", 1, false),
+          new ModelSchema.Field("length", 2, 5, "length", 1, true));
+
+  private final Backend backend = Backends.open("reference", new BackendOptions(1));
+  private final ParameterStore store = new ParameterStore(backend);
+  private final ModelBuilder builder =
+      new ModelBuilder(new ModelSchema(FIELDS, 2, 0, 0, ROWS), DType.F64, true, 0);
+  private final Map<String, int[][]> ids = new LinkedHashMap<>();
+  private final Map<String, double[][]> factors = new LinkedHashMap<>();
+  private final Random random = new Random(4);
+
+  @AfterEach
+  void close() {
+    store.close();
+    backend.close();
+  }
+
+  private void drawBatch() {
+    for (ModelSchema.Field field : FIELDS) {
+      int[][] own = new int[ROWS][field.length()];
+      double[][] weights = new double[ROWS][field.length()];
+      for (int row = 0; row < ROWS; row++) {
+        for (int k = 0; k < field.length(); k++) {
+          own[row][k] = random.nextInt(field.vocabularySize());
+          weights[row][k] = field.weighted() ? random.nextGaussian() : 1;
+        }
+      }
+      ids.put(field.name(), own);
+      factors.put(field.name(), weights);
+    }
+  }
+
+  /** Writes the batch as the inputs say that they take it from a batch's columns. */
+  private void feed(Plan plan) {
+    plan.setExtent(builder.rows(), ROWS);
+    for (int row = 0; row < ROWS; row++) {
+      List<Integer> allIds = new ArrayList<>();
+      List<Double> allFactors = new ArrayList<>();
+      for (ModelSchema.Field field : FIELDS) {
+        for (int k = 0; k < field.length(); k++) {
+          allIds.add(ids.get(field.name())[row][k]);
+          if (field.weighted()) {
+            allFactors.add(factors.get(field.name())[row][k]);
+          }
+        }
+      }
+      for (BatchColumns columns : builder.idColumns()) {
+        put(plan, columns, row, allIds);
+      }
+      for (BatchColumns columns : builder.factorColumns()) {
+        put(plan, columns, row, allFactors);
+      }
+    }
+  }
+
+  private static void put(Plan plan, BatchColumns columns, int row, List<? extends Number> all) {
+    MemorySegment input = plan.input(columns.input());
+    int count = columns.columns().length;
+    for (int k = 0; k < count; k++) {
+      double element = all.get(columns.columns()[k]).doubleValue();
+      columns.input().type().dtype().set(input, (long) row * count + k, element);
+    }
+  }
+
+  private void drawParameters() {
+    for (ModelBuilder.ModelParameter parameter : builder.parameters()) {
+      MemorySegment segment = store.create(parameter.value()).segment();
+      for (long i = 0; i < segment.byteSize() / 8; i++) {
+        DType.F64.set(segment, i, random.nextGaussian());
+      }
+    }
+  }
+
+  private double expected(ModelSchema.Field field, int row, int column, int width) {
+    MemorySegment table = store.get("embedding.tables." + field.table() + ".weight").segment();
+    double sum = 0;
+    for (int k = 0; k < field.length(); k++) {
+      long id = ids.get(field.name())[row][k];
+      sum += factors.get(field.name())[row][k] * DType.F64.get(table, id * width + column);
+    }
+    return sum;
+  }
+
+  private static double[] read(Plan plan, Value value) {
+    Operand operand = plan.output(value);
+    double[] elements = new double[Math.toIntExact(operand.elements())];
+    for (int i = 0; i < elements.length; i++) {
+      elements[i] = DType.F64.get(operand.segment(), i);
+    }
+    return elements;
+  }
+
+  private static int width(ModelSchema.Field field) {
+    return field.dim() == 0 ? DIM : field.dim();
+  }
+
+  @Test
+  void everyFieldIsTheSumOfItsVectorsTimesTheirFactors() {
+    Value x = builder.embeddings(DIM, 0.1);
+    List<Value> outputs = new ArrayList<>(List.of(x));
+    for (ModelSchema.Field field : FIELDS) {
+      outputs.add(builder.fields(List.of(field.name())));
+    }
+    drawBatch();
+    drawParameters();
+    assertThat(builder.parameters())
+        .extracting(parameter -> parameter.value().name())
+        .containsExactlyInAnyOrder(
+            FIELDS.stream()
+                .map(field -> "embedding.tables." + field.table() + ".weight")
+                .distinct()
+                .toArray(String[]::new));
+    try (Plan plan = new Plan(backend, builder.graph(), store, outputs)) {
+      feed(plan);
+      plan.run();
+      List<Double> seen = new ArrayList<>();
+      for (int f = 0; f < FIELDS.size(); f++) {
+        ModelSchema.Field field = FIELDS.get(f);
+        double[] vectors = read(plan, outputs.get(f + 1));
+        int width = width(field);
+        assertThat(vectors).as(field.name()).hasSize(ROWS * width);
+        for (int i = 0; i < vectors.length; i++) {
+          assertThat(vectors[i])
+              .as(field.name())
+              .isCloseTo(expected(field, i / width, i % width, width), within(1e-12));
+          seen.add(vectors[i]);
+        }
+      }
+      // x holds the same numbers, in an order of its own.
+      double[] all = read(plan, x);
+      assertThat(all).hasSize(seen.size());
+      assertThat(java.util.Arrays.stream(all).sorted().toArray())
+          .containsExactly(seen.stream().mapToDouble(Double::doubleValue).sorted().toArray());
+    }
+  }
+
+  @Test
+  void gradientsEqualCentralDifferencesAndTablesGetRowsOnly() {
+    Value x = builder.embeddings(DIM, 0.1);
+    long width = x.type().dim(1).fixed();
+    Value weight = builder.parameter("weight", ParameterGroup.NETWORK, Init.zeros(), 1, width);
+    Value labels = builder.graph().input("labels", builder.rows());
+    Value loss = Ops.bceWithLogits(Ops.linear(Ops.mul(x, x), weight, null, null), labels);
+    List<Value> trained =
+        builder.parameters().stream().map(ModelBuilder.ModelParameter::value).toList();
+    Map<Value, Gradient> gradients = Autodiff.gradients(loss, trained);
+    Map<String, Value> dense = new LinkedHashMap<>();
+    gradients.forEach((value, gradient) -> {
+      if (value != weight) {
+        assertThat(gradient).as(value.name()).isInstanceOf(Gradient.SparseRows.class);
+      }
+      dense.put(value.name(), Autodiff.dense(gradient, value));
+    });
+    assertThat(dense).hasSize(trained.size());
+    drawBatch();
+    drawParameters();
+    List<Value> outputs = new ArrayList<>(dense.values());
+    outputs.add(loss);
+    try (Plan plan = new Plan(backend, builder.graph(), store, outputs)) {
+      feed(plan);
+      for (int row = 0; row < ROWS; row++) {
+        DType.F64.set(plan.input(labels), row, row % 2);
+      }
+      for (Map.Entry<String, Value> entry : dense.entrySet()) {
+        plan.run();
+        double[] gradient = read(plan, entry.getValue());
+        MemorySegment parameter = store.get(entry.getKey()).segment();
+        for (int i = 0; i < gradient.length; i++) {
+          double start = DType.F64.get(parameter, i);
+          double step = 1e-6;
+          DType.F64.set(parameter, i, start + step);
+          plan.run();
+          double above = plan.readScalar(loss);
+          DType.F64.set(parameter, i, start - step);
+          plan.run();
+          double below = plan.readScalar(loss);
+          DType.F64.set(parameter, i, start);
+          assertThat((above - below) / (2 * step))
+              .as(entry.getKey() + " " + i)
+              .isCloseTo(gradient[i], within(1e-7 + 1e-6 * Math.abs(gradient[i])));
+        }
+      }
+    }
+  }
+
+  @Test
+  void fieldsOfOneTableMustAgreeOnItsSize() {
+    List<ModelSchema.Field> fields =
+        List.of(
+            new ModelSchema.Field("item", 7),
+            new ModelSchema.Field("last", 8, 0, "item", 1, false));
+    assertThatThrownBy(() -> new ModelSchema(fields, 2, 0, 0, ROWS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("item and last");
+  }
+}
