@@ -57,7 +57,7 @@ public final class CompareCommand implements Callable<Integer> {
       paramLabel = "NAME,...",
       split = ",",
       defaultValue = "star",
-      description = "Any of those below, or all (default: ${DEFAULT-VALUE}).")
+      description = "Any of those below, or all but external: all (default: ${DEFAULT-VALUE}).")
   private List<String> backbones;
 
   @Option(
@@ -186,7 +186,7 @@ public final class CompareCommand implements Callable<Integer> {
     Set<BackboneKind> chosen = new LinkedHashSet<>();
     for (String name : backbones) {
       if (name.equalsIgnoreCase("all")) {
-        chosen.addAll(List.of(BackboneKind.values()));
+        chosen.addAll(BackboneKind.networks());
       } else {
         chosen.add(
             Stream.of(BackboneKind.values())

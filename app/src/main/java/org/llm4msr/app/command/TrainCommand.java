@@ -16,6 +16,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Trains one model. */
@@ -80,6 +81,12 @@ public final class TrainCommand implements Callable<Integer> {
     directory.requireRoom(force);
     options.check(List.of(backbone));
     ModelSettings model = options.model(backbone, sources.hasKnowledge());
+    if (backbone == BackboneKind.EXTERNAL && model.meta() == ModelSettings.MetaLevels.USER) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--meta user: the backbone external reads no features, so there is nothing for the user"
+              + " level to act on; use --meta both or scenario");
+    }
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
         Backend backend = device.open()) {

@@ -33,14 +33,19 @@ public record DataDescription(
   /** The environment variable with the folder that relative paths start from. */
   public static final String DATA_FOLDER = "LLM4MSR_DATA";
 
-  /** The log itself. */
+  /**
+   * The log itself.
+   *
+   * @param logit column with what an existing recommender says
+   */
   record Interactions(
       Table table,
       String user,
       String item,
       String scenario,
       LabelRule label,
-      Optional<String> time) {}
+      Optional<String> time,
+      Optional<String> logit) {}
 
   /** A table about items or users. */
   record Entities(

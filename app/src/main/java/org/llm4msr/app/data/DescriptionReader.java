@@ -67,14 +67,21 @@ final class DescriptionReader {
   }
 
   private Interactions interactions(Yaml yaml) {
-    yaml.allow("path", "format", "delimiter", "user", "item", "scenario", "label", "time");
+    yaml.allow("path", "format", "delimiter", "user", "item", "scenario", "label", "time", "logit");
+    LabelRule label = label(yaml.get("label"));
+    yaml.find("logit")
+        .filter(logit -> logit.text().equals(label.column()))
+        .ifPresent(logit -> {
+          throw logit.error("column " + label.column() + " gives the label away");
+        });
     return new Interactions(
         Table.of(yaml, folder),
         yaml.get("user").text(),
         yaml.get("item").text(),
         yaml.get("scenario").text(),
-        label(yaml.get("label")),
-        yaml.find("time").map(Yaml::text));
+        label,
+        yaml.find("time").map(Yaml::text),
+        yaml.find("logit").map(Yaml::text));
   }
 
   private static LabelRule label(Yaml yaml) {

@@ -42,6 +42,7 @@ final class LogReader implements TableReader.RowConsumer {
   private final List<FeatureColumn> features = new ArrayList<>();
   private final int timeColumn;
   private final int splitColumn;
+  private final int logitColumn;
   private final int firstFeature;
   private final int tableUsers;
   private final int tableItems;
@@ -72,6 +73,7 @@ final class LogReader implements TableReader.RowConsumer {
         description.split() instanceof SplitSource.Column(String name)
             ? column(name, "split.column")
             : -1;
+    logitColumn = log.logit().map(name -> column(name, "interactions.logit")).orElse(-1);
     firstFeature = names.size();
     for (FeatureColumn column : columns) {
       Feature feature = column.feature();
@@ -114,6 +116,9 @@ final class LogReader implements TableReader.RowConsumer {
         label(row, values[LABEL]),
         splitColumn < 0 ? null : split(row, values[splitColumn]),
         timeColumn < 0 ? Dataset.NO_TIME : time(row, values[timeColumn]));
+    if (logitColumn >= 0) {
+      builder.logit(logit(row, values[logitColumn]));
+    }
     for (int f = 0; f < features.size(); f++) {
       String value = DatasetLoader.text(values[firstFeature + f]);
       features.get(f).set(builder.rows() - 1, value, log.table(), row);
@@ -202,6 +207,22 @@ final class LogReader implements TableReader.RowConsumer {
               + ", above: NUMBER}");
     }
     return (int) number;
+  }
+
+  private double logit(long row, String text) {
+    String value = DatasetLoader.text(text);
+    double logit = value == null ? Double.NaN : number(value);
+    if (!Double.isFinite(logit)) {
+      throw error(
+          row,
+          "logit "
+              + names.get(logitColumn)
+              + " is "
+              + shown(value)
+              + ", expected a number in every row: log(p / (1 - p)) of the existing recommender's"
+              + " probability p");
+    }
+    return logit;
   }
 
   /** The number that a text holds, NaN when it holds none. */

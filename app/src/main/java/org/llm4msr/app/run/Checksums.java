@@ -60,7 +60,7 @@ final class Checksums {
     for (int user = 0; user < dataset.users(); user++) {
       text(digest, dataset.userKey(user));
     }
-    int columns = 5 + dataset.idColumns() + dataset.factorColumns();
+    int columns = 6 + dataset.idColumns() + dataset.factorColumns();
     ByteBuffer numbers = ByteBuffer.allocate(columns * Integer.BYTES);
     for (int row = 0; row < dataset.rows(); row++) {
       numbers.clear();
@@ -74,6 +74,9 @@ final class Checksums {
             numbers.putFloat(field.factor(entry, k));
           }
         }
+      }
+      if (dataset.hasLogits()) {
+        numbers.putFloat(dataset.logit(row));
       }
       digest.update(numbers.flip());
     }

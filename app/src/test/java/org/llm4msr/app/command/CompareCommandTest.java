@@ -10,6 +10,7 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.llm4msr.app.run.TinyShop;
@@ -104,5 +105,73 @@ class CompareCommandTest {
     assertThat(controls.err()).contains("--controls: needs --knowledge");
     CommandLineRun unknown = CommandLineRun.of(compare(shop, "--controls", "moon"));
     assertThat(unknown.err()).contains("--controls: expected scenario_id", "found moon");
+  }
+
+  /** The log with a column that half knows what is clicked, and the AUC of it on the test rows. */
+  private double addScores() throws IOException {
+    Random random = new Random(3);
+    List<String> lines = Files.readAllLines(folder.resolve("log.csv"));
+    StringBuilder scored = new StringBuilder(lines.getFirst() + ",score\n");
+    List<Double> positive = new ArrayList<>();
+    List<Double> negative = new ArrayList<>();
+    for (String line : lines.subList(1, lines.size())) {
+      boolean clicked = line.matches(".*,1,(train|valid|test)");
+      double score = (clicked ? 0.5 : -0.5) + random.nextGaussian();
+      scored.append(line).append(',').append(score).append('\n');
+      if (line.endsWith("test")) {
+        (clicked ? positive : negative).add(score);
+      }
+    }
+    Files.writeString(folder.resolve("log.csv"), scored);
+    Path yaml = folder.resolve("shop.yaml");
+    Files.writeString(
+        yaml, Files.readString(yaml).replace("label: clicked", "label: clicked\n  logit: score"));
+    long wins =
+        positive.stream().mapToLong(p -> negative.stream().filter(n -> n < p).count()).sum();
+    return (double) wins / positive.size() / negative.size();
+  }
+
+  @Test
+  void anExistingRecommenderIsComparedWithItselfAndKnowledge() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    String[] plain = {"train", "--data", shop.data(), "--backbone", "external", "--epochs", "1"};
+    List<String> train = new ArrayList<>(Arrays.asList(plain));
+    train.addAll(List.of("--out", folder.resolve("run").toString()));
+    CommandLineRun withoutScores = CommandLineRun.of(train.toArray(String[]::new));
+    assertThat(withoutScores.exitCode()).isEqualTo(1);
+    assertThat(withoutScores.err()).contains("interactions.logit");
+    double auc = addScores();
+    train.addAll(List.of("--knowledge", shop.knowledge(), "--meta", "user"));
+    CommandLineRun userOnly = CommandLineRun.of(train.toArray(String[]::new));
+    assertThat(userOnly.exitCode()).isEqualTo(2);
+    assertThat(userOnly.err()).contains("--meta both or scenario");
+    CommandLineRun run =
+        CommandLineRun.of(
+            compare(
+                shop,
+                "--knowledge",
+                shop.knowledge(),
+                "--controls",
+                "all",
+                "--seeds",
+                "2",
+                "--backbones",
+                "external,star"));
+    assertThat(run.err()).doesNotContain("\tat ");
+    assertThat(run.exitCode()).isZero();
+    for (String arm : List.of("without", "scenario_id", "user", "projection")) {
+      for (double same : auc("external", arm, "overall")) {
+        assertThat(same).as(arm).isEqualTo(auc, offset(1e-9));
+      }
+    }
+    // So few steps hardly change the order, but they change what is predicted.
+    Path alone = folder.resolve("c/external-without-seed1/predictions.csv");
+    Path with = folder.resolve("c/external-with-seed1/predictions.csv");
+    assertThat(Files.readAllLines(with)).isNotEqualTo(Files.readAllLines(alone));
+    CommandLineRun evaluated =
+        CommandLineRun.of(
+            "evaluate", "--run", folder.resolve("c/external-without-seed1").toString(), "--json");
+    assertThat(JsonMapper.shared().readTree(evaluated.out()).at("/overall/auc").asDouble())
+        .isEqualTo(auc, offset(1e-9));
   }
 }

@@ -191,6 +191,17 @@ class DatasetLoaderTest {
   }
 
   @Test
+  void readsTheLogitOfAnExistingRecommender() throws IOException {
+    writeTables();
+    write("log.csv", LOG.replace("store,0,,", "store,0,-1.5,"));
+    Dataset dataset = load(YAML.replace("time: at", "logit: hour"));
+    assertThat(dataset.hasLogits()).isTrue();
+    assertThat(dataset.logit(3)).isEqualTo(-1.5f);
+    assertThat(dataset.logit(4)).isEqualTo(23f);
+    assertThat(load(YAML).hasLogits()).isFalse();
+  }
+
+  @Test
   void readsCsvWithByteOrderMarkWindowsLineEndsAndOtherDelimiters() throws IOException {
     writeTables();
     write(
@@ -334,6 +345,11 @@ class DatasetLoaderTest {
             LOG.replace("1,23,", "1,Infinity,"),
             YAML.replace("{name: hour}", "{name: h, column: hour, type: number}"),
             "log.csv: row 5: column hour is 'Infinity', expected a number"),
+        Arguments.of(
+            "log.csv",
+            LOG,
+            YAML.replace("time: at", "logit: hour"),
+            "log.csv: row 4: logit hour is empty, expected a number in every row"),
         Arguments.of(
             "users.csv",
             USERS.replace("id", "key"),

@@ -72,6 +72,7 @@ class DescriptionTest {
               scenario: s
               label: {column: stars, at_least: 4}
               time: when
+              logit: score
             items: {path: i.parquet, key: id, title: {en: t, ja: tj}, categories: [a, b], separator: "|"}
             users: {path: u.jsonl, key: id, categories: {ja: [x]}}
             scenarios:
@@ -103,6 +104,7 @@ class DescriptionTest {
     assertThat(description.interactions().label())
         .isEqualTo(new LabelRule.Threshold("stars", 4, true));
     assertThat(description.interactions().time()).contains("when");
+    assertThat(description.interactions().logit()).contains("score");
     assertThat(description.items().orElseThrow().table().format()).isEqualTo(Table.Format.PARQUET);
     assertThat(description.items().orElseThrow().title().orElseThrow().in(Language.JA))
         .isEqualTo("tj");
@@ -182,6 +184,8 @@ class DescriptionTest {
         Arguments.of(
             LOG.replace("label: y", "label: {column: y, above: x}"),
             "shop.yaml:6:" + " interactions.label.above: expected a number, found x"),
+        Arguments.of(
+            LOG + "  logit: y\n", "shop.yaml:7: interactions.logit: column y gives the label away"),
         Arguments.of(LOG + "features: [usr]\n", "expected user, item, or a map"),
         Arguments.of(LOG + "features: []\n", "at least one feature"),
         Arguments.of(LOG + "features: [user, user]\n", "'user' is taken already"),
@@ -265,6 +269,6 @@ class DescriptionTest {
         read++;
       }
     }
-    assertThat(read).isEqualTo(2);
+    assertThat(read).isEqualTo(3);
   }
 }

@@ -23,6 +23,7 @@ public final class Batch {
   private final MemorySegment ids;
   private final MemorySegment factors;
   private final MemorySegment labels;
+  private final MemorySegment logits;
   private final MemorySegment rows;
   private final MemorySegment scenarioOrder;
   private final MemorySegment scenarioOffsets;
@@ -60,6 +61,7 @@ public final class Batch {
     ids = ints(allocator, Math.multiplyExact(capacity, columns));
     factors = floats(allocator, Math.multiplyExact(capacity, factorColumns));
     labels = floats(allocator, capacity);
+    logits = floats(allocator, capacity);
     rows = ints(allocator, capacity);
     scenarioOrder = ints(allocator, capacity);
     scenarioOffsets = ints(allocator, scenarios + 1);
@@ -122,6 +124,11 @@ public final class Batch {
   /** Labels 0 or 1, float32 [B]. */
   public MemorySegment labels() {
     return labels;
+  }
+
+  /** The logits of an existing recommender, float32 [B]; zeros where the data set has none. */
+  public MemorySegment logits() {
+    return logits;
   }
 
   /** The number of each row in the data set, int32 [B]: where a prediction belongs. */

@@ -184,6 +184,7 @@ public final class Batcher {
     MemorySegment ids = batch.ids();
     MemorySegment factors = batch.factors();
     MemorySegment labels = batch.labels();
+    MemorySegment logits = batch.logits();
     MemorySegment.copy(batchRows, 0, batch.rows(), JAVA_INT, 0, size);
     long at = 0;
     long factorAt = 0;
@@ -199,6 +200,7 @@ public final class Batcher {
         }
       }
       labels.setAtIndex(JAVA_FLOAT, b, dataset.label(row));
+      logits.setAtIndex(JAVA_FLOAT, b, dataset.logit(row));
     }
   }
 

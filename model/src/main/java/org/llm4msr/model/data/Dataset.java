@@ -28,6 +28,7 @@ public final class Dataset {
   private final byte[] label;
   private final byte[] split;
   private final long[] time;
+  private final float[] logits;
   private final long[] userHash;
   private final long[] itemHash;
 
@@ -49,6 +50,7 @@ public final class Dataset {
     label = from.label;
     split = from.split;
     time = from.time;
+    logits = from.logits;
     userHash = hashes(users);
     itemHash = hashes(items);
   }
@@ -115,6 +117,16 @@ public final class Dataset {
   /** The model's inputs, in the order of the ids in a batch. */
   public List<Field> fields() {
     return fields;
+  }
+
+  /** Whether rows come with the logit of an existing recommender. */
+  public boolean hasLogits() {
+    return logits != null;
+  }
+
+  /** The existing recommender's logit; 0 where the rows have none. */
+  public float logit(int row) {
+    return logits == null ? 0 : logits[row];
   }
 
   /** Ids of a row over all fields. */

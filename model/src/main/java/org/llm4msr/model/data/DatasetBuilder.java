@@ -32,7 +32,9 @@ public final class DatasetBuilder {
   byte[] label = new byte[1024];
   byte[] split = new byte[1024];
   long[] time;
+  float[] logits;
   private int rows;
+  private int rowsWithLogit;
 
   /**
    * @param name of the data set, for messages
@@ -127,6 +129,26 @@ public final class DatasetBuilder {
     rows++;
   }
 
+  /**
+   * Notes what an existing recommender says of the row that was added last; all rows need it, or
+   * none.
+   *
+   * @param logit log(p / (1 - p)) of its probability p, finite
+   */
+  public void logit(double logit) {
+    if (rows == 0 || !Double.isFinite(logit)) {
+      throw new IllegalArgumentException("logit " + logit + " after " + rows + " rows");
+    }
+    if (rowsWithLogit != rows - 1) {
+      throw new IllegalArgumentException(
+          "row " + (rows - 1) + " has a logit already, or an earlier one has none");
+    }
+    if (logits == null) {
+      logits = new float[user.length];
+    }
+    logits[rowsWithLogit++] = (float) logit;
+  }
+
   private void grow(int length) {
     user = Arrays.copyOf(user, length);
     item = Arrays.copyOf(item, length);
@@ -135,6 +157,9 @@ public final class DatasetBuilder {
     split = Arrays.copyOf(split, length);
     if (time != null) {
       time = Arrays.copyOf(time, length);
+    }
+    if (logits != null) {
+      logits = Arrays.copyOf(logits, length);
     }
   }
 
@@ -342,6 +367,9 @@ public final class DatasetBuilder {
   public Dataset build() {
     if (rows == 0) {
       throw new UserError(name + ": the log has no rows");
+    }
+    if (logits != null && rowsWithLogit != rows) {
+      throw new IllegalStateException(rowsWithLogit + " of " + rows + " rows have a logit");
     }
     grow(rows);
     int[] scenarioRows = new int[scenarios.size()];

@@ -33,6 +33,7 @@ public final class ModelBuilder {
   private final Value userRows;
   private final Value vectorRows;
   private final Value evidence;
+  private final Value externalLogit;
   private final Value step;
   private final double dropout;
   private Value scenarioIndicator;
@@ -67,6 +68,7 @@ public final class ModelBuilder {
     userRows = graph.input("userRows", ValueType.of(DType.I32, users));
     vectorRows = graph.input("vectorRows", ValueType.of(DType.I32, rows));
     evidence = graph.input("evidence", rows, Dim.of(Evidence.FEATURES));
+    externalLogit = schema.externalLogit() ? graph.input("externalLogit", rows, Dim.of(1)) : null;
     step = graph.input("step", ValueType.of(DType.F64, 2));
   }
 
@@ -143,6 +145,13 @@ public final class ModelBuilder {
   /** How much the training data knows of each row, {@code [rows, Evidence.FEATURES]}. */
   public Value evidence() {
     return evidence;
+  }
+
+  /**
+   * What an existing recommender says of each row, {@code [rows, 1]}; null where it is not known.
+   */
+  public Value externalLogit() {
+    return externalLogit;
   }
 
   /** F64 {@code [2]}: the learning rate, and the number of this step from 1. */

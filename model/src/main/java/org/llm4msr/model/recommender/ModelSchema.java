@@ -12,9 +12,15 @@ import java.util.Map;
  * @param userVectors rows of the user knowledge table, 0 without knowledge
  * @param knowledgeWidth width of the language model's vectors, 0 without knowledge
  * @param maxBatch largest number of rows of a batch
+ * @param externalLogit whether rows come with the logit of an existing recommender
  */
 public record ModelSchema(
-    List<Field> fields, int scenarios, int userVectors, int knowledgeWidth, int maxBatch) {
+    List<Field> fields,
+    int scenarios,
+    int userVectors,
+    int knowledgeWidth,
+    int maxBatch,
+    boolean externalLogit) {
   /**
    * An input of the model.
    *
@@ -37,6 +43,12 @@ public record ModelSchema(
     public Field(String name, int vocabularySize) {
       this(name, vocabularySize, 0, name, 1, false);
     }
+  }
+
+  /** Without the logit of an existing recommender. */
+  public ModelSchema(
+      List<Field> fields, int scenarios, int userVectors, int knowledgeWidth, int maxBatch) {
+    this(fields, scenarios, userVectors, knowledgeWidth, maxBatch, false);
   }
 
   public ModelSchema {

@@ -49,12 +49,16 @@ public final class RecommenderModel {
       throw new IllegalArgumentException("the meta networks need knowledge vectors");
     }
     ModelBuilder builder = new ModelBuilder(schema, computeType, training, config.dropout());
+    boolean scenarioLevel = meta.scenario() != MetaConfig.ScenarioMode.OFF;
+    if (!scenarioLevel && !config.backbone().readsFeatures()) {
+      return new RecommenderModel(builder, config.backbone().logits(builder, null));
+    }
     Value x = builder.embeddings(config.embeddingDim(), config.embeddingDeviation());
     Value knowledgeWeight = meta.fusion() == MetaConfig.Fusion.EVIDENCE ? evidence(builder) : null;
     Value z = userLevel(builder, meta, x, knowledgeWeight);
     Value backboneLogit = config.backbone().logits(builder, z);
     Value logits = backboneLogit;
-    if (meta.scenario() != MetaConfig.ScenarioMode.OFF) {
+    if (scenarioLevel) {
       Value metaLogit =
           scenarioLevel(builder, meta, meta.scenario() == MetaConfig.ScenarioMode.BOTTOM ? z : x);
       logits = fuse(builder, meta.fusion(), x, backboneLogit, metaLogit, knowledgeWeight);

@@ -56,7 +56,7 @@ public final class TrainingGraph {
       RecommenderModel model, OptimizerConfig optimizer, boolean weighted) {
     TrainingGraph training = gradientsOf(model, weighted);
     Value clip =
-        optimizer.clipNorm() == 0
+        optimizer.clipNorm() == 0 || training.gradients.isEmpty()
             ? null
             : ClipFactorOp.of(model.graph(), training.gradients.values(), optimizer.clipNorm());
     Map<Value, ModelBuilder.ModelParameter> trained = new LinkedHashMap<>();

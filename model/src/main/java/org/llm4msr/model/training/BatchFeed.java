@@ -22,6 +22,7 @@ final class BatchFeed {
   private final List<Columns> ids;
   private final List<Columns> factors;
   private final MemorySegment labels;
+  private final MemorySegment externalLogit;
   private final MemorySegment scenarioIds;
   private final MemorySegment scenarioOrder;
   private final MemorySegment scenarioOffsets;
@@ -49,14 +50,15 @@ final class BatchFeed {
    */
   BatchFeed(Plan plan, ModelBuilder inputs, Value labels, Value weights, float[] weightTable) {
     this.weightTable = weightTable;
-    this.weights = weights == null ? null : find(plan, weights);
+    this.weights = find(plan, weights);
     this.plan = plan;
     rows = inputs.rows();
     users = inputs.users();
     userOffsetsDim = inputs.byUser().offsets().type().dim(0);
     ids = columns(inputs.idColumns());
     factors = columns(inputs.factorColumns());
-    this.labels = labels == null ? null : find(labels);
+    this.labels = find(labels);
+    externalLogit = find(inputs.externalLogit());
     scenarioIds = find(inputs.scenarioIds());
     scenarioOrder = find(inputs.byScenario().order());
     scenarioOffsets = find(inputs.byScenario().offsets());
@@ -79,7 +81,7 @@ final class BatchFeed {
   }
 
   private static MemorySegment find(Plan plan, Value input) {
-    return plan.uses(input) ? plan.input(input) : null;
+    return input != null && plan.uses(input) ? plan.input(input) : null;
   }
 
   /** Whether {@link #load} needs evidence. */
@@ -101,6 +103,7 @@ final class BatchFeed {
     copy(batch.ids(), batch.columns(), ids, size);
     copy(batch.factors(), batch.factorColumns(), factors, size);
     copy(batch.labels(), labels, size);
+    copy(batch.logits(), externalLogit, size);
     copy(batch.scenarioOrder(), scenarioOrder, size);
     copy(batch.scenarioOffsets(), scenarioOffsets, batch.scenarios() + 1L);
     copy(batch.profiles(), userRows, profiles);

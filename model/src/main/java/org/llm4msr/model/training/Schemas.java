@@ -35,6 +35,7 @@ public final class Schemas {
         dataset.scenarios().size(),
         knowledge == null ? 0 : knowledge.folds().profiles(dataset),
         knowledge == null ? 0 : knowledge.vectors().width(),
-        maxBatch);
+        maxBatch,
+        dataset.hasLogits());
   }
 }

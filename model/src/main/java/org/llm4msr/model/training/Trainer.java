@@ -98,7 +98,8 @@ public final class Trainer implements AutoCloseable {
       ParameterInitializer.createState(store, model.graph());
       plan = openPlan = new Plan(backend, model.graph(), store, List.of(graph.loss()));
       feed = new BatchFeed(plan, model.inputs(), graph.labels(), graph.weights(), weights);
-      stepInput = plan.input(graph.step());
+      // A model that trains nothing has no optimiser to read it.
+      stepInput = plan.uses(graph.step()) ? plan.input(graph.step()) : null;
       evaluator = openEvaluator = new Evaluator(store, evaluationModel, dataset, folds, evidence);
       List<String> trained = ModelFile.changing(model);
       best = new BestWeights(store, trained);
@@ -239,11 +240,13 @@ public final class Trainer implements AutoCloseable {
     feed.load(slot.batch(), slot.evidence());
     batches.release(slot);
     state.step++;
-    double rate =
-        config.schedule().factor(state.step, stepsPerEpoch, config.maxEpochs())
-            * config.optimizer().learningRate();
-    stepInput.setAtIndex(JAVA_DOUBLE, 0, rate);
-    stepInput.setAtIndex(JAVA_DOUBLE, 1, state.step);
+    if (stepInput != null) {
+      double rate =
+          config.schedule().factor(state.step, stepsPerEpoch, config.maxEpochs())
+              * config.optimizer().learningRate();
+      stepInput.setAtIndex(JAVA_DOUBLE, 0, rate);
+      stepInput.setAtIndex(JAVA_DOUBLE, 1, state.step);
+    }
     plan.run();
     double loss = plan.readScalar(graph.loss());
     if (!Double.isFinite(loss)) {

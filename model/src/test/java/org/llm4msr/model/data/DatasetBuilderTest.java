@@ -152,6 +152,24 @@ class DatasetBuilderTest {
   }
 
   @Test
+  void logitsOfAnExistingRecommenderAreThereForAllRowsOrNone() {
+    DatasetBuilder builder = twoScenarios();
+    for (int row = 0; row < 3; row++) {
+      builder.row(builder.user("u"), builder.item("i"), row % 2, row % 2, Split.TRAIN, row);
+      builder.logit(row / 4.0);
+    }
+    assertThatThrownBy(() -> builder.logit(1)).isInstanceOf(IllegalArgumentException.class);
+    Dataset dataset = builder.build();
+    assertThat(dataset.hasLogits()).isTrue();
+    assertThat(dataset.logit(2)).isEqualTo(0.5f);
+    DatasetBuilder partial = twoScenarios();
+    for (int row = 0; row < 3; row++) {
+      partial.row(partial.user("u"), partial.item("i"), row % 2, row % 2, Split.TRAIN, row);
+    }
+    assertThatThrownBy(() -> partial.logit(1)).hasMessageContaining("an earlier one has none");
+  }
+
+  @Test
   void aFieldOfUsersFollowsTheUserAndNewcomersAreUnknown() {
     DatasetBuilder builder = twoScenarios();
     CodedColumn gender = new CodedColumn();

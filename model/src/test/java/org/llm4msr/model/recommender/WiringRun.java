@@ -34,6 +34,7 @@ final class WiringRun implements AutoCloseable {
   private final int[][] ids = new int[ROWS][2];
   private final int[] scenarios = new int[ROWS];
   private final int[] users = new int[ROWS];
+  private final double[] externalLogits;
   private double evidence = Double.NaN;
 
   WiringRun(Backbone backbone, MetaConfig meta, boolean trained) {
@@ -43,7 +44,8 @@ final class WiringRun implements AutoCloseable {
             SCENARIOS,
             USERS,
             WIDTH,
-            ROWS);
+            ROWS,
+            true);
     RecommenderConfig config = new RecommenderConfig(4, 0.5, backbone, meta);
     model = RecommenderModel.build(config, schema, DType.F64, trained);
     training = TrainingGraph.gradientsOf(model);
@@ -70,6 +72,11 @@ final class WiringRun implements AutoCloseable {
       scenarios[row] = row * SCENARIOS / ROWS;
       users[row] = random.nextInt(USERS);
     }
+    externalLogits = random.doubles(ROWS, -2, 2).toArray();
+  }
+
+  double[] externalLogits() {
+    return externalLogits.clone();
   }
 
   void disturb(Random random, double deviation) {
@@ -171,6 +178,7 @@ final class WiringRun implements AutoCloseable {
       put(in.ids(), 2 * i + 1, ids[row][1]);
       put(in.scenarioIds(), i, scenarios[row]);
       put(in.vectorRows(), i, users[row]);
+      put(in.externalLogit(), i, externalLogits[row]);
       put(training.labels(), i, row % 2);
       for (int f = 0; f < Evidence.FEATURES; f++) {
         double counted = Double.isNaN(evidence) ? Math.log1p(row * (f + 1)) : evidence;

@@ -1,6 +1,7 @@
 package org.llm4msr.model.recommender;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.HashMap;
@@ -11,11 +12,15 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.model.recommender.backbone.Backbone;
+import org.llm4msr.model.recommender.backbone.External;
 import org.llm4msr.model.recommender.backbone.ScenarioId;
 import org.llm4msr.model.recommender.backbone.SharedBottom;
 import org.llm4msr.model.recommender.backbone.Star;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.UserError;
 
 /** Every wiring of the meta levels, in double precision on the reference backend. */
 class WiringTest {
@@ -63,6 +68,38 @@ class WiringTest {
       double actual = (above - below) / (2 * step);
       assertThat(actual).isCloseTo(expected, within(1e-7 + 1e-6 * Math.abs(expected)));
     }
+  }
+
+  /** An existing recommender is what it is; beside it the scenario level is trained. */
+  @ParameterizedTest
+  @EnumSource
+  void anExistingRecommenderJoinsWithItsLogit(MetaConfig.Fusion fusion) {
+    MetaConfig both = meta(MetaConfig.UserMode.RESIDUAL, MetaConfig.ScenarioMode.BOTTOM, fusion);
+    gradientsEqualCentralDifferences(
+        new External(), both, "scen_meta.trunk.weight", "user_meta.trunk.weight");
+    MetaConfig userOnly = meta(MetaConfig.UserMode.RESIDUAL, MetaConfig.ScenarioMode.OFF, fusion);
+    for (MetaConfig alone : List.of(MetaConfig.off(), userOnly)) {
+      try (WiringRun run = new WiringRun(new ScenarioId(new External(), 3), alone, false)) {
+        assertThat(run.logits()).containsExactly(run.externalLogits());
+        assertThat(run.parameters()).isEmpty();
+      }
+    }
+    try (WiringRun run = new WiringRun(new External(), both, false)) {
+      run.disturb(new Random(2), 0.3);
+      double[] together = run.logits();
+      for (int row = 0; row < WiringRun.ROWS; row++) {
+        assertThat(run.logitAlone(row)).isCloseTo(together[row], within(1e-12));
+      }
+    }
+  }
+
+  @Test
+  void anExistingRecommenderNeedsItsLogits() {
+    ModelSchema schema = new ModelSchema(List.of(new ModelSchema.Field("user", 5)), 2, 0, 0, 4);
+    RecommenderConfig config = new RecommenderConfig(4, 0.5, new External(), MetaConfig.off());
+    assertThatThrownBy(() -> RecommenderModel.build(config, schema, DType.F64, false))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("interactions.logit");
   }
 
   /** The control with free vectors: they are trained, too. */

@@ -16,11 +16,14 @@ import org.llm4msr.model.recommender.MetaConfig.Normalization;
 /**
  * A small log with a planted rule: each user likes some kinds of items and dislikes the others, the
  * same in all scenarios; neither users nor items are better than others on average. What the users
- * like is known to the knowledge vectors too.
+ * like is known to the knowledge vectors too. An existing recommender knows a little of it.
  */
 final class PlantedLog {
   static final int KINDS = 4;
   static final int ITEMS = 40;
+
+  /** How much of the truth the existing recommender knows. */
+  private static final double EXISTING = 0.1;
 
   private final Dataset dataset;
   private final double[][] taste;
@@ -32,6 +35,7 @@ final class PlantedLog {
 
   static PlantedLog of(int rows, int users, SplitRule split, long seed) {
     Random random = new Random(seed);
+    Random noise = new Random(seed + 1);
     List<Scenario> scenarios = List.of(new Scenario("web"), new Scenario("store"));
     DatasetBuilder builder = new DatasetBuilder("planted", "", scenarios);
     double[][] taste = new double[users][KINDS];
@@ -56,6 +60,7 @@ final class PlantedLog {
       double logit = taste[user][item % KINDS];
       int label = random.nextDouble() < 1 / (1 + Math.exp(-logit)) ? 1 : 0;
       builder.row(user, item, scenario, label, null, row);
+      builder.logit(EXISTING * logit + noise.nextGaussian());
     }
     builder.split(split);
     builder.userIdField(1);

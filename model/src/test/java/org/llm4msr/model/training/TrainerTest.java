@@ -34,6 +34,7 @@ import org.llm4msr.model.recommender.MetaConfig.UserMode;
 import org.llm4msr.model.recommender.OptimizerConfig;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.backbone.Backbone;
+import org.llm4msr.model.recommender.backbone.External;
 import org.llm4msr.model.recommender.backbone.SharedBottom;
 import org.llm4msr.model.recommender.backbone.Star;
 import org.llm4msr.runtime.UserError;
@@ -131,6 +132,40 @@ class TrainerTest {
     assertThat(without).isLessThan(0.6);
     assertThat(withRandom).isLessThan(0.6);
     assertThat(withReal).isGreaterThan(0.75);
+  }
+
+  @Test
+  void knowledgeLiftsAnExistingRecommenderThatJoinsWithItsLogit() {
+    PlantedLog log = PlantedLog.of(6_000, 120, new SplitRule.ColdUsers(EIGHT_ONE_ONE, 5), 2);
+    Dataset dataset = log.dataset();
+    double alone;
+    Path file = folder.resolve("external.safetensors");
+    try (Trainer trainer =
+        new Trainer(
+            backend,
+            dataset,
+            null,
+            model(new External(), MetaConfig.off()),
+            training(3, 1, 1e-2))) {
+      trainer.fit(new TrainingListener() {}, NEVER);
+      assertThat(trainer.weights()).isZero();
+      Predictions test = trainer.predict(Split.TEST);
+      for (int i = 0; i < test.rows().length; i++) {
+        double expected = 1 / (1 + Math.exp(-dataset.logit(test.rows()[i])));
+        assertThat(test.probabilities()[i]).isCloseTo(expected, within(1e-6));
+      }
+      alone = test.metrics().overall().auc();
+      ModelFile.write(file, trainer.model(), trainer.parameters(), Map.of());
+      ModelFile.read(file, trainer.model(), trainer.parameters());
+    }
+    KnowledgeTables knowledge = log.knowledge(Normalization.RMS);
+    MetaConfig meta = meta(UserMode.RESIDUAL, ScenarioMode.BOTTOM, Fusion.ADD);
+    try (Trainer trainer =
+        new Trainer(
+            backend, dataset, knowledge, model(new External(), meta), training(12, 0, 1e-2))) {
+      trainer.fit(new TrainingListener() {}, NEVER);
+      assertThat(trainer.predict(Split.TEST).metrics().overall().auc()).isGreaterThan(alone + 0.05);
+    }
   }
 
   private double coldUserAuc(Dataset dataset, KnowledgeTables knowledge, MetaConfig meta) {

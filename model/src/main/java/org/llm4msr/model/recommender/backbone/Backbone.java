@@ -8,10 +8,15 @@ public interface Backbone {
   /** Name as given to {@code --backbone}. */
   String name();
 
+  /** Whether the logits depend on z. */
+  default boolean readsFeatures() {
+    return true;
+  }
+
   /**
    * Appends the model.
    *
-   * @param z {@code [rows, width]}
+   * @param z {@code [rows, width]}; null only if the model {@link #readsFeatures() ignores} it
    * @return logits {@code [rows, 1]}; a row's logit depends on no other row, except through batch
    *     statistics while training
    */

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.llm4msr.runtime.UserError;
 
 /** Every backbone by the name that users give it, with its options. */
@@ -155,7 +156,8 @@ public enum BackboneKind {
       widths("generator", "32", "widths of the network that makes the cores"),
       new BackboneOption(
           "condition", BackboneOption.Type.CONDITION, "scenario", "what it reads: scenario or row"),
-      Options.SCENARIO_DIM);
+      Options.SCENARIO_DIM),
+  EXTERNAL("an existing recommender's logit, a column of the log", o -> new External());
 
   private final String description;
   private final Function<BackboneOptions, Backbone> factory;
@@ -193,6 +195,11 @@ public enum BackboneKind {
     private static BackboneOption sharedExperts(int initial) {
       return count("shared_experts", initial, "experts that all share");
     }
+  }
+
+  /** Those that train a network of their own: all but {@link #EXTERNAL}. */
+  public static List<BackboneKind> networks() {
+    return Stream.of(values()).filter(kind -> kind != EXTERNAL).toList();
   }
 
   /** The name that users give. */

@@ -21,7 +21,15 @@ public record ScenarioId(Backbone backbone, int dim) implements Backbone {
   }
 
   @Override
+  public boolean readsFeatures() {
+    return backbone.readsFeatures();
+  }
+
+  @Override
   public Value logits(ModelBuilder model, Value z) {
+    if (!readsFeatures()) {
+      return backbone.logits(model, z);
+    }
     Value table =
         model.parameter(
             "scenario_id.weight",
