@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.FieldOptions;
+import org.llm4msr.model.data.Pooling;
 import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.prompt.PromptOptions;
 
@@ -88,7 +89,8 @@ public record DataDescription(
    *
    * @param column empty for the user's or the item's own id
    * @param number whether the column holds numbers that enter as such
-   * @param separator what divides a list of which only the first element is used
+   * @param separator what divides a list, of which only the first element is used without pooling
+   * @param pooling how a list's elements become one, where all of them count
    * @param labels words in place of coded values
    */
   record Feature(
@@ -99,7 +101,15 @@ public record DataDescription(
       Optional<String> separator,
       Optional<Bucketing> buckets,
       Map<String, String> labels,
-      FieldOptions options) {}
+      FieldOptions options,
+      Optional<ListPooling> pooling) {}
+
+  /**
+   * A list of which all elements count.
+   *
+   * @param most elements, the first ones
+   */
+  record ListPooling(Pooling pooling, int most) {}
 
   /**
    * Reads a description. Relative paths start from the file's folder, or from the folder in the

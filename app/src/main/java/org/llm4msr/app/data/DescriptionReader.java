@@ -207,7 +207,8 @@ final class DescriptionReader {
                 PrivacyPolicy.USER_TITLE,
                 PrivacyPolicy.USER_CATEGORIES));
     for (Feature feature : features) {
-      boolean named = !feature.number() && feature.options().hash() == 0;
+      boolean named =
+          !feature.number() && feature.options().hash() == 0 && feature.pooling().isEmpty();
       if (feature.owner() == Field.Owner.USER && feature.column().isPresent() && named) {
         known.add(PrivacyPolicy.USER_PREFIX + feature.name());
       }

@@ -1,12 +1,16 @@
 package org.llm4msr.app.data;
 
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.llm4msr.app.data.DataDescription.Bucketing;
 import org.llm4msr.app.data.DataDescription.Feature;
+import org.llm4msr.app.data.DataDescription.ListPooling;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.data.Buckets;
 import org.llm4msr.model.data.CodedColumn;
 import org.llm4msr.model.data.DatasetBuilder;
+import org.llm4msr.model.data.ListColumn;
 import org.llm4msr.model.data.NumberColumn;
 import org.llm4msr.runtime.UserError;
 
@@ -14,8 +18,11 @@ import org.llm4msr.runtime.UserError;
 sealed interface FeatureColumn {
   /** An empty column for a feature that has one in a table. */
   static FeatureColumn of(Feature feature) {
-    return feature.number()
-        ? new Numbers(feature, new NumberColumn())
+    if (feature.number()) {
+      return new Numbers(feature, new NumberColumn());
+    }
+    return feature.pooling().isPresent()
+        ? new Lists(feature, new ListColumn())
         : new Words(feature, new CodedColumn());
   }
 
@@ -58,6 +65,28 @@ sealed interface FeatureColumn {
       }
       values = values.map(value -> feature.labels().getOrDefault(value, value));
       builder.field(feature.name(), feature.owner(), values, feature.options());
+    }
+  }
+
+  /** Lists of which all elements count. */
+  record Lists(Feature feature, ListColumn column) implements FeatureColumn {
+    @Override
+    public void set(int index, String text, Table table, long row) {
+      List<String> elements = TableReader.elements(text, feature.separator());
+      Map<String, String> labels = feature.labels();
+      column.set(index, elements.stream().map(value -> labels.getOrDefault(value, value)).toList());
+    }
+
+    @Override
+    public void addTo(DatasetBuilder builder) {
+      ListPooling pooling = feature.pooling().orElseThrow();
+      builder.listField(
+          feature.name(),
+          feature.owner(),
+          column,
+          feature.options(),
+          pooling.pooling(),
+          pooling.most());
     }
   }
 

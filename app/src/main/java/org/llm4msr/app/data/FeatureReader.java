@@ -10,13 +10,17 @@ import java.util.stream.Collectors;
 import org.llm4msr.app.data.DataDescription.Bucketing;
 import org.llm4msr.app.data.DataDescription.Feature;
 import org.llm4msr.app.data.DataDescription.Interactions;
+import org.llm4msr.app.data.DataDescription.ListPooling;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.FieldOptions;
+import org.llm4msr.model.data.Pooling;
 
 /** Turns the key {@code features} into a list of {@link Feature}s. */
 final class FeatureReader {
   private static final int MOST_IDS = 1 << 30;
   private static final int WIDEST = 4096;
+  private static final int MOST_ELEMENTS = 1000;
+  private static final int DEFAULT_ELEMENTS = 20;
 
   private final List<Feature> features = new ArrayList<>();
   private final Interactions interactions;
@@ -76,7 +80,8 @@ final class FeatureReader {
         Optional.empty(),
         Optional.empty(),
         Map.of(),
-        options);
+        options,
+        Optional.empty());
   }
 
   private Feature feature(Yaml yaml) {
@@ -109,10 +114,16 @@ final class FeatureReader {
         "min_count",
         "hash",
         "dim",
-        "share");
+        "share",
+        "pooling",
+        "max");
     boolean number = yaml.find("type").map(FeatureReader::isNumber).orElse(false);
     if (number) {
       exclude(yaml, "type: number", "separator", "buckets", "labels", "min_count", "hash", "share");
+      exclude(yaml, "type: number", "pooling");
+    }
+    if (yaml.find("pooling").isPresent()) {
+      exclude(yaml, "pooling", "buckets");
     }
     Map<String, String> labels = new LinkedHashMap<>();
     yaml.find("labels").ifPresent(l -> l.map().forEach((k, v) -> labels.put(k, v.text())));
@@ -124,7 +135,18 @@ final class FeatureReader {
         yaml.find("separator").map(Yaml::text),
         yaml.find("buckets").map(FeatureReader::buckets),
         labels,
-        options(yaml));
+        options(yaml),
+        pooling(yaml));
+  }
+
+  private static Optional<ListPooling> pooling(Yaml yaml) {
+    Optional<Yaml> most = yaml.find("max");
+    Optional<Pooling> pooling = yaml.find("pooling").map(p -> p.oneOf(Pooling.class));
+    if (most.isPresent() && pooling.isEmpty()) {
+      throw most.get().error("expected pooling: mean or sum beside it");
+    }
+    int elements = most.map(n -> n.integer(1, MOST_ELEMENTS)).orElse(DEFAULT_ELEMENTS);
+    return pooling.map(p -> new ListPooling(p, elements));
   }
 
   private static boolean isNumber(Yaml type) {

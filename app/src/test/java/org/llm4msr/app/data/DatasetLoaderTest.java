@@ -191,6 +191,40 @@ class DatasetLoaderTest {
   }
 
   @Test
+  void readsListsOfWhichAllElementsCount() throws IOException, SQLException {
+    writeTables();
+    String features =
+        """
+        features:
+          - {name: kinds, from: items, separator: "|", pooling: mean, labels: {Gift: present}}
+        split:\
+        """;
+    Dataset dataset = load(YAML.replaceAll("(?s)features:.*?split:", features));
+    Field kinds = dataset.fields().getFirst();
+    int cup = dataset.findItem("i1");
+    assertThat(kinds.length()).isEqualTo(2);
+    assertThat(kinds.vocabulary().values()).containsExactlyInAnyOrder("Kitchen", "present", "Food");
+    assertThat(kinds.vocabulary().value(kinds.id(cup, 1))).isEqualTo("present");
+    assertThat(kinds.factor(cup, 1)).isEqualTo(0.5f);
+    assertThat(kinds.id(dataset.findItem("i9"))).isZero();
+    // A list column of Parquet needs no separator.
+    try (Connection connection = DriverManager.getConnection("jdbc:duckdb:");
+        Statement statement = connection.createStatement()) {
+      statement.execute(
+          "COPY (SELECT id, name, name_ja, string_split(kinds, '|') AS kinds, price FROM"
+              + " read_csv('%s/items.csv', all_varchar=true)) TO '%s/items.parquet'"
+                  .formatted(folder, folder));
+    }
+    Field lists =
+        load(YAML.replace("items.csv", "items.parquet")
+                .replaceAll("(?s)features:.*?split:", features.replace("separator: \"|\", ", "")))
+            .fields()
+            .getFirst();
+    assertThat(lists.vocabulary().values()).isEqualTo(kinds.vocabulary().values());
+    assertThat(lists.id(cup, 1)).isEqualTo(kinds.id(cup, 1));
+  }
+
+  @Test
   void readsTheLogitOfAnExistingRecommender() throws IOException {
     writeTables();
     write("log.csv", LOG.replace("store,0,,", "store,0,-1.5,"));

@@ -16,9 +16,11 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.app.data.DataDescription.Bucketing;
 import org.llm4msr.app.data.DataDescription.LabelRule;
+import org.llm4msr.app.data.DataDescription.ListPooling;
 import org.llm4msr.app.data.DataDescription.SplitSource;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.FieldOptions;
+import org.llm4msr.model.data.Pooling;
 import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.prompt.Language;
 import org.llm4msr.model.prompt.PrivacyPolicy;
@@ -88,6 +90,8 @@ class DescriptionTest {
               - {name: age, from: users, type: number, dim: 8}
               - {name: place, type: category, hash: 5000, dim: 4}
               - {name: last, column: last_item, share: item}
+              - {name: tags, from: items, separator: ";", pooling: mean, max: 5}
+              - {name: seen, share: item, pooling: sum}
             split: {cold_users: {train: 6, valid: 2, test: 2, seed: 42}}
             prompts:
               language: ja
@@ -116,7 +120,8 @@ class DescriptionTest {
     assertThat(description.scenarios().get("1").title().in(Language.JA)).isEqualTo("店");
     assertThat(description.features())
         .extracting("name")
-        .containsExactly("item", "user", "hour", "price", "size", "sex", "age", "place", "last");
+        .containsExactly(
+            "item", "user", "hour", "price", "size", "sex", "age", "place", "last", "tags", "seen");
     assertThat(description.features())
         .extracting("owner")
         .containsExactly(
@@ -128,6 +133,8 @@ class DescriptionTest {
             Field.Owner.USER,
             Field.Owner.USER,
             Field.Owner.ROW,
+            Field.Owner.ROW,
+            Field.Owner.ITEM,
             Field.Owner.ROW);
     assertThat(description.features().get(3).buckets()).contains(new Bucketing.Quantiles(10));
     assertThat(description.features().get(4).buckets()).contains(new Bucketing.Log());
@@ -142,7 +149,11 @@ class DescriptionTest {
             FieldOptions.DEFAULT,
             new FieldOptions(1, 0, 8, ""),
             new FieldOptions(1, 5000, 4, ""),
+            new FieldOptions(1, 0, 0, "item"),
+            FieldOptions.DEFAULT,
             new FieldOptions(1, 0, 0, "item"));
+    assertThat(description.features().get(9).pooling()).contains(new ListPooling(Pooling.MEAN, 5));
+    assertThat(description.features().get(10).pooling()).contains(new ListPooling(Pooling.SUM, 20));
     assertThat(description.features().get(6).number()).isTrue();
     assertThat(description.features().get(7).number()).isFalse();
     assertThat(description.split())
@@ -214,6 +225,15 @@ class DescriptionTest {
             LOG + "features: [item, {name: a, share: item}, {name: b, share: a}]\n",
             "found a; there are item"),
         Arguments.of(LOG + "features: [{name: a, type: number}, {name: b, share: a}]\n", "found a"),
+        Arguments.of(
+            LOG + "features: [{name: a, max: 3}]\n",
+            "max: expected pooling: mean or sum beside it"),
+        Arguments.of(
+            LOG + "features: [{name: a, pooling: avg}]\n",
+            "pooling: 'avg' is unknown; known: mean, sum"),
+        Arguments.of(
+            LOG + "features: [{name: a, pooling: mean, buckets: log}]\n",
+            "buckets: does not go together with pooling"),
         Arguments.of(LOG + "features: [{name: a, hash: 0}]\n", "from 1 to"),
         Arguments.of(LOG + "features: [{name: a, dim: wide}]\n", "from 1 to 4096, found wide"),
         Arguments.of(LOG + "features: [{name: user, share: item}]\n", "unknown key 'share'"),

@@ -2,9 +2,7 @@ package org.llm4msr.model.data;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.llm4msr.runtime.UserError;
 
 /**
@@ -33,6 +31,7 @@ public final class DatasetBuilder {
   byte[] split = new byte[1024];
   long[] time;
   float[] logits;
+  private final FieldFactory factory = new FieldFactory(this);
   private int rows;
   private int rowsWithLogit;
 
@@ -255,43 +254,29 @@ public final class DatasetBuilder {
    * @throws IllegalArgumentException if no earlier field has the table that is to be shared
    */
   public void field(String fieldName, Field.Owner owner, CodedColumn column, FieldOptions options) {
-    Field shared = options.share().isEmpty() ? null : fieldNamed(options.share());
-    Vocabulary vocabulary =
-        shared != null
-            ? shared.vocabulary()
-            : options.hash() > 0
-                ? Vocabulary.hashed(options.hash())
-                : new Vocabulary(frequent(owner, column, options.minCount()));
-    int[] idOfCode = column.dictionary().values().stream().mapToInt(vocabulary::id).toArray();
-    int[] ids = new int[entries(owner)];
-    for (int i = 0; i < ids.length; i++) {
-      int code = column.code(i);
-      ids[i] = code == CodedColumn.MISSING ? Vocabulary.UNKNOWN : idOfCode[code];
+    fields.add(factory.category(fieldName, owner, column, options));
+  }
+
+  /**
+   * Adds a field of lists, whose elements' vectors become one. Elements without a vector of their
+   * own are left out; a list of none but these is unknown. An element that a list holds twice
+   * counts twice, for the vocabulary too.
+   *
+   * @param column one list per user, item or row, whichever {@code owner} says
+   * @param most elements of a list that count, the first ones; at least 1
+   * @throws IllegalArgumentException if no earlier field has the table that is to be shared
+   */
+  public void listField(
+      String fieldName,
+      Field.Owner owner,
+      ListColumn column,
+      FieldOptions options,
+      Pooling pooling,
+      int most) {
+    if (most < 1) {
+      throw new IllegalArgumentException("lists of at most " + most + " elements");
     }
-    String table = shared == null ? fieldName : shared.table();
-    int dim = shared == null ? options.dim() : shared.dim();
-    fields.add(new Field(fieldName, owner, table, vocabulary, dim, 1, ids, null));
-  }
-
-  private Field fieldNamed(String wanted) {
-    return fields.stream()
-        .filter(field -> field.name().equals(wanted) && !field.isNumber())
-        .findFirst()
-        .orElseThrow(() -> new IllegalArgumentException("no earlier categorical field " + wanted));
-  }
-
-  /** The values with enough training rows, the most frequent first. */
-  private List<String> frequent(Field.Owner owner, CodedColumn column, int minCount) {
-    long[] counts = trainCounts(owner, column);
-    Dictionary dictionary = column.dictionary();
-    return IntStream.range(0, dictionary.size())
-        .filter(code -> counts[code] >= minCount)
-        .boxed()
-        .sorted(
-            Comparator.comparingLong((Integer code) -> -counts[code])
-                .thenComparing(dictionary::value))
-        .map(dictionary::value)
-        .toList();
+    fields.add(factory.list(fieldName, owner, column, options, pooling, most));
   }
 
   /**
@@ -302,60 +287,12 @@ public final class DatasetBuilder {
    * @param dim width of the field's vectors, 0 for the model's
    */
   public void numberField(String fieldName, Field.Owner owner, NumberColumn column, int dim) {
-    long count = 0;
-    double mean = 0;
-    double squares = 0;
-    for (int row = 0; row < rows; row++) {
-      double number = column.get(entry(owner, row));
-      if (split[row] == Split.TRAIN.ordinal() && !Double.isNaN(number)) {
-        // Welford 1962: no loss of digits for numbers far from 0, such as times.
-        count++;
-        double before = number - mean;
-        mean += before / count;
-        squares += before * (number - mean);
-      }
-    }
-    double deviation = squares > 0 ? Math.sqrt(squares / count) : 1;
-    int[] ids = new int[entries(owner)];
-    float[] factors = new float[ids.length];
-    for (int i = 0; i < ids.length; i++) {
-      double number = column.get(i);
-      // Without a single training row the number's vector would stay as it was drawn.
-      boolean known = count > 0 && !Double.isNaN(number);
-      ids[i] = known ? 1 : Vocabulary.UNKNOWN;
-      factors[i] = known ? (float) ((number - mean) / deviation) : 1;
-    }
-    fields.add(new Field(fieldName, owner, fieldName, Field.NUMBER, dim, 1, ids, factors));
+    fields.add(factory.number(fieldName, owner, column, dim));
   }
 
   /** How many training rows each code of {@code column} has; missing values are not counted. */
   public long[] trainCounts(Field.Owner owner, CodedColumn column) {
-    long[] counts = new long[column.dictionary().size()];
-    for (int row = 0; row < rows; row++) {
-      if (split[row] == Split.TRAIN.ordinal()) {
-        int code = column.code(entry(owner, row));
-        if (code != CodedColumn.MISSING) {
-          counts[code]++;
-        }
-      }
-    }
-    return counts;
-  }
-
-  private int entry(Field.Owner owner, int row) {
-    return switch (owner) {
-      case USER -> user[row];
-      case ITEM -> item[row];
-      case ROW -> row;
-    };
-  }
-
-  private int entries(Field.Owner owner) {
-    return switch (owner) {
-      case USER -> users.size();
-      case ITEM -> items.size();
-      case ROW -> rows;
-    };
+    return factory.trainCounts(owner, column);
   }
 
   /**

@@ -87,8 +87,8 @@ class BatcherTest {
   private static void check(Batch batch, Folds folds) {
     int size = batch.size();
     int[] rows = ints(batch.rows(), size);
-    int fields = DATASET.fields().size();
-    int[] ids = ints(batch.ids(), size * fields);
+    int columns = DATASET.idColumns();
+    int[] ids = ints(batch.ids(), size * columns);
     int[] scenarioOffsets = ints(batch.scenarioOffsets(), DATASET.scenarios().size() + 1);
     assertThat(scenarioOffsets[0]).isZero();
     assertThat(scenarioOffsets[DATASET.scenarios().size()]).isEqualTo(size);
@@ -99,12 +99,18 @@ class BatcherTest {
       int scenario = DATASET.scenario(row);
       assertThat(b).isBetween(scenarioOffsets[scenario], scenarioOffsets[scenario + 1] - 1);
       assertThat(batch.labels().getAtIndex(JAVA_FLOAT, b)).isEqualTo(DATASET.label(row));
-      for (int f = 0; f < fields; f++) {
-        assertThat(ids[b * fields + f]).isEqualTo(DATASET.fieldId(f, row));
+      int idAt = b * columns;
+      int factorAt = b * DATASET.factorColumns();
+      for (Field field : DATASET.fields()) {
+        int entry = DATASET.entry(field, row);
+        for (int k = 0; k < field.length(); k++) {
+          assertThat(ids[idAt++]).isEqualTo(field.id(entry, k));
+          if (field.isWeighted()) {
+            float factor = batch.factors().getAtIndex(JAVA_FLOAT, factorAt++);
+            assertThat(factor).isEqualTo(field.factor(entry, k));
+          }
+        }
       }
-      Field age = DATASET.fields().get(2);
-      assertThat(batch.factors().getAtIndex(JAVA_FLOAT, b))
-          .isEqualTo(age.factor(DATASET.user(row), 0));
       positionsOfProfile
           .computeIfAbsent(folds.profile(DATASET, row), p -> new ArrayList<>())
           .add(b);

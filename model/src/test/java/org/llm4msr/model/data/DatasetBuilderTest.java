@@ -170,6 +170,53 @@ class DatasetBuilderTest {
   }
 
   @Test
+  void listsArePaddedAndPooledOverWhatIsKnown() {
+    DatasetBuilder builder = twoScenarios();
+    ListColumn tags = new ListColumn();
+    tags.set(builder.item("i0"), List.of("a", "new", "b"));
+    builder.item("i1");
+    tags.set(builder.item("i2"), List.of("b", "b", "a"));
+    tags.set(builder.item("i3"), List.of("new"));
+    int[] items = {0, 1, 2, 3};
+    for (int row = 0; row < items.length; row++) {
+      Split part = row < 3 ? Split.TRAIN : Split.TEST;
+      builder.row(builder.user("u"), items[row], row % 2, row % 2, part, row);
+    }
+    builder.itemIdField(1);
+    FieldOptions twice = FieldOptions.ofMinCount(2);
+    builder.listField("mean", Field.Owner.ITEM, tags, twice, Pooling.MEAN, 9);
+    builder.listField("sum", Field.Owner.ITEM, tags, twice, Pooling.SUM, 2);
+    FieldOptions shared = new FieldOptions(1, 0, 0, "mean");
+    builder.listField("same", Field.Owner.ITEM, tags, shared, Pooling.SUM, 1);
+    Dataset dataset = builder.build();
+    Field mean = dataset.fields().get(1);
+    // b three times, a twice in training rows, new once only.
+    assertThat(mean.vocabulary().values()).containsExactly("b", "a");
+    assertThat(mean.length()).isEqualTo(3);
+    assertThat(mean.isNumber()).isFalse();
+    assertThat(mean.isNamed()).isFalse();
+    assertList(mean, 0, new int[] {2, 1, 0}, 0.5f, 0.5f, 0);
+    assertList(mean, 1, new int[] {0, 0, 0}, 1, 0, 0);
+    assertList(mean, 2, new int[] {1, 1, 2}, 1f / 3, 1f / 3, 1f / 3);
+    assertList(mean, 3, new int[] {0, 0, 0}, 1, 0, 0);
+    Field sum = dataset.fields().get(2);
+    assertList(sum, 0, new int[] {2, 1}, 1, 1);
+    assertList(sum, 2, new int[] {1, 1}, 1, 1);
+    Field same = dataset.fields().get(3);
+    assertThat(same.table()).isEqualTo("mean");
+    assertList(same, 0, new int[] {2}, 1);
+    assertThat(dataset.idColumns()).isEqualTo(1 + 3 + 2 + 1);
+    assertThat(dataset.factorColumns()).isEqualTo(3 + 2 + 1);
+  }
+
+  private static void assertList(Field field, int entry, int[] ids, float... factors) {
+    for (int k = 0; k < ids.length; k++) {
+      assertThat(field.id(entry, k)).as("%s %d %d", field.name(), entry, k).isEqualTo(ids[k]);
+      assertThat(field.factor(entry, k)).isEqualTo(factors[k]);
+    }
+  }
+
+  @Test
   void aFieldOfUsersFollowsTheUserAndNewcomersAreUnknown() {
     DatasetBuilder builder = twoScenarios();
     CodedColumn gender = new CodedColumn();

@@ -37,6 +37,11 @@ final class Logs {
     }
     builder.numberField("age", Field.Owner.USER, age, 0);
     builder.field("hour", Field.Owner.ROW, hour, 1);
+    ListColumn tags = new ListColumn();
+    for (int item = 0; item < builder.items(); item++) {
+      tags.set(item, List.of("t" + item % 3, "t" + item % 5).subList(0, item % 2 + 1));
+    }
+    builder.listField("tags", Field.Owner.ITEM, tags, FieldOptions.DEFAULT, Pooling.MEAN, 5);
     return builder.build();
   }
 }

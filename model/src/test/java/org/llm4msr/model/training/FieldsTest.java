@@ -2,6 +2,7 @@ package org.llm4msr.model.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -11,7 +12,9 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.DatasetBuilder;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.FieldOptions;
+import org.llm4msr.model.data.ListColumn;
 import org.llm4msr.model.data.NumberColumn;
+import org.llm4msr.model.data.Pooling;
 import org.llm4msr.model.data.Scenario;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.SplitRule;
@@ -28,7 +31,7 @@ class FieldsTest {
   private static final int ROWS = 3_000;
   private static final int CITIES = 20;
 
-  /** Whether a row is liked depends on a number and on whether two cities are the same. */
+  /** Whether a row is liked depends on a number and on several cities. */
   private static Dataset log(boolean withFields) {
     Random random = new Random(8);
     DatasetBuilder builder =
@@ -36,6 +39,7 @@ class FieldsTest {
     NumberColumn discount = new NumberColumn();
     CodedColumn home = new CodedColumn();
     CodedColumn shop = new CodedColumn();
+    ListColumn route = new ListColumn();
     for (int row = 0; row < ROWS; row++) {
       int from = random.nextInt(CITIES);
       int to = random.nextInt(CITIES);
@@ -43,19 +47,28 @@ class FieldsTest {
       double percent = 500 + 10 * random.nextGaussian();
       double logit = (missing ? -2 : (percent - 500) / 5) + (from < 10 ? 1.5 : -1.5);
       logit += to < 10 ? 1.5 : -1.5;
+      List<String> stops = new ArrayList<>();
+      for (int stop = 0; stop < row % 4; stop++) {
+        int city = random.nextInt(CITIES);
+        stops.add("c" + city);
+        logit += city < 10 ? 1 : -1;
+      }
       int label = random.nextDouble() < 1 / (1 + Math.exp(-logit)) ? 1 : 0;
       int user = builder.user("u" + random.nextInt(50));
       builder.row(user, builder.item("i"), random.nextInt(2), label, null, row);
       discount.add(missing ? Double.NaN : percent);
       home.add("c" + from);
       shop.add("c" + to);
+      route.set(row, stops);
     }
     builder.split(new SplitRule.Random(new SplitRule.Ratios(8, 1, 1), 1));
     builder.userIdField(new FieldOptions(1, 64, 2, ""));
     if (withFields) {
       builder.numberField("discount", Field.Owner.ROW, discount, 0);
       builder.field("home", Field.Owner.ROW, home, 1);
-      builder.field("shop", Field.Owner.ROW, shop, new FieldOptions(1, 0, 0, "home"));
+      FieldOptions sameCities = new FieldOptions(1, 0, 0, "home");
+      builder.field("shop", Field.Owner.ROW, shop, sameCities);
+      builder.listField("route", Field.Owner.ROW, route, sameCities, Pooling.SUM, 3);
     }
     return builder.build();
   }
@@ -74,7 +87,7 @@ class FieldsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"cpu", "reference"})
-  void numbersAndSharedTablesAreLearnt(String backend) {
+  void numbersListsAndSharedTablesAreLearnt(String backend) {
     assertThat(auc(backend, false, false)).isLessThan(0.62);
     assertThat(auc(backend, true, false)).isGreaterThan(0.85);
     assertThat(auc(backend, true, true)).isGreaterThan(0.85);
