@@ -37,7 +37,8 @@ final class ModelTable {
       page.append("<tr><th>").append(escape(model.name())).append("</th>");
       cell(page, "", ReportWriter.auc(model.scores()));
       cell(page, tone, Text.difference(model.change()));
-      cell(page, "", Text.difference(model.low()) + " to " + Text.difference(model.high()));
+      String interval = Text.difference(model.low()) + " to " + Text.difference(model.high());
+      cell(page, "", Double.isNaN(model.low()) ? Text.UNDEFINED : interval);
       cell(page, "", Text.pValue(model.pValue()));
       cell(page, "first", Text.metric(model.scores().logLoss()));
       cell(page, "", Text.metric(model.scores().gauc()));

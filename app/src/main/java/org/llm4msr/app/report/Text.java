@@ -4,7 +4,7 @@ import java.util.Locale;
 
 /** Numbers and words as the report shows them, the same everywhere. */
 final class Text {
-  private static final String UNDEFINED = "–";
+  static final String UNDEFINED = "–";
   private static final String MINUS = "−";
 
   /** Below this a difference is called significant. */
