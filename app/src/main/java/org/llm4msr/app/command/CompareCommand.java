@@ -99,6 +99,7 @@ public final class CompareCommand implements Callable<Integer> {
   private boolean force;
 
   @Mixin private ModelOptions options;
+  @Mixin private TrainingOptions trainingOptions;
   @Mixin private DeviceOptions device;
 
   @Option(names = "--json", description = "Print compare.json.")
@@ -119,7 +120,7 @@ public final class CompareCommand implements Callable<Integer> {
     // Wrong values are refused before anything is read.
     options.check(distinct);
     distinct.forEach(backbone -> options.model(backbone, sources.hasKnowledge()));
-    options.training(firstSeed);
+    trainingOptions.training(firstSeed);
     Comparison comparison;
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
@@ -132,7 +133,7 @@ public final class CompareCommand implements Callable<Integer> {
               arms,
               all,
               backbone -> options.model(backbone, sources.hasKnowledge()),
-              options::training,
+              trainingOptions::training,
               force,
               interrupt::isRequested);
       if (finished.isEmpty()) {

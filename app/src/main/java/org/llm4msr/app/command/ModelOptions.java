@@ -11,20 +11,15 @@ import org.llm4msr.model.recommender.MetaConfig.Fusion;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
-import org.llm4msr.model.recommender.OptimizerConfig;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.recommender.backbone.BackboneOption;
-import org.llm4msr.model.training.LearningRateSchedule;
-import org.llm4msr.model.training.RowWeights;
-import org.llm4msr.model.training.StopMetric;
-import org.llm4msr.model.training.TrainingConfig;
 import org.llm4msr.runtime.UserError;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The model and how it is trained, for every command that trains. */
+/** The model, for every command that trains. */
 public final class ModelOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
@@ -41,18 +36,6 @@ public final class ModelOptions {
   enum ScenarioInput {
     BOTTOM,
     FEATURES
-  }
-
-  /** Which rows an epoch has. */
-  enum Sampling {
-    ALL,
-    BALANCED
-  }
-
-  /** The optimisers. */
-  enum Optimizer {
-    ADAM,
-    LAZY_ADAM
   }
 
   @Option(
@@ -168,92 +151,6 @@ public final class ModelOptions {
   private Map<String, String> options = Map.of();
 
   @Option(
-      names = "--lr",
-      paramLabel = "RATE",
-      defaultValue = "1e-3",
-      description = "Adam's learning rate (default: ${DEFAULT-VALUE}).")
-  private double learningRate;
-
-  @Option(
-      names = "--batch-size",
-      paramLabel = "ROWS",
-      defaultValue = "4096",
-      description = "Rows of a mini-batch (default: ${DEFAULT-VALUE}).")
-  private int batchSize;
-
-  @Option(
-      names = "--epochs",
-      paramLabel = "N",
-      defaultValue = "40",
-      description = "Epochs at most (default: ${DEFAULT-VALUE}).")
-  private int epochs;
-
-  @Option(
-      names = "--patience",
-      paramLabel = "N",
-      defaultValue = "5",
-      description =
-          "Evaluations without improvement before training stops; 0 for never (default:"
-              + " ${DEFAULT-VALUE}).")
-  private int patience;
-
-  @Option(
-      names = "--stop-metric",
-      paramLabel = "METRIC",
-      defaultValue = "auc",
-      description =
-          "What decides, on the validation rows, which weights are kept: ${COMPLETION-CANDIDATES}"
-              + " (default: ${DEFAULT-VALUE}).")
-  private StopMetric stopMetric;
-
-  @Option(
-      names = "--evaluate-every",
-      paramLabel = "STEPS",
-      defaultValue = "0",
-      description = "Steps between evaluations; 0 for once an epoch (default: ${DEFAULT-VALUE}).")
-  private int evaluateEvery;
-
-  @Option(
-      names = "--checkpoint-every",
-      paramLabel = "STEPS",
-      defaultValue = "500",
-      description =
-          "Steps between checkpoints within an epoch; 0 for none. Each epoch's end makes one"
-              + " (default: ${DEFAULT-VALUE}).")
-  private int checkpointEvery;
-
-  @Option(
-      names = "--embedding-decay",
-      paramLabel = "DECAY",
-      defaultValue = "1e-3",
-      description = "Weight decay (L2) of the embeddings (default: ${DEFAULT-VALUE}).")
-  private double embeddingDecay;
-
-  @Option(
-      names = "--network-decay",
-      paramLabel = "DECAY",
-      defaultValue = "0",
-      description = "Weight decay of the backbone's weights (default: ${DEFAULT-VALUE}).")
-  private double networkDecay;
-
-  @Option(
-      names = "--meta-decay",
-      paramLabel = "DECAY",
-      defaultValue = "1e-3",
-      description =
-          "Weight decay of the networks that generate weights (default: ${DEFAULT-VALUE}).")
-  private double metaDecay;
-
-  @Option(
-      names = "--optimizer",
-      paramLabel = "NAME",
-      defaultValue = "adam",
-      description =
-          "adam, or lazy_adam, which leaves embeddings alone that a batch does not touch: faster on"
-              + " large tables, but it needs its own weight decay (default: ${DEFAULT-VALUE}).")
-  private Optimizer optimizer;
-
-  @Option(
       names = "--dropout",
       paramLabel = "SHARE",
       defaultValue = "0",
@@ -261,74 +158,6 @@ public final class ModelOptions {
           "Share of the backbone's hidden neurons that training drops (default:"
               + " ${DEFAULT-VALUE}).")
   private double dropout;
-
-  @Option(
-      names = "--clip-norm",
-      paramLabel = "NORM",
-      defaultValue = "0",
-      description =
-          "Largest norm of all gradients together; 0 for no limit (default: ${DEFAULT-VALUE}).")
-  private double clipNorm;
-
-  @Option(
-      names = "--schedule",
-      paramLabel = "SHAPE",
-      defaultValue = "constant",
-      description =
-          "Of the learning rate: constant, cosine (down to 0 at the last epoch) or step (default:"
-              + " ${DEFAULT-VALUE}).")
-  private LearningRateSchedule.Shape schedule;
-
-  @Option(
-      names = "--warmup",
-      paramLabel = "STEPS",
-      defaultValue = "0",
-      description =
-          "Steps over which the learning rate rises to its value (default: ${DEFAULT-VALUE}).")
-  private int warmup;
-
-  @Option(
-      names = "--step-epochs",
-      paramLabel = "N",
-      defaultValue = "5",
-      description = "Epochs between the steps of --schedule step (default: ${DEFAULT-VALUE}).")
-  private int stepEpochs;
-
-  @Option(
-      names = "--step-factor",
-      paramLabel = "FACTOR",
-      defaultValue = "0.5",
-      description = "What such a step multiplies the rate by (default: ${DEFAULT-VALUE}).")
-  private double stepFactor;
-
-  @Option(
-      names = "--positive-weight",
-      paramLabel = "WEIGHT",
-      defaultValue = "1",
-      description = "Of training rows with label 1; others have 1 (default: ${DEFAULT-VALUE}).")
-  private double positiveWeight;
-
-  @Option(
-      names = "--scenario-weight",
-      paramLabel = "NAME=WEIGHT",
-      description = "Of a scenario's training rows; again for more. Others have 1.")
-  private Map<String, Double> scenarioWeights = Map.of();
-
-  @Option(
-      names = "--sampling",
-      paramLabel = "HOW",
-      defaultValue = "all",
-      description =
-          "all: an epoch is every training row. balanced: it has as many rows, equally many of"
-              + " every scenario (default: ${DEFAULT-VALUE}).")
-  private Sampling sampling;
-
-  @Option(
-      names = "--stop-scenario",
-      paramLabel = "NAME",
-      defaultValue = "",
-      description = "The stop metric looks at this scenario's rows only.")
-  private String stopScenario;
 
   /**
    * The model.
@@ -342,18 +171,19 @@ public final class ModelOptions {
       levels = hasKnowledge ? MetaLevels.BOTH : MetaLevels.OFF;
     }
     if (levels != MetaLevels.OFF && !hasKnowledge) {
-      throw wrong(
+      throw Checks.wrong(
+          command,
           "--meta: needs --knowledge, the vectors that 'llm4msr encode' makes of the prompts");
     }
-    positive("--embedding-dim", embeddingDim);
+    Checks.positive(command, "--embedding-dim", embeddingDim);
     if (!(dropout >= 0 && dropout < 1)) {
-      throw wrong("--dropout: expected at least 0 and below 1, found " + dropout);
+      throw Checks.wrong(command, "--dropout: expected at least 0 and below 1, found " + dropout);
     }
     if (rank < 0) {
-      throw wrong("--rank: expected 0 or more, found " + rank);
+      throw Checks.wrong(command, "--rank: expected 0 or more, found " + rank);
     }
-    userHidden.forEach(width -> positive("--user-hidden", width));
-    scenarioHidden.forEach(width -> positive("--scenario-hidden", width));
+    userHidden.forEach(width -> Checks.positive(command, "--user-hidden", width));
+    scenarioHidden.forEach(width -> Checks.positive(command, "--scenario-hidden", width));
     return new ModelSettings(
         backbone,
         backboneOptions(backbone),
@@ -385,7 +215,8 @@ public final class ModelOptions {
                 .map(BackboneOption::name)
                 .distinct()
                 .collect(Collectors.joining(", "));
-        throw wrong("--option " + key + ": no such option of the backbone; there are " + known);
+        throw Checks.wrong(
+            command, "--option " + key + ": no such option of the backbone; there are " + known);
       }
     }
   }
@@ -405,7 +236,7 @@ public final class ModelOptions {
     try {
       return backbone.complete(own);
     } catch (UserError e) {
-      throw wrong("--option: " + e.getMessage());
+      throw Checks.wrong(command, "--option: " + e.getMessage());
     }
   }
 
@@ -426,73 +257,8 @@ public final class ModelOptions {
 
   private void putWidths(Map<String, String> given, String name, List<Integer> widths) {
     if (widths != null) {
-      widths.forEach(width -> positive("--" + name, width));
+      widths.forEach(width -> Checks.positive(command, "--" + name, width));
       given.put(name, widths.stream().map(String::valueOf).collect(Collectors.joining(",")));
     }
-  }
-
-  /**
-   * How it is trained.
-   *
-   * @throws ParameterException if an option has an impossible value
-   */
-  TrainingConfig training(long seed) {
-    positive("--batch-size", batchSize);
-    positive("--epochs", epochs);
-    notNegative("--patience", patience);
-    notNegative("--evaluate-every", evaluateEvery);
-    notNegative("--checkpoint-every", checkpointEvery);
-    notNegative("--embedding-decay", embeddingDecay);
-    notNegative("--network-decay", networkDecay);
-    notNegative("--meta-decay", metaDecay);
-    notNegative("--clip-norm", clipNorm);
-    notNegative("--warmup", warmup);
-    positive("--step-epochs", stepEpochs);
-    if (!(stepFactor > 0 && stepFactor <= 1)) {
-      throw wrong("--step-factor: expected more than 0 and at most 1, found " + stepFactor);
-    }
-    notNegative("--positive-weight", positiveWeight);
-    scenarioWeights.values().forEach(weight -> notNegative("--scenario-weight", weight));
-    if (!(learningRate > 0 && learningRate < Double.POSITIVE_INFINITY)) {
-      throw wrong("--lr: expected more than 0, found " + learningRate);
-    }
-    OptimizerConfig adam = OptimizerConfig.adam(learningRate, optimizer == Optimizer.LAZY_ADAM);
-    return new TrainingConfig(
-        seed,
-        batchSize,
-        epochs,
-        patience,
-        stopMetric,
-        evaluateEvery,
-        checkpointEvery,
-        new OptimizerConfig(
-            learningRate,
-            adam.beta1(),
-            adam.beta2(),
-            adam.epsilon(),
-            embeddingDecay,
-            networkDecay,
-            metaDecay,
-            adam.lazyEmbeddings(),
-            clipNorm),
-        new LearningRateSchedule(schedule, warmup, stepEpochs, stepFactor),
-        new RowWeights(positiveWeight, scenarioWeights, sampling == Sampling.BALANCED),
-        stopScenario);
-  }
-
-  private void positive(String option, int value) {
-    if (value < 1) {
-      throw wrong(option + ": expected at least 1, found " + value);
-    }
-  }
-
-  private void notNegative(String option, double value) {
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
-      throw wrong(option + ": expected 0 or more, found " + value);
-    }
-  }
-
-  private ParameterException wrong(String message) {
-    return new ParameterException(command.commandLine(), message);
   }
 }

@@ -66,6 +66,7 @@ public final class TrainCommand implements Callable<Integer> {
   private long seed;
 
   @Mixin private ModelOptions options;
+  @Mixin private TrainingOptions trainingOptions;
   @Mixin private DeviceOptions device;
 
   @Option(names = "--json", description = "Print the metrics as JSON.")
@@ -95,7 +96,7 @@ public final class TrainCommand implements Callable<Integer> {
               inputs.dataSource(),
               inputs.knowledgeSource(model),
               model,
-              options.training(seed),
+              trainingOptions.training(seed),
               device.environment(backend));
       TrainingRun run = new TrainingRun(inputs, backend, err);
       if (!run.run(config, directory, force, interrupt::isRequested)) {

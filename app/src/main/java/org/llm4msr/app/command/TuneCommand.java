@@ -89,6 +89,7 @@ public final class TuneCommand implements Callable<Integer> {
   private long seed;
 
   @Mixin private ModelOptions options;
+  @Mixin private TrainingOptions trainingOptions;
   @Mixin private DeviceOptions device;
 
   @Spec private CommandSpec spec;
@@ -106,7 +107,7 @@ public final class TuneCommand implements Callable<Integer> {
     }
     options.check(List.of(backbone));
     ModelSettings model = options.model(backbone, sources.hasKnowledge());
-    TrainingConfig training = options.training(seed);
+    TrainingConfig training = trainingOptions.training(seed);
     Tuning.Budget budget =
         new Tuning.Budget(rates, range.get(0), range.get(1), trials, training.maxEpochs());
     try (Interrupt interrupt = new Interrupt();
