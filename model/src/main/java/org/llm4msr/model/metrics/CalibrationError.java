@@ -1,7 +1,6 @@
 package org.llm4msr.model.metrics;
 
-import java.util.Comparator;
-import java.util.stream.IntStream;
+import java.util.Arrays;
 
 /**
  * Expected calibration error: how far predicted probabilities lie from observed frequencies. Rows
@@ -20,27 +19,33 @@ public final class CalibrationError {
    * @param labels 0 or 1, [rows]
    * @param bins at least 1; with fewer rows than bins each row is a bin of its own
    * @return in [0, 1]; NaN for no rows
-   * @throws IllegalArgumentException if the lengths differ, a label is not 0 or 1, a probability is
-   *     not a number, or there is no bin
+   * @throws IllegalArgumentException if the lengths differ, a label is not 0 or 1, a probability
+   *     lies outside [0, 1], or there is no bin
    */
   public static double of(double[] probabilities, byte[] labels, int bins) {
     Checks.rows(probabilities, labels);
     if (bins < 1) {
       throw new IllegalArgumentException("bins are " + bins + ", expected at least 1");
     }
+    // A probability's bits rise with it, so that a primitive sort does: the last bit, worth 1e-16,
+    // carries the row's label.
     int rows = labels.length;
-    int[] order =
-        IntStream.range(0, rows)
-            .boxed()
-            .sorted(Comparator.comparingDouble(row -> probabilities[row]))
-            .mapToInt(Integer::intValue)
-            .toArray();
+    long[] sorted = new long[rows];
+    for (int row = 0; row < rows; row++) {
+      double probability = probabilities[row] + 0.0;
+      if (probability < 0 || probability > 1) {
+        throw new IllegalArgumentException(
+            "probability of row " + row + " is " + probability + ", expected 0 to 1");
+      }
+      sorted[row] = Double.doubleToRawLongBits(probability) & ~1L | labels[row];
+    }
+    Arrays.sort(sorted);
     double error = 0;
     for (int bin = 0; bin < bins; bin++) {
       int end = (int) ((long) rows * (bin + 1) / bins);
       double difference = 0;
       for (int i = (int) ((long) rows * bin / bins); i < end; i++) {
-        difference += probabilities[order[i]] - labels[order[i]];
+        difference += Double.longBitsToDouble(sorted[i] & ~1L) - (sorted[i] & 1);
       }
       error += Math.abs(difference);
     }
