@@ -16,6 +16,7 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
+import org.llm4msr.model.ScratchFolder;
 import org.llm4msr.model.TestFiles;
 import org.llm4msr.model.family.HfConfig;
 import org.llm4msr.model.family.ModelConfig;
@@ -65,17 +66,12 @@ class MutatedFilesTest {
 
   @BeforeContainer
   static void createFolder() throws IOException {
-    folder = Files.createTempDirectory("llm4msr-mutated");
+    folder = ScratchFolder.create();
   }
 
   @AfterContainer
   static void deleteFolder() throws IOException {
-    try (var files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-    }
-    Files.delete(folder);
+    ScratchFolder.delete(folder);
   }
 
   @Property(tries = 600)

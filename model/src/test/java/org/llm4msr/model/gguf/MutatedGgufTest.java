@@ -20,6 +20,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
+import org.llm4msr.model.ScratchFolder;
 import org.llm4msr.model.tokenizer.Tokenizer;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.memory.AllocationTracker;
@@ -38,17 +39,12 @@ class MutatedGgufTest {
 
   @BeforeContainer
   static void createFolder() throws IOException {
-    folder = Files.createTempDirectory("llm4msr-mutated-gguf");
+    folder = ScratchFolder.create();
   }
 
   @AfterContainer
   static void deleteFolder() throws IOException {
-    try (var files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-    }
-    Files.delete(folder);
+    ScratchFolder.delete(folder);
   }
 
   /** A llama of one layer with a vocabulary, small enough that most changes hit its header. */

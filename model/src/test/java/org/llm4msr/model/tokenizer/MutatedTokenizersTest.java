@@ -15,6 +15,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
+import org.llm4msr.model.ScratchFolder;
 import org.llm4msr.model.tokenizer.SentencePieceModel.Piece;
 import org.llm4msr.model.tokenizer.SentencePieceModel.Type;
 import org.llm4msr.runtime.UserError;
@@ -75,17 +76,12 @@ class MutatedTokenizersTest {
 
   @BeforeContainer
   static void createFolder() throws IOException {
-    folder = Files.createTempDirectory("llm4msr-mutated-tokenizers");
+    folder = ScratchFolder.create();
   }
 
   @AfterContainer
   static void deleteFolder() throws IOException {
-    try (var files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-    }
-    Files.delete(folder);
+    ScratchFolder.delete(folder);
   }
 
   private static SentencePieceModel pieces() {
