@@ -70,11 +70,12 @@ public final class DemoCommand implements Callable<Integer> {
       code = step(with(files, "--model", "builtin", "--pool", "mean_prompt"), "encode", true);
     }
     if (code == 0) {
-      List<String> options =
+      List<String> files =
           with(data, "--knowledge", knowledge.toString(), "--out", out.resolve("runs").toString());
       // A small log: smaller batches than usual give enough steps.
-      List<String> runs = List.of("--batch-size", "1024", "--seeds", Integer.toString(seeds));
-      code = step(with(with(options, "--controls"), runs.toArray(String[]::new)), "compare", true);
+      List<String> options =
+          with(files, "--batch-size", "1024", "--seeds", Integer.toString(seeds), "--controls");
+      code = step(options, "compare", true);
     }
     if (code == 0) {
       output.println("The log is synthetic and the built-in encoder knows nothing: this shows the");

@@ -50,13 +50,6 @@ public final class Ops {
         : one(new MatMulOp(false, true, true, false, activation), x, weight, bias);
   }
 
-  /** {@code x W^T + residual} with weight {@code [out, in]}. */
-  public static Value linearResidual(Value x, Value weight, Value bias, Value residual) {
-    return bias == null
-        ? one(new MatMulOp(false, true, false, true, null), x, weight, residual)
-        : one(new MatMulOp(false, true, true, true, null), x, weight, bias, residual);
-  }
-
   /**
    * One layer per group of rows; see {@link GroupedMatMulOp}.
    *
