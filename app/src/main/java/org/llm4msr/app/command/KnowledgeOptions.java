@@ -2,6 +2,7 @@ package org.llm4msr.app.command;
 
 import java.nio.file.Path;
 import org.llm4msr.app.run.TrainingInputs;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What a model is trained on. */
@@ -21,12 +22,14 @@ public final class KnowledgeOptions {
               + " 'llm4msr prompts' asks for, a training row uses the one that did not see it.")
   private Path knowledge;
 
+  @Mixin private CutOption cut;
+
   boolean hasKnowledge() {
     return knowledge != null;
   }
 
   /** Reads everything; the caller closes it. */
   TrainingInputs load() {
-    return TrainingInputs.load(data, knowledge);
+    return TrainingInputs.load(data, knowledge, cut.shares());
   }
 }

@@ -15,6 +15,7 @@ import org.llm4msr.model.prompt.PrivacyPolicy;
 import org.llm4msr.model.prompt.PromptFactory;
 import org.llm4msr.model.prompt.PromptOptions;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -74,6 +75,8 @@ public final class PromptsCommand implements Callable<Integer> {
               + " training row meets a vector made from itself; 0 for none (default: ${DEFAULT-VALUE}).")
   private int folds;
 
+  @Mixin private CutOption cut;
+
   @Option(
       names = "--json",
       description = "Print the figures, the privacy policy and what it did as JSON.")
@@ -99,7 +102,7 @@ public final class PromptsCommand implements Callable<Integer> {
     if (maxChars != null) {
       options = options.withMaxChars(maxChars);
     }
-    Dataset dataset = DatasetLoader.load(description, options.language());
+    Dataset dataset = DatasetLoader.load(description, options.language(), cut.shares());
     PromptFactory prompts = new PromptFactory(dataset, new Folds(folds), options);
     try (Progress progress =
         Progress.start(spec.commandLine().getErr(), "prompts", prompts.count())) {

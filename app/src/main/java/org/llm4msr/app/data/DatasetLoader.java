@@ -26,9 +26,12 @@ public final class DatasetLoader {
   private final DataDescription description;
   private final Language language;
   private final TableReader reader;
+  private final Map<String, Double> cut;
   private final Map<Feature, FeatureColumn> columns = new LinkedHashMap<>();
 
-  private DatasetLoader(DataDescription description, Language language, TableReader reader) {
+  private DatasetLoader(
+      DataDescription description, Language language, Map<String, Double> cut, TableReader reader) {
+    this.cut = cut;
     this.description = description;
     this.language = language;
     this.reader = reader;
@@ -46,8 +49,19 @@ public final class DatasetLoader {
    * @throws UserError with one line for anything that is wrong with the files
    */
   public static Dataset load(DataDescription description, Language language) {
+    return load(description, language, Map.of());
+  }
+
+  /**
+   * Reads a data set and leaves training rows of some scenarios out.
+   *
+   * @param cut shares of the training rows to keep, by the scenario's name; above 0, at most 1
+   * @throws UserError with one line for anything that is wrong with the files or the shares
+   */
+  public static Dataset load(
+      DataDescription description, Language language, Map<String, Double> cut) {
     try (TableReader reader = new TableReader()) {
-      return new DatasetLoader(description, language, reader).load();
+      return new DatasetLoader(description, language, cut, reader).load();
     }
   }
 
@@ -72,8 +86,28 @@ public final class DatasetLoader {
     if (description.split() instanceof SplitSource.Rule(SplitRule rule)) {
       builder.split(rule);
     }
+    cut(builder, scenarios.values().stream().map(ScenarioText::name).toList());
     description.features().forEach(feature -> addField(builder, feature));
     return builder.build();
+  }
+
+  private void cut(DatasetBuilder builder, List<String> names) {
+    cut.forEach((name, share) -> {
+      if (!names.contains(name)) {
+        throw new UserError(
+            "--cut: "
+                + description.name()
+                + " has no scenario '"
+                + name
+                + "'; scenarios: "
+                + String.join(", ", names));
+      }
+      if (!(share > 0 && share <= 1)) {
+        throw new UserError(
+            "--cut: expected a share above 0 and at most 1 for " + name + ", found " + share);
+      }
+      builder.cut(names.indexOf(name), share);
+    });
   }
 
   private Scenario scenario(ScenarioText text) {

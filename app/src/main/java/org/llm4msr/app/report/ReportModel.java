@@ -56,12 +56,19 @@ public record ReportModel(
    * @param scenarios one row per scenario, at least one
    * @param overall all scenarios together
    * @param models everything that was compared, over all test rows; empty for a single run
+   * @param slices the same on parts of the test rows; empty for a single run
    */
   public record Result(
-      String backbone, int seeds, List<Row> scenarios, Row overall, List<Model> models) {
+      String backbone,
+      int seeds,
+      List<Row> scenarios,
+      Row overall,
+      List<Model> models,
+      List<Slice> slices) {
     public Result {
       scenarios = List.copyOf(scenarios);
       models = List.copyOf(models);
+      slices = List.copyOf(slices);
       if (seeds < 1 || scenarios.isEmpty()) {
         throw new IllegalArgumentException(backbone + ": no seed or no scenario");
       }
@@ -74,12 +81,37 @@ public record ReportModel(
   }
 
   /**
-   * A model or a control over all test rows.
+   * A part of the test rows where knowledge should matter.
    *
-   * @param change in AUC against the backbone alone; not a number for itself
+   * @param name in words
+   * @param rows how many test rows
+   */
+  public record Slice(String name, long rows, List<Model> models) {
+    public Slice {
+      models = List.copyOf(models);
+    }
+  }
+
+  /**
+   * A paired difference between two models over the seeds.
+   *
+   * @param mean not a number where there is nothing to compare
    * @param low lower end of its 95 % interval
    * @param high upper end
-   * @param pValue two-sided p-value of the paired difference, corrected for all models compared
+   * @param pValue two-sided p-value, corrected for all models compared
+   */
+  public record Change(double mean, double low, double high, double pValue) {
+    /** Nothing to compare. */
+    public static final Change NONE = new Change(Double.NaN, Double.NaN, Double.NaN, Double.NaN);
+  }
+
+  /**
+   * A model or a control.
+   *
+   * @param auc change in AUC against the backbone alone
+   * @param logLoss change in LogLoss against the backbone alone
+   * @param aucOverRandom change in AUC against random vectors
+   * @param logLossOverRandom change in LogLoss against random vectors
    * @param calibrationError expected calibration error, mean over the seeds
    * @param weights numbers that are trained
    * @param seconds of training, mean over the seeds
@@ -87,10 +119,10 @@ public record ReportModel(
   public record Model(
       String name,
       Scores scores,
-      double change,
-      double low,
-      double high,
-      double pValue,
+      Change auc,
+      Change logLoss,
+      Change aucOverRandom,
+      Change logLossOverRandom,
       double calibrationError,
       long weights,
       double seconds) {}
@@ -133,8 +165,15 @@ public record ReportModel(
    * Means over the seeds.
    *
    * @param aucDeviation standard deviation of the AUC over the seeds
+   * @param logLossDeviation of the LogLoss
    */
-  public record Scores(double auc, double aucDeviation, double logLoss, double gauc) {}
+  public record Scores(
+      double auc, double aucDeviation, double logLoss, double logLossDeviation, double gauc) {
+    /** Of a single run, or where the LogLoss's spread is not known. */
+    public Scores(double auc, double aucDeviation, double logLoss, double gauc) {
+      this(auc, aucDeviation, logLoss, Double.NaN, gauc);
+    }
+  }
 
   /**
    * How one training run went.

@@ -95,6 +95,7 @@ public final class ReportWriter {
     page.append("</section>\n");
     if (result.models().size() > 1) {
       ModelTable.append(page, result, several);
+      ModelTable.appendSlices(page, result, several);
     }
   }
 
@@ -174,7 +175,11 @@ public final class ReportWriter {
     if (Double.isNaN(scores.aucDeviation())) {
       return value;
     }
-    return value + " <small>± " + Text.metric(scores.aucDeviation()) + "</small>";
+    return spread(value, scores.aucDeviation());
+  }
+
+  static String spread(String value, double deviation) {
+    return value + " <small>± " + Text.metric(deviation) + "</small>";
   }
 
   /** {@code html} is already safe. */

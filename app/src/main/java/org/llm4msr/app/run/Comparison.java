@@ -117,6 +117,11 @@ public record Comparison(
     return List.copyOf(runs.values().iterator().next().parts().keySet());
   }
 
+  /** Names of the parts that are neither the whole nor a scenario, in the order of tables. */
+  List<String> slices() {
+    return List.copyOf(runs.values().iterator().next().slices().keySet());
+  }
+
   /** Test rows of a part. */
   long rows(String part) {
     return runs.values().iterator().next().parts().get(part).rows();
@@ -134,24 +139,37 @@ public record Comparison(
 
   /** What an arm changes against the backbone alone, pair by pair. */
   Sample difference(BackboneKind backbone, Arm arm, String part, Measure measure) {
-    return sample(backbone, arm, part, measure).minus(sample(backbone, Arm.WITHOUT, part, measure));
+    return difference(backbone, arm, Arm.WITHOUT, part, measure);
   }
 
-  /** What an arm changes against the same model with random vectors, pair by pair. */
-  Sample overRandom(BackboneKind backbone, Arm arm, String part, Measure measure) {
-    return sample(backbone, arm, part, measure).minus(sample(backbone, Arm.RANDOM, part, measure));
+  /** What an arm changes against another, pair by pair. */
+  Sample difference(BackboneKind backbone, Arm arm, Arm base, String part, Measure measure) {
+    return sample(backbone, arm, part, measure).minus(sample(backbone, base, part, measure));
   }
 
   /**
-   * The t-test's p of an arm's difference, corrected by Holm's method (1979) for the number of arms
-   * and backbones that are compared on this part.
+   * Whether an arm is measured against another one: everything against the backbone alone, and what
+   * reads knowledge against random vectors.
    */
-  double holm(BackboneKind backbone, Arm arm, String part, Measure measure) {
+  boolean isMeasured(Arm arm, Arm base) {
+    return arms.contains(base)
+        && arm != base
+        && arm != Arm.WITHOUT
+        && (base == Arm.WITHOUT || arm != Arm.SCENARIO_ID);
+  }
+
+  /**
+   * The t-test's p of an arm's difference to another, corrected by Holm's method (1979) for the
+   * number of arms and backbones that are measured against the same on this part.
+   */
+  double holm(BackboneKind backbone, Arm arm, Arm base, String part, Measure measure) {
     Map<Key, Double> tests = new LinkedHashMap<>();
     for (BackboneKind other : backbones) {
       for (Arm changed : arms) {
         double p =
-            changed == Arm.WITHOUT ? Double.NaN : difference(other, changed, part, measure).tTest();
+            isMeasured(changed, base)
+                ? difference(other, changed, base, part, measure).tTest()
+                : Double.NaN;
         if (Double.isFinite(p)) {
           tests.put(new Key(other, changed, 0), p);
         }
@@ -228,20 +246,10 @@ public record Comparison(
       ArrayNode values = ofArm.putArray("values");
       Arrays.stream(sample.values()).filter(Double::isFinite).forEach(values::add);
       if (arm != Arm.WITHOUT) {
-        Sample difference = difference(backbone, arm, part, measure);
         ObjectNode change = ofArm.putObject("difference");
-        put(change, "mean", difference.mean());
-        put(change, "deviation", difference.deviation());
-        put(change, "low", difference.low());
-        put(change, "high", difference.high());
-        put(change, "t_test_p", difference.tTest());
-        put(change, "holm_p", holm(backbone, arm, part, measure));
-        put(change, "wilcoxon_p", difference.wilcoxon());
-        if (arm != Arm.RANDOM && arms.contains(Arm.RANDOM)) {
-          Sample over = overRandom(backbone, arm, part, measure);
-          ObjectNode beyond = ofArm.putObject("over_random");
-          put(beyond, "mean", over.mean());
-          put(beyond, "t_test_p", over.tTest());
+        put(change, backbone, arm, Arm.WITHOUT, part, measure);
+        if (isMeasured(arm, Arm.RANDOM)) {
+          put(ofArm.putObject("over_random"), backbone, arm, Arm.RANDOM, part, measure);
         }
         if (measure == Measure.AUC) {
           put(change, "relaimpr_percent", relaImpr(backbone, arm, part));
@@ -249,6 +257,18 @@ public record Comparison(
       }
     }
     return node;
+  }
+
+  private void put(
+      ObjectNode node, BackboneKind backbone, Arm arm, Arm base, String part, Measure measure) {
+    Sample difference = difference(backbone, arm, base, part, measure);
+    put(node, "mean", difference.mean());
+    put(node, "deviation", difference.deviation());
+    put(node, "low", difference.low());
+    put(node, "high", difference.high());
+    put(node, "t_test_p", difference.tTest());
+    put(node, "holm_p", holm(backbone, arm, base, part, measure));
+    put(node, "wilcoxon_p", difference.wilcoxon());
   }
 
   private static void put(ObjectNode node, String name, double value) {

@@ -2,7 +2,6 @@ package org.llm4msr.app.run;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,7 +9,6 @@ import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.LongFunction;
-import java.util.stream.IntStream;
 import org.llm4msr.app.report.ReportModel;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Cost;
@@ -18,7 +16,6 @@ import org.llm4msr.app.run.Comparison.Key;
 import org.llm4msr.app.run.RunConfig.Environment;
 import org.llm4msr.model.checkpoint.Safetensors;
 import org.llm4msr.model.data.Dataset;
-import org.llm4msr.model.data.Split;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.TrainingConfig;
@@ -91,7 +88,9 @@ public final class ComparisonRuns {
         }
       }
     }
-    return Optional.of(new Comparison(backbones, arms, seeds, runs, costs, sparsest()));
+    Dataset dataset = inputs.dataset();
+    String sparsest = dataset.scenarios().get(RunMetrics.sparsest(dataset)).name();
+    return Optional.of(new Comparison(backbones, arms, seeds, runs, costs, sparsest));
   }
 
   private RunConfig config(Arm arm, ModelSettings model, TrainingConfig training) {
@@ -123,20 +122,6 @@ public final class ComparisonRuns {
         directory.path()
             + ": holds a finished run with other settings or data; choose another --out, or"
             + " replace it with --force");
-  }
-
-  private String sparsest() {
-    Dataset dataset = inputs.dataset();
-    int[] rows = new int[dataset.scenarios().size()];
-    for (int row : dataset.rowsOf(Split.TRAIN)) {
-      rows[dataset.scenario(row)]++;
-    }
-    int least =
-        IntStream.range(0, rows.length)
-            .boxed()
-            .min(Comparator.comparingInt(scenario -> rows[scenario]))
-            .orElseThrow();
-    return dataset.scenarios().get(least).name();
   }
 
   /** Writes {@code compare.json}, {@code compare.csv} and {@code report.html}. */

@@ -11,10 +11,14 @@ import org.llm4msr.model.recommender.backbone.BackboneKind;
 /** A comparison for people, and as a CSV file for their tools. */
 public final class ComparisonTable {
   private static final double SIGNIFICANT = 0.05;
+  private static final String UNDEFINED = "n/a";
 
   private ComparisonTable() {}
 
-  /** Prints, for each backbone, all models over all test rows, then their AUC on each part. */
+  /**
+   * Prints, for each backbone, all models over all test rows, then their AUC on each part, then
+   * every slice with its tests.
+   */
   public static void print(PrintWriter out, Comparison comparison) {
     int seeds = comparison.seeds().size();
     for (BackboneKind backbone : comparison.backbones()) {
@@ -23,11 +27,18 @@ public final class ComparisonTable {
       out.println();
       align(out, parts(comparison, backbone));
       out.println();
+      if (comparison.arms().size() > 1) {
+        align(out, slices(comparison, backbone));
+        out.println();
+      }
     }
     if (comparison.arms().size() > 1 && seeds > 1) {
       out.println(
-          "p: paired t-test against the backbone alone; Holm: corrected for all models here.");
+          "p: paired t-test against the backbone alone, or against random vectors where it says so;");
+      out.println("Holm: corrected for all models here.");
       out.println("* in the second table: p < 0.05 without correction.");
+    } else if (comparison.arms().size() > 1) {
+      out.println("n/a: not available, a spread and a test need at least two seeds.");
     }
     out.printf("%s has the fewest training rows.%n", comparison.sparsest());
     out.flush();
@@ -52,20 +63,14 @@ public final class ComparisonTable {
       line.add(arm.title());
       line.add(spread(comparison.sample(backbone, arm, part, Measure.AUC)));
       if (compares) {
-        Sample change = comparison.difference(backbone, arm, part, Measure.AUC);
-        boolean base = arm == Arm.WITHOUT;
-        line.add(base ? "" : number("%+.4f", change.mean()));
-        line.add(
-            base ? "" : number("%+.4f", change.low()) + " to " + number("%+.4f", change.high()));
-        line.add(base ? "" : number("%.4f", change.tTest()));
-        line.add(base ? "" : number("%.4f", comparison.holm(backbone, arm, part, Measure.AUC)));
-        line.add(base ? "" : number("%+.2f %%", comparison.relaImpr(backbone, arm, part)));
+        line.addAll(change(comparison, backbone, arm, Arm.WITHOUT, part, Measure.AUC));
+        double relaImpr = comparison.relaImpr(backbone, arm, part);
+        line.add(arm == Arm.WITHOUT ? "" : number("%+.2f %%", relaImpr));
       }
       if (controlled) {
-        boolean itself = arm == Arm.WITHOUT || arm == Arm.RANDOM;
-        Sample over = comparison.overRandom(backbone, arm, part, Measure.AUC);
-        line.add(itself ? "" : number("%+.4f", over.mean()));
-        line.add(itself ? "" : number("%.4f", over.tTest()));
+        List<String> over = change(comparison, backbone, arm, Arm.RANDOM, part, Measure.AUC);
+        line.add(over.get(0));
+        line.add(over.get(2));
       }
       line.add(number("%.4f", comparison.sample(backbone, arm, part, Measure.LOGLOSS).mean()));
       line.add(number("%.4f", comparison.sample(backbone, arm, part, Measure.GAUC).mean()));
@@ -95,6 +100,56 @@ public final class ComparisonTable {
     return lines;
   }
 
+  /** Difference, interval, p and corrected p; empty where there is nothing to compare. */
+  private static List<String> change(
+      Comparison comparison,
+      BackboneKind backbone,
+      Arm arm,
+      Arm base,
+      String part,
+      Measure measure) {
+    if (!comparison.isMeasured(arm, base)) {
+      return List.of("", "", "", "");
+    }
+    Sample change = comparison.difference(backbone, arm, base, part, measure);
+    String interval = number("%+.4f", change.low()) + " to " + number("%+.4f", change.high());
+    return List.of(
+        number("%+.4f", change.mean()),
+        Double.isFinite(change.low()) ? interval : UNDEFINED,
+        number("%.4f", change.tTest()),
+        number("%.4f", comparison.holm(backbone, arm, base, part, measure)));
+  }
+
+  /** AUC and LogLoss of every model on every slice. */
+  private static List<List<String>> slices(Comparison comparison, BackboneKind backbone) {
+    boolean controlled = comparison.arms().contains(Arm.RANDOM);
+    List<List<String>> lines = new ArrayList<>();
+    List<String> head = new ArrayList<>(List.of("slice", "rows", "model", "measure", "mean"));
+    head.addAll(List.of("difference", "95 % interval", "p", "Holm"));
+    if (controlled) {
+      head.addAll(List.of("over random", "95 % interval", "p", "Holm"));
+    }
+    lines.add(head);
+    for (String slice : comparison.slices()) {
+      String rows = String.format(Locale.ROOT, "%,d", comparison.rows(slice));
+      for (Measure measure : List.of(Measure.AUC, Measure.LOGLOSS)) {
+        for (Arm arm : comparison.arms()) {
+          List<String> line = new ArrayList<>(List.of(slice, rows, arm.title(), measure.label()));
+          line.add(spread(comparison.sample(backbone, arm, slice, measure)));
+          line.addAll(change(comparison, backbone, arm, Arm.WITHOUT, slice, measure));
+          if (controlled) {
+            line.addAll(change(comparison, backbone, arm, Arm.RANDOM, slice, measure));
+          }
+          lines.add(line);
+        }
+        if (comparison.rows(slice) == 0) {
+          break;
+        }
+      }
+    }
+    return lines;
+  }
+
   private static void align(PrintWriter out, List<List<String>> lines) {
     int columns = lines.getFirst().size();
     int[] widths = new int[columns];
@@ -118,7 +173,9 @@ public final class ComparisonTable {
   static String csv(Comparison comparison) {
     StringBuilder text =
         new StringBuilder(
-            "backbone,model,part,rows,measure,mean,deviation,difference,low,high,t_test_p,holm_p\n");
+            "backbone,model,part,rows,measure,mean,deviation,difference,low,high,t_test_p,holm_p,"
+                + "over_random,over_random_low,over_random_high,over_random_t_test_p,"
+                + "over_random_holm_p\n");
     for (BackboneKind backbone : comparison.backbones()) {
       for (Arm arm : comparison.arms()) {
         for (String part : comparison.parts()) {
@@ -132,15 +189,8 @@ public final class ComparisonTable {
             line.add(measure.label());
             line.add(field(sample.mean()));
             line.add(field(sample.deviation()));
-            if (arm == Arm.WITHOUT) {
-              line.addAll(List.of("", "", "", "", ""));
-            } else {
-              Sample change = comparison.difference(backbone, arm, part, measure);
-              line.add(field(change.mean()));
-              line.add(field(change.low()));
-              line.add(field(change.high()));
-              line.add(field(change.tTest()));
-              line.add(field(comparison.holm(backbone, arm, part, measure)));
+            for (Arm base : List.of(Arm.WITHOUT, Arm.RANDOM)) {
+              line.addAll(fields(comparison, backbone, arm, base, part, measure));
             }
             text.append(String.join(",", line)).append('\n');
           }
@@ -148,6 +198,25 @@ public final class ComparisonTable {
       }
     }
     return text.toString();
+  }
+
+  private static List<String> fields(
+      Comparison comparison,
+      BackboneKind backbone,
+      Arm arm,
+      Arm base,
+      String part,
+      Measure measure) {
+    if (!comparison.isMeasured(arm, base)) {
+      return List.of("", "", "", "", "");
+    }
+    Sample change = comparison.difference(backbone, arm, base, part, measure);
+    return List.of(
+        field(change.mean()),
+        field(change.low()),
+        field(change.high()),
+        field(change.tTest()),
+        field(comparison.holm(backbone, arm, base, part, measure)));
   }
 
   private static String field(double value) {
@@ -161,6 +230,6 @@ public final class ComparisonTable {
   }
 
   private static String number(String format, double value) {
-    return Double.isFinite(value) ? String.format(Locale.ROOT, format, value) : "-";
+    return Double.isFinite(value) ? String.format(Locale.ROOT, format, value) : UNDEFINED;
   }
 }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.llm4msr.app.report.ReportModel;
+import org.llm4msr.app.report.ReportModel.Change;
 import org.llm4msr.app.report.ReportModel.Curve;
 import org.llm4msr.app.report.ReportModel.Epoch;
 import org.llm4msr.app.report.ReportModel.Model;
@@ -14,6 +15,7 @@ import org.llm4msr.app.report.ReportModel.Row;
 import org.llm4msr.app.report.ReportModel.Scores;
 import org.llm4msr.app.report.ReportModel.Setting;
 import org.llm4msr.app.report.ReportModel.Side;
+import org.llm4msr.app.report.ReportModel.Slice;
 import org.llm4msr.app.report.ReportWriter;
 import org.llm4msr.app.report.UserMap;
 import org.llm4msr.app.run.Comparison.Arm;
@@ -59,7 +61,7 @@ public final class ReportBuilder {
           counts[1][scenario]++;
           counts[2][scenario] += dataset.label(row);
         }
-        case VALID -> {}
+        case VALID, UNUSED -> {}
       }
     }
   }
@@ -82,7 +84,7 @@ public final class ReportBuilder {
         "Training of " + backbone + (with ? " with LLM4MSR" : " alone"),
         dataLine(),
         List.of(),
-        List.of(new Result(backbone, 1, rows, all, List.of())),
+        List.of(new Result(backbone, 1, rows, all, List.of(), List.of())),
         curves,
         with ? userMap() : null,
         settings(config, Long.toString(config.training().seed())),
@@ -103,9 +105,19 @@ public final class ReportBuilder {
       List<Row> rows = new ArrayList<>();
       scenarios.forEach(scenario -> rows.add(row(comparison, backbone, scenario)));
       Row overall = row(comparison, backbone, RunMetrics.OVERALL);
-      List<Model> models =
-          comparison.arms().stream().map(arm -> model(comparison, backbone, arm)).toList();
-      results.add(new Result(name(backbone), comparison.seeds().size(), rows, overall, models));
+      List<Slice> slices = new ArrayList<>();
+      for (String slice : comparison.slices()) {
+        List<Model> models = models(comparison, backbone, slice);
+        slices.add(new Slice(title(comparison, slice), comparison.rows(slice), models));
+      }
+      results.add(
+          new Result(
+              name(backbone),
+              comparison.seeds().size(),
+              rows,
+              overall,
+              models(comparison, backbone, RunMetrics.OVERALL),
+              slices));
       for (long seed : comparison.seeds()) {
         for (Side side : compares ? Side.values() : new Side[] {Side.WITHOUT}) {
           Arm arm = side == Side.WITH ? Arm.WITH : Arm.WITHOUT;
@@ -193,24 +205,49 @@ public final class ReportBuilder {
 
   private static Scores scores(Comparison comparison, BackboneKind backbone, Arm arm, String part) {
     Sample auc = comparison.sample(backbone, arm, part, Measure.AUC);
+    Sample logLoss = comparison.sample(backbone, arm, part, Measure.LOGLOSS);
     return new Scores(
         auc.mean(),
         auc.deviation(),
-        comparison.sample(backbone, arm, part, Measure.LOGLOSS).mean(),
+        logLoss.mean(),
+        logLoss.deviation(),
         comparison.sample(backbone, arm, part, Measure.GAUC).mean());
   }
 
-  private static Model model(Comparison comparison, BackboneKind backbone, Arm arm) {
-    String part = RunMetrics.OVERALL;
-    boolean base = arm == Arm.WITHOUT;
-    Sample change = comparison.difference(backbone, arm, part, Measure.AUC);
+  /** A slice's name in words. */
+  private static String title(Comparison comparison, String slice) {
+    return slice.equals(RunMetrics.SPARSEST_SCENARIO)
+        ? "sparsest scenario, " + comparison.sparsest()
+        : slice.replace('_', ' ');
+  }
+
+  private static List<Model> models(Comparison comparison, BackboneKind backbone, String part) {
+    return comparison.arms().stream().map(arm -> model(comparison, backbone, arm, part)).toList();
+  }
+
+  private static Change change(
+      Comparison comparison,
+      BackboneKind backbone,
+      Arm arm,
+      Arm base,
+      String part,
+      Measure measure) {
+    if (!comparison.isMeasured(arm, base)) {
+      return Change.NONE;
+    }
+    Sample change = comparison.difference(backbone, arm, base, part, measure);
+    double p = comparison.holm(backbone, arm, base, part, measure);
+    return new Change(change.mean(), change.low(), change.high(), p);
+  }
+
+  private static Model model(Comparison comparison, BackboneKind backbone, Arm arm, String part) {
     return new Model(
         arm.title(),
         scores(comparison, backbone, arm, part),
-        base ? Double.NaN : change.mean(),
-        base ? Double.NaN : change.low(),
-        base ? Double.NaN : change.high(),
-        base ? Double.NaN : comparison.holm(backbone, arm, part, Measure.AUC),
+        change(comparison, backbone, arm, Arm.WITHOUT, part, Measure.AUC),
+        change(comparison, backbone, arm, Arm.WITHOUT, part, Measure.LOGLOSS),
+        change(comparison, backbone, arm, Arm.RANDOM, part, Measure.AUC),
+        change(comparison, backbone, arm, Arm.RANDOM, part, Measure.LOGLOSS),
         comparison.sample(backbone, arm, part, Measure.CALIBRATION_ERROR).mean(),
         comparison.weights(backbone, arm),
         comparison.seconds(backbone, arm).mean());

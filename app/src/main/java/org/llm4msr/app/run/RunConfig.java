@@ -2,8 +2,10 @@ package org.llm4msr.app.run;
 
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.training.TrainingConfig;
 import org.llm4msr.runtime.UserError;
@@ -33,9 +35,14 @@ public record RunConfig(
   /**
    * @param file the description
    * @param folder what relative paths in it start from
+   * @param cut shares of the training rows that were kept, by scenario; those of others all were
    * @param checksum of the rows, splits and vocabularies that were read
    */
-  public record DataSource(String file, String folder, String checksum) {}
+  public record DataSource(String file, String folder, Map<String, Double> cut, String checksum) {
+    public DataSource {
+      cut = Collections.unmodifiableMap(new TreeMap<>(cut));
+    }
+  }
 
   /**
    * @param file the vectors

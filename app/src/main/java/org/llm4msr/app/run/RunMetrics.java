@@ -3,8 +3,10 @@ package org.llm4msr.app.run;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.IntPredicate;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Split;
 import org.llm4msr.model.metrics.MetricsReport;
 import org.llm4msr.model.metrics.MetricsReport.Values;
 import org.llm4msr.model.training.Predictions;
@@ -30,14 +32,42 @@ public record RunMetrics(MetricsReport report, Map<String, Values> slices) {
   /** Test rows of thinly known users. */
   public static final String THIN_USERS = "users_under_" + THIN_ROWS + "_train_rows";
 
+  /** Test rows of users without a training row. */
+  public static final String COLD_USERS = "cold_users";
+
+  /** Test rows of items without a training row. */
+  public static final String COLD_ITEMS = "cold_items";
+
+  /** Test rows of the scenario with the fewest training rows. */
+  public static final String SPARSEST_SCENARIO = "sparsest_scenario";
+
   /** Measures predictions. */
   public static RunMetrics of(Predictions predictions) {
     Dataset dataset = predictions.dataset();
-    int[] trainRows = dataset.trainRowsPerUser();
-    Predictions thin = predictions.where(row -> trainRows[dataset.user(row)] < THIN_ROWS);
+    int[] ofUser = dataset.trainRowsPerUser();
+    int[] ofItem = dataset.trainRowsPerItem();
+    int sparsest = sparsest(dataset);
+    Map<String, IntPredicate> wanted = new LinkedHashMap<>();
+    wanted.put(THIN_USERS, row -> ofUser[dataset.user(row)] < THIN_ROWS);
+    wanted.put(COLD_USERS, row -> ofUser[dataset.user(row)] == 0);
+    wanted.put(COLD_ITEMS, row -> ofItem[dataset.item(row)] == 0);
+    wanted.put(SPARSEST_SCENARIO, row -> dataset.scenario(row) == sparsest);
     Map<String, Values> slices = new LinkedHashMap<>();
-    slices.put(THIN_USERS, thin.metrics().overall());
+    wanted.forEach((name, rows) -> slices.put(name, predictions.where(rows).metrics().overall()));
     return new RunMetrics(predictions.metrics(), slices);
+  }
+
+  /** The scenario with the fewest training rows, the first of several. */
+  static int sparsest(Dataset dataset) {
+    int[] rows = new int[dataset.scenarios().size()];
+    for (int row : dataset.rowsOf(Split.TRAIN)) {
+      rows[dataset.scenario(row)]++;
+    }
+    int least = 0;
+    for (int scenario = 1; scenario < rows.length; scenario++) {
+      least = rows[scenario] < rows[least] ? scenario : least;
+    }
+    return least;
   }
 
   /** {"overall": …, "scenarios": {name: …}, "slices": {name: …}}. */

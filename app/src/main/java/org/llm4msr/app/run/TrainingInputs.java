@@ -1,6 +1,7 @@
 package org.llm4msr.app.run;
 
 import java.nio.file.Path;
+import java.util.Map;
 import org.llm4msr.app.data.DataDescription;
 import org.llm4msr.app.data.DatasetLoader;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
@@ -52,18 +53,22 @@ public final class TrainingInputs implements AutoCloseable {
    * Reads a data set's description and files.
    *
    * @param knowledge null for none
+   * @param cut shares of the training rows to keep, by scenario
    * @throws UserError if anything is wrong with the files
    */
-  public static TrainingInputs load(Path data, Path knowledge) {
-    return load(DataDescription.read(data), knowledge);
+  public static TrainingInputs load(Path data, Path knowledge, Map<String, Double> cut) {
+    return load(DataDescription.read(data), knowledge, cut);
   }
 
-  /** See {@link #load(Path, Path)}. */
-  public static TrainingInputs load(DataDescription description, Path knowledge) {
-    Dataset dataset = DatasetLoader.load(description);
+  private static TrainingInputs load(
+      DataDescription description, Path knowledge, Map<String, Double> cut) {
+    Dataset dataset = DatasetLoader.load(description, description.prompts().language(), cut);
     DataSource source =
         new DataSource(
-            absolute(description.file()), absolute(description.folder()), Checksums.of(dataset));
+            absolute(description.file()),
+            absolute(description.folder()),
+            cut,
+            Checksums.of(dataset));
     return new TrainingInputs(dataset, source, knowledge);
   }
 
@@ -78,7 +83,8 @@ public final class TrainingInputs implements AutoCloseable {
     TrainingInputs inputs =
         load(
             DataDescription.read(file, Path.of(config.data().folder())),
-            source == null ? null : Path.of(source.file()));
+            source == null ? null : Path.of(source.file()),
+            config.data().cut());
     if (!inputs.dataSource.checksum().equals(config.data().checksum())) {
       inputs.close();
       throw new UserError(file + ": the data have changed since the run; train again");

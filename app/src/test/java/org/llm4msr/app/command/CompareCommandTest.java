@@ -77,8 +77,20 @@ class CompareCommandTest {
         .contains("star, 2 seeds", "RelaImpr", "random vectors", "users_under_20_train_rows")
         .contains("projected vectors", "learned vectors", "scenario id", "Holm");
     List<String> csv = Files.readAllLines(folder.resolve("c/compare.csv"));
-    // 2 backbones, 8 models, 2 scenarios with the whole and a slice, 4 measures.
-    assertThat(csv).hasSize(1 + 2 * 8 * 4 * 4);
+    // 2 backbones, 8 models, 2 scenarios with the whole and 4 slices, 4 measures.
+    assertThat(csv).hasSize(1 + 2 * 8 * 7 * 4);
+    assertThat(table.out()).contains("sparsest_scenario", "cold_users", "cold_items");
+    String sparsest = "/backbones/star/sparsest_scenario/auc/with/";
+    JsonNode store = json.at("/backbones/star/store/auc/with");
+    assertThat(json.at(sparsest + "values")).isEqualTo(store.get("values"));
+    for (String seed : List.of("0", "1")) {
+      assertThat(store.at("/values/" + seed).asDouble()).isBetween(0.0, 1.0);
+    }
+    double over = json.at(sparsest + "over_random/mean").asDouble();
+    double random = json.at("/backbones/star/store/auc/random/mean").asDouble();
+    assertThat(over).isEqualTo(store.at("/mean").asDouble() - random, offset(1e-12));
+    assertThat(json.at(sparsest + "over_random/low").asDouble()).isLessThanOrEqualTo(over);
+    assertThat(json.at(sparsest + "over_random").has("holm_p")).isTrue();
     assertThat(csv.getFirst()).startsWith("backbone,model,part,rows,measure,mean,");
     CommandLineRun other = CommandLineRun.of(compare(shop, "--seeds", "2", "--patience", "1"));
     assertThat(other.exitCode()).isEqualTo(1);
@@ -101,10 +113,39 @@ class CompareCommandTest {
     CommandLineRun run = CommandLineRun.of(compare(shop, "--seeds", "1"));
     assertThat(run.exitCode()).isZero();
     assertThat(run.out()).contains("star, 1 seed").doesNotContain("with LLM4MSR");
-    CommandLineRun controls = CommandLineRun.of(compare(shop, "--controls"));
-    assertThat(controls.err()).contains("--controls: needs --knowledge");
+    CommandLineRun again = CommandLineRun.of(compare(shop, "--seeds", "1", "--controls"));
+    assertThat(again.err()).contains("--controls: needs --knowledge");
+    CommandLineRun id = CommandLineRun.of(compare(shop, "--seeds", "1", "--controls=scenario_id"));
+    assertThat(id.out()).contains("n/a", "at least two seeds").doesNotContain("- to -");
     CommandLineRun unknown = CommandLineRun.of(compare(shop, "--controls", "moon"));
     assertThat(unknown.err()).contains("--controls: expected scenario_id", "found moon");
+  }
+
+  /** Counted in the log itself. */
+  @Test
+  void aScenarioThatIsCutLosesTrainingRowsAndNothingElse() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    List<String> log = Files.readAllLines(folder.resolve("log.csv"));
+    long test =
+        log.stream().filter(line -> line.contains("store") && line.endsWith("test")).count();
+    CommandLineRun run =
+        CommandLineRun.of(compare(shop, "--seeds", "1", "--cut", "web=0.2", "--json"));
+    assertThat(run.exitCode()).isZero();
+    JsonNode json = JsonMapper.shared().readTree(run.out());
+    assertThat(json.at("/sparsest_scenario").stringValue()).isEqualTo("web");
+    assertThat(json.at("/backbones/star/store/rows").asLong()).isEqualTo(test);
+    assertThat(json.at("/backbones/star/overall/rows").asLong()).isEqualTo(100);
+    Path cut = folder.resolve("c/star-without-seed1");
+    assertThat(Files.readString(cut.resolve("config.yaml"))).contains("web: 0.2");
+    CommandLineRun evaluated = CommandLineRun.of("evaluate", "--run", cut.toString(), "--json");
+    assertThat(JsonMapper.shared().readTree(evaluated.out()))
+        .isEqualTo(JsonMapper.shared().readTree(cut.resolve("metrics.json")));
+    CommandLineRun whole = CommandLineRun.of(compare(shop, "--seeds", "1"));
+    assertThat(whole.err()).contains("other settings");
+    CommandLineRun unknown = CommandLineRun.of(compare(shop, "--cut", "moon=0.2"));
+    assertThat(unknown.err()).contains("--cut", "'moon'", "store, web");
+    CommandLineRun none = CommandLineRun.of(compare(shop, "--cut", "web=0"));
+    assertThat(none.err()).contains("--cut", "above 0", "web");
   }
 
   /** The log with a column that half knows what is clicked, and the AUC of it on the test rows. */

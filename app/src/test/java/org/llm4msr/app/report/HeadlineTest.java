@@ -49,14 +49,14 @@ class HeadlineTest {
   @Test
   void oneSideIsNoComparison() {
     Row row = new Row("web", 1, 2, 1, new Scores(0.7, 0, 0.5, 0.6), null, Double.NaN);
-    Headline headline = Headline.of(new Result("star", 1, List.of(row), row, List.of()));
+    Headline headline = Headline.of(new Result("star", 1, List.of(row), row, List.of(), List.of()));
     assertThat(headline.verdict()).isEqualTo(Verdict.SINGLE);
     assertThat(headline.detail()).contains("star alone");
   }
 
   private static Result result(int seeds, Row first, Row second, double gain, double pValue) {
     return new Result(
-        "star", seeds, List.of(first, second), row("overall", gain, pValue), List.of());
+        "star", seeds, List.of(first, second), row("overall", gain, pValue), List.of(), List.of());
   }
 
   private static Row row(String name, double gain, double pValue) {

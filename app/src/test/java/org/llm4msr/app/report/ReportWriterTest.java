@@ -60,7 +60,7 @@ class ReportWriterTest {
             HOSTILE,
             HOSTILE,
             List.of(HOSTILE),
-            List.of(new Result(HOSTILE, 2, List.of(row), row, List.of())),
+            List.of(new Result(HOSTILE, 2, List.of(row), row, List.of(), List.of())),
             List.of(new Curve(HOSTILE, Side.WITH, HOSTILE, List.of(new Epoch(1, 0.5)), 0)),
             UserMap.of(vectors, new long[][] {{1}, {2}}, List.of(HOSTILE)),
             List.of(new Setting(HOSTILE, HOSTILE)),
@@ -75,7 +75,7 @@ class ReportWriterTest {
   void undefinedNumbersAreDashes() throws Exception {
     Scores undefined = new Scores(NONE, NONE, 0.5, NONE);
     Row row = new Row("one class", 10, 10, 0, undefined, undefined, NONE);
-    Document page = parse(minimal(new Result("star", 1, List.of(row), row, List.of())));
+    Document page = parse(minimal(new Result("star", 1, List.of(row), row, List.of(), List.of())));
     String table = page.getElementsByTagName("table").item(0).getTextContent();
     assertThat(table).contains("–").doesNotContain("NaN");
   }
@@ -83,7 +83,7 @@ class ReportWriterTest {
   @Test
   void aSingleRunShowsOneColumnPerMetric() throws Exception {
     Row row = new Row("web", 10, 10, 5, null, new Scores(0.7123, NONE, 0.5, 0.6), NONE);
-    Document page = parse(minimal(new Result("star", 1, List.of(row), row, List.of())));
+    Document page = parse(minimal(new Result("star", 1, List.of(row), row, List.of(), List.of())));
     String table = page.getElementsByTagName("table").item(0).getTextContent();
     assertThat(table).contains("0.7123").doesNotContain("difference");
   }

@@ -59,12 +59,21 @@ class ComparisonTest {
     assertThat(holm(comparison, Arm.RANDOM)).isCloseTo(pRandom, within(1e-9));
     assertThat(holm(comparison, Arm.WITHOUT)).isNaN();
     Sample over =
-        comparison.overRandom(BackboneKind.STAR, Arm.WITH, RunMetrics.OVERALL, Measure.AUC);
+        comparison.difference(
+            BackboneKind.STAR, Arm.WITH, Arm.RANDOM, RunMetrics.OVERALL, Measure.AUC);
     assertThat(over.mean()).isCloseTo(0.009, within(1e-12));
+    // One model is measured against random vectors: nothing to correct.
+    double holm =
+        comparison.holm(
+            BackboneKind.STAR, Arm.WITH, Arm.RANDOM, RunMetrics.OVERALL, Measure.LOGLOSS);
+    assertThat(holm).as("equal LogLoss leaves nothing to test").isNaN();
+    assertThat(comparison.isMeasured(Arm.RANDOM, Arm.WITHOUT)).isTrue();
+    assertThat(comparison.isMeasured(Arm.RANDOM, Arm.RANDOM)).isFalse();
+    assertThat(comparison.isMeasured(Arm.WITHOUT, Arm.RANDOM)).isFalse();
     assertThat(comparison.seconds(BackboneKind.STAR, Arm.WITH).mean()).isEqualTo(2);
   }
 
   private static double holm(Comparison comparison, Arm arm) {
-    return comparison.holm(BackboneKind.STAR, arm, RunMetrics.OVERALL, Measure.AUC);
+    return comparison.holm(BackboneKind.STAR, arm, Arm.WITHOUT, RunMetrics.OVERALL, Measure.AUC);
   }
 }

@@ -53,7 +53,7 @@ class RunConfigTest {
             true);
     OptimizerConfig adam = new OptimizerConfig(rate, .9, .999, 1e-8, 1e-3, 0, 1e-5, true, 2);
     return new RunConfig(
-        new DataSource(path, "/data", "d1"),
+        new DataSource(path, "/data", Map.of("store", 0.05), "d1"),
         levels == MetaLevels.OFF ? null : new KnowledgeSource("/k # ä", "k1", 2),
         model,
         new TrainingConfig(

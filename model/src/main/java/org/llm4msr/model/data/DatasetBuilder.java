@@ -13,6 +13,9 @@ import org.llm4msr.runtime.UserError;
 public final class DatasetBuilder {
   private static final byte UNDECIDED = -1;
 
+  /** Makes the choice of rows to keep independent of the split, which uses the same hash. */
+  private static final long CUT = 0x637574L;
+
   /** As many as an array can hold. */
   private static final int MOST_ROWS = Integer.MAX_VALUE - 8;
 
@@ -219,6 +222,24 @@ public final class DatasetBuilder {
   private static long quantile(long[] sorted, double share) {
     long index = Math.round(sorted.length * share);
     return index < sorted.length ? sorted[(int) index] : Long.MAX_VALUE;
+  }
+
+  /**
+   * Leaves training rows of a scenario out, as if there had been fewer; validation and test rows
+   * stay. Which rows are kept is decided by a hash of their content, and those of a smaller share
+   * are among those of a larger one. Call it after {@link #split} and before fields are added.
+   *
+   * @param scenarioIndex position in the list of scenarios
+   * @param share of its training rows to keep, above 0 and at most 1
+   */
+  public void cut(int scenarioIndex, double share) {
+    for (int row = 0; row < rows; row++) {
+      if (scenario[row] == scenarioIndex
+          && split[row] == Split.TRAIN.ordinal()
+          && StableHash.unit(StableHash.combine(contentHash(row), CUT)) >= share) {
+        split[row] = (byte) Split.UNUSED.ordinal();
+      }
+    }
   }
 
   /** Adds the user's own id as a field. */

@@ -4,5 +4,7 @@ package org.llm4msr.model.data;
 public enum Split {
   TRAIN,
   VALID,
-  TEST
+  TEST,
+  /** Left out: training rows that were cut away, which nothing reads. */
+  UNUSED
 }

@@ -23,10 +23,49 @@ class DatasetBuilderTest {
 
   private static Map<Split, Integer> counts(Dataset dataset) {
     Map<Split, Integer> counts = new EnumMap<>(Split.class);
-    for (Split split : Split.values()) {
+    for (Split split : List.of(Split.TRAIN, Split.VALID, Split.TEST)) {
       counts.put(split, dataset.count(split));
     }
     return counts;
+  }
+
+  @Test
+  void aCutLeavesAShareOfOneScenariosTrainingRowsAndTheSmallerWithinTheLarger() {
+    Dataset whole = cutLog(1);
+    Dataset tenth = cutLog(0.1);
+    Dataset fifth = cutLog(0.2);
+    int store = 0;
+    int kept = 0;
+    for (int row = 0; row < whole.rows(); row++) {
+      boolean cuttable = whole.split(row) == Split.TRAIN && whole.scenario(row) == 1;
+      store += cuttable ? 1 : 0;
+      kept += cuttable && tenth.split(row) == Split.TRAIN ? 1 : 0;
+      if (!cuttable) {
+        assertThat(tenth.split(row)).isEqualTo(whole.split(row));
+      } else if (tenth.split(row) == Split.TRAIN) {
+        assertThat(fifth.split(row)).isEqualTo(Split.TRAIN);
+      }
+    }
+    // Binomial: five deviations around a tenth.
+    double deviation = Math.sqrt(store * 0.1 * 0.9);
+    assertThat((double) kept).isBetween(0.1 * store - 5 * deviation, 0.1 * store + 5 * deviation);
+    assertThat(tenth.count(Split.UNUSED)).isEqualTo(store - kept);
+    assertThat(tenth.fields().getFirst().vocabulary().size())
+        .as("vocabularies come from what is left")
+        .isLessThan(whole.fields().getFirst().vocabulary().size());
+  }
+
+  private static Dataset cutLog(double share) {
+    DatasetBuilder builder = twoScenarios();
+    for (int row = 0; row < 6_000; row++) {
+      // Half of the items are met in the store alone.
+      int item = builder.item("i" + row % 2 + "/" + row / 2 % 1_500);
+      builder.row(builder.user("u" + row % 77), item, row % 2, row / 7 % 2, null, row);
+    }
+    builder.split(new SplitRule.Random(EIGHT_ONE_ONE, 3));
+    builder.cut(1, share);
+    builder.itemIdField(1);
+    return builder.build();
   }
 
   @Test
