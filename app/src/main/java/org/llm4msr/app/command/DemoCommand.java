@@ -30,6 +30,9 @@ import picocli.CommandLine.Spec;
     sortOptions = false,
     footer = {"", "Examples:", "  llm4msr demo", "  llm4msr demo --out /tmp/demo --seeds 5"})
 public final class DemoCommand implements Callable<Integer> {
+  private static final String PLANTED =
+      "The vectors hold what each customer likes: this shows what the method does with knowledge.";
+
   @Option(
       names = "--out",
       paramLabel = "DIR",
@@ -43,6 +46,14 @@ public final class DemoCommand implements Callable<Integer> {
       defaultValue = "3",
       description = "Runs without, with, and with random vectors (default: ${DEFAULT-VALUE}).")
   private int seeds;
+
+  @Option(
+      names = "--planted",
+      description = {
+        "In place of prompts and encoder: vectors that hold each customer's hidden taste. Shows what"
+            + " the method gains where there is knowledge."
+      })
+  private boolean planted;
 
   @Mixin private DeviceOptions device;
   @Spec private CommandSpec spec;
@@ -59,13 +70,19 @@ public final class DemoCommand implements Callable<Integer> {
         "A made-up company with four scenarios: %,d impressions, generated (seed %d).%n%s%n",
         DemoWorld.IMPRESSIONS,
         DemoWorld.SEED,
-        BuiltinEncoder.NOTICE);
-    Path description = writeWorld();
+        planted ? PLANTED : BuiltinEncoder.NOTICE);
+    DemoWorld world = DemoWorld.generate(DemoWorld.SEED);
+    Path description = write(world);
     Path prompts = out.resolve("prompts.jsonl");
     Path knowledge = out.resolve("knowledge.safetensors");
     List<String> data = List.of("--data", description.toString());
-    int code = step(with(data, "--out", prompts.toString(), "--force"), "prompts", false);
-    if (code == 0) {
+    int code = 0;
+    if (planted) {
+      world.writeKnowledge(knowledge);
+    } else {
+      code = step(with(data, "--out", prompts.toString(), "--force"), "prompts", false);
+    }
+    if (code == 0 && !planted) {
       List<String> files = List.of("--input", prompts.toString(), "--out", knowledge.toString());
       code = step(with(files, "--model", "builtin", "--pool", "mean_prompt"), "encode", true);
     }
@@ -77,7 +94,7 @@ public final class DemoCommand implements Callable<Integer> {
           with(files, "--batch-size", "1024", "--seeds", Integer.toString(seeds), "--controls");
       code = step(options, "compare", true);
     }
-    if (code == 0) {
+    if (code == 0 && !planted) {
       output.println("The log is synthetic and the built-in encoder knows nothing: this shows the");
       output.println("mechanism, not the gain to expect. README.md says how to use your own log.");
       output.flush();
@@ -85,9 +102,9 @@ public final class DemoCommand implements Callable<Integer> {
     return code;
   }
 
-  private Path writeWorld() {
+  private Path write(DemoWorld world) {
     try {
-      return DemoWorld.generate(DemoWorld.SEED).write(out.resolve("data"));
+      return world.write(out.resolve("data"));
     } catch (IOException e) {
       throw new UserError(
           out + ": the demo's data cannot be written there (" + e.getMessage() + ")", e);

@@ -278,6 +278,16 @@ public final class DemoWorld {
     return description;
   }
 
+  /**
+   * Writes vectors that hold what no column of the log says, in the form that {@code encode}
+   * leaves: see {@link PlantedVectors}.
+   *
+   * @throws org.llm4msr.runtime.UserError if the file cannot be written
+   */
+  public void writeKnowledge(Path file) {
+    PlantedVectors.write(this, file);
+  }
+
   /** One CSV line. No field of this world holds a comma or a quotation mark. */
   private static void line(Writer out, Object... fields) throws IOException {
     for (int i = 0; i < fields.length; i++) {

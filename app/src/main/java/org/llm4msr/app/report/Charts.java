@@ -210,17 +210,21 @@ final class Charts {
     return rows;
   }
 
-  private static void verticalGrid(
-      StringBuilder svg, Axis axis, double top, double bottom, String unit) {
+  static void verticalGrid(StringBuilder svg, Axis axis, double top, double bottom) {
     for (double tick : axis.ticks()) {
       line(svg, "grid", axis.pixel(tick), top, axis.pixel(tick), bottom);
       text(svg, "tick", axis.pixel(tick), bottom + 18, "middle", axis.label(tick));
     }
+  }
+
+  private static void verticalGrid(
+      StringBuilder svg, Axis axis, double top, double bottom, String unit) {
+    verticalGrid(svg, axis, top, bottom);
     double middle = axis.pixel(axis.ticks().getFirst() / 2 + axis.ticks().getLast() / 2);
     text(svg, "tick", middle, bottom + 38, "middle", unit);
   }
 
-  private static StringBuilder open(int width, int height, String label) {
+  static StringBuilder open(int width, int height, String label) {
     return new StringBuilder("<svg class=\"chart\" role=\"img\" viewBox=\"0 0 ")
         .append(width)
         .append(' ')
@@ -232,16 +236,14 @@ final class Charts {
         .append("\">\n");
   }
 
-  private static void line(
-      StringBuilder svg, String style, double x1, double y1, double x2, double y2) {
+  static void line(StringBuilder svg, String style, double x1, double y1, double x2, double y2) {
     svg.append(
         "<line class=\"%s\" x1=\"%s\" y1=\"%s\" x2=\"%s\" y2=\"%s\"/>\n"
             .formatted(style, number(x1), number(y1), number(x2), number(y2)));
   }
 
   /** A circle with a hint for the pointer, or without if {@code hint} is null. */
-  private static void circle(
-      StringBuilder svg, String style, double x, double y, double r, String hint) {
+  static void circle(StringBuilder svg, String style, double x, double y, double r, String hint) {
     String title = hint == null ? "" : "<title>" + escape(hint) + "</title>";
     svg.append(
         "<circle class=\"%s\" cx=\"%s\" cy=\"%s\" r=\"%s\">%s</circle>\n"
@@ -256,18 +258,18 @@ final class Charts {
     svg.append("\"/>\n");
   }
 
-  private static void text(
+  static void text(
       StringBuilder svg, String style, double x, double y, String anchor, String content) {
     svg.append(
         "<text class=\"%s\" x=\"%s\" y=\"%s\" text-anchor=\"%s\">%s</text>\n"
             .formatted(style, number(x), number(y), anchor, escape(content)));
   }
 
-  private static String shorten(String name, int most) {
+  static String shorten(String name, int most) {
     return name.length() <= most ? name : name.substring(0, most - 1) + "…";
   }
 
-  private static String number(double value) {
+  static String number(double value) {
     return String.format(Locale.ROOT, "%.1f", value);
   }
 }

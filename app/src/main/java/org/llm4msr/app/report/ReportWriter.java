@@ -241,7 +241,7 @@ public final class ReportWriter {
     page.append("</ul>\n</section>\n");
   }
 
-  private static String styleSheet() {
+  static String styleSheet() {
     try (InputStream in = ReportWriter.class.getResourceAsStream("report.css")) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {

@@ -12,9 +12,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import org.llm4msr.app.report.ReadingPage;
 import org.llm4msr.model.checkpoint.AtomicFile;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.training.HistoryEntry;
+import org.llm4msr.model.training.ModelReading;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
@@ -31,9 +33,12 @@ public final class RunDirectory {
   public static final String PREDICTIONS = "predictions.csv";
   public static final String CHECKPOINT = "checkpoint";
   public static final String REPORT = "report.html";
+  public static final String READING = "reading.json";
+  public static final String READING_PAGE = "reading.html";
   private static final String LOCK = ".lock";
   private static final List<String> FILES =
-      List.of(METRICS, CHECKPOINT, MODEL, PREDICTIONS, REPORT, HISTORY, CONFIG);
+      List.of(
+          METRICS, CHECKPOINT, MODEL, PREDICTIONS, REPORT, READING, READING_PAGE, HISTORY, CONFIG);
 
   /** What a folder holds. */
   public enum State {
@@ -175,6 +180,12 @@ public final class RunDirectory {
       file.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
       file.commit();
     }
+  }
+
+  /** Writes what the run's model leans on, as JSON and as a page. */
+  public void writeReading(ModelReading reading, List<String> scenarios) {
+    write(READING, ReadingJson.of(reading, scenarios).toPrettyString() + "\n");
+    write(READING_PAGE, ReadingPage.html(path.toString(), reading, scenarios));
   }
 
   /** Writes {@code history.jsonl}: one JSON object per evaluation. */

@@ -1,6 +1,7 @@
 package org.llm4msr.app.run;
 
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.RecommenderModel;
@@ -8,6 +9,8 @@ import org.llm4msr.model.training.Evaluator;
 import org.llm4msr.model.training.EvidenceCounts;
 import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.ModelFile;
+import org.llm4msr.model.training.ModelReader;
+import org.llm4msr.model.training.ModelReading;
 import org.llm4msr.model.training.ParameterInitializer;
 import org.llm4msr.model.training.Predictions;
 import org.llm4msr.model.training.Schemas;
@@ -18,12 +21,30 @@ import org.llm4msr.runtime.plan.ParameterStore;
 
 /** A finished run's model, ready to predict. */
 public final class TrainedModel implements AutoCloseable {
+  /** Of the sample that {@link #read} measures on. */
+  public static final int MOST_ROWS = 20_000;
+
+  private static final int REPEATS = 5;
+
   private final ParameterStore store;
   private final Evaluator evaluator;
+  private final RecommenderModel model;
+  private final Dataset dataset;
+  private final Folds folds;
+  private final EvidenceCounts evidence;
 
-  private TrainedModel(ParameterStore store, Evaluator evaluator) {
+  private TrainedModel(
+      ParameterStore store,
+      RecommenderModel model,
+      Dataset dataset,
+      Folds folds,
+      EvidenceCounts evidence) {
     this.store = store;
-    this.evaluator = evaluator;
+    this.model = model;
+    this.dataset = dataset;
+    this.folds = folds;
+    this.evidence = evidence;
+    evaluator = new Evaluator(store, model, dataset, folds, evidence);
   }
 
   /**
@@ -51,9 +72,7 @@ public final class TrainedModel implements AutoCloseable {
       ParameterInitializer.create(store, model, config.training().seed(), dataset, knowledge);
       ModelFile.read(directory.file(RunDirectory.MODEL), model, store);
       EvidenceCounts evidence = EvidenceCounts.forModel(modelConfig, dataset);
-      Evaluator evaluator =
-          new Evaluator(store, model, dataset, Schemas.folds(knowledge), evidence);
-      return new TrainedModel(store, evaluator);
+      return new TrainedModel(store, model, dataset, Schemas.folds(knowledge), evidence);
     } catch (RuntimeException | Error e) {
       store.close();
       throw e;
@@ -63,6 +82,15 @@ public final class TrainedModel implements AutoCloseable {
   /** Probabilities of the rows of a part. */
   public Predictions predict(Split part) {
     return evaluator.predict(part);
+  }
+
+  /** Reads what the model leans on, measured on at most {@link #MOST_ROWS} rows of a part. */
+  public ModelReading read(Split part) {
+    int[] rows = dataset.rowsOf(part);
+    try (ModelReader reader =
+        new ModelReader(store, model, dataset, folds, evidence, rows, MOST_ROWS)) {
+      return reader.read(REPEATS, 1);
+    }
   }
 
   @Override

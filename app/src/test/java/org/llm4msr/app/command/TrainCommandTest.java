@@ -80,6 +80,49 @@ class TrainCommandTest {
     return wins / positive.size() / negative.size();
   }
 
+  /** In the tiny shop users like kinds of items, and the vectors say which. */
+  @Test
+  void anEvaluationExplainsWhatTheModelLeansOn() throws IOException {
+    Path run = folder.resolve("explained");
+    String[] train = {
+      "train",
+      "--data",
+      shop.data(),
+      "--knowledge",
+      shop.knowledge(),
+      "--out",
+      run.toString(),
+      "--batch-size",
+      "128",
+      "--epochs",
+      "8",
+      "--lr",
+      "0.01",
+      "--hidden",
+      "12",
+      "--fusion",
+      "evidence"
+    };
+    assertThat(CommandLineRun.of(train).exitCode()).isZero();
+    CommandLineRun json =
+        CommandLineRun.of("evaluate", "--run", run.toString(), "--explain", "--json");
+    assertThat(json.exitCode()).as(json.err()).isZero();
+    JsonNode reading = JsonMapper.shared().readTree(json.out()).get("reading");
+    assertThat(JsonMapper.shared().readTree(run.resolve("reading.json"))).isEqualTo(reading);
+    assertThat(reading.at("/parts/0/rows").asInt()).isEqualTo(200);
+    JsonNode importances = reading.get("importances");
+    assertThat(importances.valueStream().map(node -> node.get("name").stringValue()))
+        .containsExactly(
+            "user", "item", "kind", "knowledge of the user", "knowledge of the scenario");
+    assertThat(reading.at("/weight_of_knowledge/curve")).hasSizeGreaterThan(5);
+    assertThat(reading.at("/scenario_distances/web/web").asDouble()).isZero();
+    CommandLineRun table = CommandLineRun.of("evaluate", "--run", run.toString(), "--explain");
+    assertThat(table.out()).contains("knowledge of the user", "weight of knowledge", "Distance");
+    assertThat(Files.readString(run.resolve("reading.html")))
+        .contains(
+            "<svg", "Who leans on knowledge", "store", "How much the generated layers differ");
+  }
+
   @Test
   void aRunLeavesEverythingAndEvaluateReadsItBack() throws IOException {
     CommandLineRun trained =

@@ -43,7 +43,7 @@ public final class Batcher {
 
   private Batcher(
       Dataset dataset,
-      Split part,
+      int[] rows,
       int batchSize,
       Folds folds,
       long seed,
@@ -57,7 +57,7 @@ public final class Batcher {
     this.batchSize = batchSize;
     this.seed = seed;
     this.shuffled = shuffled;
-    allRows = dataset.rowsOf(part);
+    allRows = rows;
     balanced = balance ? new BalancedRows(dataset, allRows, seed) : null;
     fields = dataset.fields().toArray(Field[]::new);
     columns = dataset.idColumns();
@@ -81,12 +81,17 @@ public final class Batcher {
    */
   public static Batcher training(
       Dataset dataset, int batchSize, Folds folds, long seed, boolean balance) {
-    return new Batcher(dataset, Split.TRAIN, batchSize, folds, seed, true, balance);
+    return new Batcher(dataset, dataset.rowsOf(Split.TRAIN), batchSize, folds, seed, true, balance);
   }
 
   /** The rows of {@code part} in the log's order, the same in every epoch. */
   public static Batcher inOrder(Dataset dataset, Split part, int batchSize, Folds folds) {
-    return new Batcher(dataset, part, batchSize, folds, 0, false, false);
+    return inOrder(dataset, dataset.rowsOf(part), batchSize, folds);
+  }
+
+  /** The given rows in their order, the same in every epoch. */
+  public static Batcher inOrder(Dataset dataset, int[] rows, int batchSize, Folds folds) {
+    return new Batcher(dataset, rows.clone(), batchSize, folds, 0, false, false);
   }
 
   /** Rows of one epoch. */

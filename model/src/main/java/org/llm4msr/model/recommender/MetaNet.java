@@ -56,6 +56,13 @@ final class MetaNet {
     return Ops.linear(t, weight, bias, null);
   }
 
+  /** The generated weights and biases, the first axis is that of the vectors. */
+  List<Value> layers() {
+    List<Value> layers = new ArrayList<>(weights);
+    layers.addAll(biases);
+    return layers;
+  }
+
   /** Applies the generated layers, ReLU between them. */
   Value apply(Value x, Ops.Grouping rows, boolean lastActivation) {
     Value h = x;

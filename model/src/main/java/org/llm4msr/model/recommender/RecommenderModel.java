@@ -1,6 +1,7 @@
 package org.llm4msr.model.recommender;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.graph.Graph;
@@ -28,11 +29,14 @@ public final class RecommenderModel {
   private static final double ALPHA_START = 3;
 
   private final ModelBuilder builder;
-  private final Value logits;
+  private final List<Value> userLayers = new ArrayList<>();
+  private final List<Value> scenarioLayers = new ArrayList<>();
+  private Value scenarioVectors;
+  private Value knowledgeWeight;
+  private Value logits;
 
-  private RecommenderModel(ModelBuilder builder, Value logits) {
+  private RecommenderModel(ModelBuilder builder) {
     this.builder = builder;
-    this.logits = logits;
   }
 
   /**
@@ -49,21 +53,23 @@ public final class RecommenderModel {
       throw new IllegalArgumentException("the meta networks need knowledge vectors");
     }
     ModelBuilder builder = new ModelBuilder(schema, computeType, training, config.dropout());
+    RecommenderModel model = new RecommenderModel(builder);
     boolean scenarioLevel = meta.scenario() != MetaConfig.ScenarioMode.OFF;
     if (!scenarioLevel && !config.backbone().readsFeatures()) {
-      return new RecommenderModel(builder, config.backbone().logits(builder, null));
+      model.logits = config.backbone().logits(builder, null);
+      return model;
     }
     Value x = builder.embeddings(config.embeddingDim(), config.embeddingDeviation());
-    Value knowledgeWeight = meta.fusion() == MetaConfig.Fusion.EVIDENCE ? evidence(builder) : null;
-    Value z = userLevel(builder, meta, x, knowledgeWeight);
-    Value backboneLogit = config.backbone().logits(builder, z);
-    Value logits = backboneLogit;
+    boolean byEvidence = !meta.isOff() && meta.fusion() == MetaConfig.Fusion.EVIDENCE;
+    model.knowledgeWeight = byEvidence ? evidence(builder) : null;
+    Value z = model.userLevel(meta, x);
+    model.logits = config.backbone().logits(builder, z);
     if (scenarioLevel) {
-      Value metaLogit =
-          scenarioLevel(builder, meta, meta.scenario() == MetaConfig.ScenarioMode.BOTTOM ? z : x);
-      logits = fuse(builder, meta.fusion(), x, backboneLogit, metaLogit, knowledgeWeight);
+      Value input = meta.scenario() == MetaConfig.ScenarioMode.BOTTOM ? z : x;
+      Value metaLogit = model.scenarioLevel(meta, input);
+      model.logits = model.fuse(meta.fusion(), x, model.logits, metaLogit);
     }
-    return new RecommenderModel(builder, logits);
+    return model;
   }
 
   public Graph graph() {
@@ -80,8 +86,34 @@ public final class RecommenderModel {
     return logits;
   }
 
-  private static Value userLevel(
-      ModelBuilder builder, MetaConfig meta, Value x, Value knowledgeWeight) {
+  /**
+   * What the scenario level's logit is multiplied with, {@code [rows, 1]} or {@code [1]} for all
+   * rows; with {@link MetaConfig.Fusion#EVIDENCE} the user level's output too. Null where nothing
+   * is weighted.
+   */
+  public Value knowledgeWeight() {
+    return knowledgeWeight;
+  }
+
+  /**
+   * The layers that the users' vectors generate: weights {@code [users, in, out]} and biases {@code
+   * [users, out]}; none where that level is off.
+   */
+  public List<Value> userLayers() {
+    return Collections.unmodifiableList(userLayers);
+  }
+
+  /** The layers that the scenarios' vectors generate, see {@link #userLayers}. */
+  public List<Value> scenarioLayers() {
+    return Collections.unmodifiableList(scenarioLayers);
+  }
+
+  /** The table that the scenarios' layers are generated from; null where that level is off. */
+  public Value scenarioVectors() {
+    return scenarioVectors;
+  }
+
+  private Value userLevel(MetaConfig meta, Value x) {
     if (meta.user() == MetaConfig.UserMode.OFF) {
       return x;
     }
@@ -97,6 +129,7 @@ public final class RecommenderModel {
     Value h = Ops.gather(table, builder.userRows());
     MetaNet net =
         new MetaNet(builder, "user_meta", h, widths(width, meta.userHidden(), output), meta.rank());
+    userLayers.addAll(net.layers());
     Value u = weighted(net.apply(x, builder.byUser(), meta.userLastActivation()), knowledgeWeight);
     return switch (meta.user()) {
       case REPLACE -> u;
@@ -129,10 +162,12 @@ public final class RecommenderModel {
         : builder.parameter(name, ParameterGroup.KNOWLEDGE, Init.zeros(), count, width);
   }
 
-  private static Value scenarioLevel(ModelBuilder builder, MetaConfig meta, Value input) {
+  private Value scenarioLevel(MetaConfig meta, Value input) {
     Value h = vectors(builder, meta, SCENARIO_KNOWLEDGE, builder.schema().scenarios());
+    scenarioVectors = h;
     List<Long> widths = widths(input.type().dim(1).fixed(), meta.scenarioHidden(), 1);
     MetaNet net = new MetaNet(builder, "scen_meta", h, widths, meta.rank());
+    scenarioLayers.addAll(net.layers());
     return net.apply(input, builder.byScenario(), false);
   }
 
@@ -144,13 +179,7 @@ public final class RecommenderModel {
     return widths;
   }
 
-  private static Value fuse(
-      ModelBuilder builder,
-      MetaConfig.Fusion fusion,
-      Value x,
-      Value backboneLogit,
-      Value metaLogit,
-      Value knowledgeWeight) {
+  private Value fuse(MetaConfig.Fusion fusion, Value x, Value backboneLogit, Value metaLogit) {
     ParameterGroup group = ParameterGroup.FACTOR;
     return switch (fusion) {
       case ALPHA -> {
@@ -160,6 +189,7 @@ public final class RecommenderModel {
       case SCALARS -> {
         Value wb = builder.parameter("wb", group, Init.ones(), 1);
         Value wm = builder.parameter("wm", group, Init.ones(), 1);
+        knowledgeWeight = wm;
         yield Ops.add(Ops.mul(wb, backboneLogit), Ops.mul(wm, metaLogit));
       }
       case GATE -> {
@@ -174,8 +204,9 @@ public final class RecommenderModel {
   }
 
   /** {@code a first + (1 - a) second}. */
-  private static Value mix(Value a, Value first, Value second) {
-    return Ops.add(Ops.mul(a, first), Ops.mul(Ops.scale(a, -1, 1), second));
+  private Value mix(Value a, Value first, Value second) {
+    knowledgeWeight = Ops.scale(a, -1, 1);
+    return Ops.add(Ops.mul(a, first), Ops.mul(knowledgeWeight, second));
   }
 
   /** Starts at sigmoid(1 - log(1 + n)/2 for user and item): 0.73 for the unknown, falling. */
