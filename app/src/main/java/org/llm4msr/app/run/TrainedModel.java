@@ -21,7 +21,7 @@ import org.llm4msr.runtime.plan.ParameterStore;
 
 /** A finished run's model, ready to predict. */
 public final class TrainedModel implements AutoCloseable {
-  /** Of the sample that {@link #read} measures on. */
+  /** Rows of the sample that {@link #read} measures on, at most. */
   public static final int MOST_ROWS = 20_000;
 
   private static final int REPEATS = 5;
