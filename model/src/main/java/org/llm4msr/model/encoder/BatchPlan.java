@@ -83,6 +83,7 @@ final class BatchPlan implements AutoCloseable {
     if (form.mean()) {
       putMeans(batch);
     }
+    graph.putFrequencies(plan, batch.length(0));
     plan.run();
     plan.read(graph.vectors, vectors.segment());
     return vectors.segment();

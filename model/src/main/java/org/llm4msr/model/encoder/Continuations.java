@@ -61,6 +61,11 @@ final class Continuations implements AutoCloseable {
     // Every step takes the longest prompt, and one token of each.
     long tokens = Math.min(total, options.maxTokensPerBatch());
     tokens = Math.max(tokens, Math.max(longest, prompts.size()));
+    if (longest <= config.attention().switchLength()) {
+      // One that grows beyond it is read anew.
+      int most = longest + generation.maxNewTokens();
+      tokens = most > config.attention().switchLength() ? Math.max(tokens, most) : tokens;
+    }
     int count = prompts.size();
     long keys = total + (long) count * generation.maxNewTokens();
     if (options.pooling().generated()) {

@@ -3,6 +3,7 @@ package org.llm4msr.model.encoder;
 import static org.llm4msr.model.encoder.Parameters.bias;
 import static org.llm4msr.model.encoder.Parameters.weight;
 
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -28,6 +29,7 @@ import org.llm4msr.runtime.op.RopeOp;
 import org.llm4msr.runtime.op.ScatterRowsOp;
 import org.llm4msr.runtime.op.UnaryOp;
 import org.llm4msr.runtime.plan.ParameterStore;
+import org.llm4msr.runtime.plan.Plan;
 
 /**
  * The forward pass of a transformer of any family, over a packed batch of T tokens in S segments.
@@ -185,6 +187,23 @@ final class ForwardGraph {
     return graph;
   }
 
+  /**
+   * Before each run: fills in what depends on the sequences' length.
+   *
+   * @param length of any of them: all are on one side of {@link
+   *     ModelConfig.Attention#switchLength()}
+   */
+  void putFrequencies(Plan plan, int length) {
+    frequencies.forEach((rope, input) -> {
+      if (rope.switchLength() < Integer.MAX_VALUE && plan.uses(input)) {
+        double[] values = rope.inverseFrequencies(length);
+        for (int i = 0; i < values.length; i++) {
+          plan.input(input).setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) values[i]);
+        }
+      }
+    });
+  }
+
   /** What a plan has to compute. */
   List<Value> outputs() {
     return logits == null ? List.of(vectors) : List.of(vectors, logits);
@@ -336,7 +355,10 @@ final class ForwardGraph {
         frequencies.computeIfAbsent(
             rope,
             config -> {
-              double[] values = config.inverseFrequencies();
+              if (config.switchLength() < Integer.MAX_VALUE) {
+                return graph.input("inverseFrequencies", Dim.of(config.dims() / 2));
+              }
+              double[] values = config.inverseFrequencies(1);
               return graph.constant(values, values.length);
             });
     RopeOp op =

@@ -113,8 +113,8 @@ public final class FrozenEncoder implements AutoCloseable {
     }
   }
 
-  private void requireMemory(long weightBytes, long workspaceBytes) {
-    new MemoryNeed(weightBytes, workspaceBytes, MemoryNeed.free()).require(files.path());
+  private void requireMemory(long weights, long workspace) {
+    new MemoryNeed(weights, workspace, MemoryNeed.free()).require(files.path());
   }
 
   /** What the weights and batches of the usual size need; computed, not measured. */
@@ -234,11 +234,19 @@ public final class FrozenEncoder implements AutoCloseable {
    */
   public List<int[]> pack(List<int[]> prompts) {
     if (options.pooling().generated()) {
-      return Packing.inGroups(prompts, options.maxTokensPerBatch(), Generator.GROUP);
+      return groups(prompts);
     }
+    int budget = options.maxTokensPerBatch();
+    int length = config.attention().switchLength();
     return reuses()
-        ? Packing.byBeginning(prompts, options.maxTokensPerBatch())
-        : Packing.byLength(prompts, options.maxTokensPerBatch());
+        ? Packing.apart(prompts, length, side -> Packing.byBeginning(side, budget))
+        : Packing.apart(prompts, length, side -> Packing.byLength(side, budget));
+  }
+
+  private List<int[]> groups(List<int[]> prompts) {
+    int length = config.attention().switchLength();
+    int budget = options.maxTokensPerBatch();
+    return Packing.apart(prompts, length, s -> Packing.inGroups(s, budget, Generator.GROUP));
   }
 
   /** What a token sees must not depend on what follows, or a beginning is never the same. */
@@ -266,14 +274,17 @@ public final class FrozenEncoder implements AutoCloseable {
    * @throws IllegalArgumentException if a prompt is empty or too long, or an id out of range
    */
   public long encodeBatch(List<int[]> prompts, int[] batch, VectorConsumer consumer) {
-    for (int prompt : batch) {
-      int length = prompts.get(prompt).length;
-      if (length == 0 || length > maxTokensPerPrompt()) {
-        throw new IllegalArgumentException("prompt " + prompt + " has " + length + " tokens");
-      }
-    }
     if (batch.length == 0) {
       return 0;
+    }
+    int switchLength = config.attention().switchLength();
+    boolean beyond = prompts.get(batch[0]).length > switchLength;
+    for (int prompt : batch) {
+      int length = prompts.get(prompt).length;
+      if (length == 0 || length > maxTokensPerPrompt() || length > switchLength != beyond) {
+        throw new IllegalArgumentException(
+            "prompt " + prompt + " has " + length + " tokens, too many or in the wrong batch");
+      }
     }
     if (options.pooling().generated()) {
       return encodeByContinuing(prompts, batch, consumer);
@@ -414,7 +425,7 @@ public final class FrozenEncoder implements AutoCloseable {
       }
     }
     int[][] result = new int[prompts.size()][];
-    for (int[] batch : Packing.inGroups(prompts, options.maxTokensPerBatch(), Generator.GROUP)) {
+    for (int[] batch : groups(prompts)) {
       List<int[]> group = Arrays.stream(batch).mapToObj(prompts::get).toList();
       List<Generator.Continuation> continued =
           continuations.run(

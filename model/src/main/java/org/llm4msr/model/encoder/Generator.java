@@ -3,6 +3,7 @@ package org.llm4msr.model.encoder;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.llm4msr.model.family.ModelConfig;
 import org.llm4msr.runtime.DType;
@@ -46,6 +47,15 @@ final class Generator implements AutoCloseable {
       this.prompt = prompt;
       this.cacheBegin = cacheBegin;
       this.sampler = new Sampler(options, prompt);
+    }
+
+    /** The prompt and what was generated. */
+    int[] tokens() {
+      int[] tokens = Arrays.copyOf(prompt, prompt.length + generated.size());
+      for (int i = 0; i < generated.size(); i++) {
+        tokens[prompt.length + i] = generated.get(i);
+      }
+      return tokens;
     }
   }
 
@@ -141,13 +151,33 @@ final class Generator implements AutoCloseable {
           reading.add(sequence);
         }
       }
-      if (!reading.isEmpty()) {
-        step(reading, reading.stream().map(s -> new int[] {s.next}).toList());
-      }
+      read(reading);
       active = reading;
       active.removeIf(sequence -> sequence.generated.size() >= options.maxNewTokens());
     }
     return all.stream().map(Generator::continuation).toList();
+  }
+
+  /** Each sequence its chosen token; sequences of different frequencies apart. */
+  private void read(List<Sequence> sequences) {
+    int switchLength = config.attention().switchLength();
+    for (Sequence sequence : sequences) {
+      if (sequence.cached == switchLength) {
+        // What it has seen was turned as in a shorter sequence: it is read anew.
+        sequence.cached = 0;
+        step(List.of(sequence), List.of(sequence.tokens()));
+      }
+    }
+    for (boolean beyond : new boolean[] {false, true}) {
+      List<Sequence> side =
+          sequences.stream()
+              .filter(s -> s.cached < s.prompt.length + s.generated.size())
+              .filter(s -> s.cached > switchLength == beyond)
+              .toList();
+      if (!side.isEmpty()) {
+        step(side, side.stream().map(s -> new int[] {s.next}).toList());
+      }
+    }
   }
 
   /** As many prompts at a time as a step takes. */
@@ -203,6 +233,7 @@ final class Generator implements AutoCloseable {
     plan.setExtent(graph.segmentBounds, count + 1L);
     plan.setExtent(graph.prompts, count);
     plan.setExtent(graph.promptBounds, count + 1L);
+    graph.putFrequencies(plan, sequences.get(0).cached);
     plan.run();
     plan.read(graph.vectors, states.segment());
     plan.read(graph.logits, logits.segment());

@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.llm4msr.runtime.UserError;
 
@@ -102,6 +105,27 @@ final class Packing {
     batches.sort(
         Comparator.comparingInt(
             batch -> -Arrays.stream(batch).map(i -> prompts.get(i).length).max().orElse(0)));
+    return batches;
+  }
+
+  /**
+   * Packs prompts of at most {@code length} tokens and longer ones apart.
+   *
+   * @param packed forms batches of the prompts it is given
+   */
+  static List<int[]> apart(
+      List<int[]> prompts, int length, Function<List<int[]>, List<int[]>> packed) {
+    Map<Boolean, List<Integer>> sides =
+        IntStream.range(0, prompts.size())
+            .boxed()
+            .collect(Collectors.partitioningBy(i -> prompts.get(i).length > length));
+    List<int[]> batches = new ArrayList<>();
+    for (boolean beyond : new boolean[] {true, false}) {
+      List<Integer> side = sides.get(beyond);
+      for (int[] batch : packed.apply(side.stream().map(prompts::get).toList())) {
+        batches.add(Arrays.stream(batch).map(side::get).toArray());
+      }
+    }
     return batches;
   }
 

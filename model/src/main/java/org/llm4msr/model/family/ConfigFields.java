@@ -78,6 +78,27 @@ record ConfigFields(String where, ObjectNode node) {
     return numbers;
   }
 
+  /** As many finite numbers above 0. */
+  double[] positives(String key, int count) {
+    JsonNode value = node.path(key);
+    double[] numbers =
+        value.valueStream().mapToDouble(n -> n.isNumber() ? n.asDouble() : 0).toArray();
+    for (double number : numbers) {
+      if (!(number > 0 && Double.isFinite(number))) {
+        throw error(key, "holds something else than numbers above 0");
+      }
+    }
+    if (!value.isArray() || numbers.length != count) {
+      throw error(
+          key,
+          (has(key) ? "has " + numbers.length + " entries" : "is missing")
+              + ", expected "
+              + count
+              + " numbers, one for each pair that turns");
+    }
+    return numbers;
+  }
+
   boolean flag(String key, boolean otherwise) {
     if (!has(key)) {
       return otherwise;

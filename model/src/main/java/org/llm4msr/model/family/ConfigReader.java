@@ -37,7 +37,7 @@ final class ConfigReader {
           Map.entry("sigmoid", UnaryOp.Kind.SIGMOID),
           Map.entry("tanh", UnaryOp.Kind.TANH));
 
-  private final Path file;
+  final Path file;
   private final String family;
   final ConfigFields fields;
 

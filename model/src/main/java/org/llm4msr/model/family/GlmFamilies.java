@@ -1,5 +1,10 @@
 package org.llm4msr.model.family;
 
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.family.ConfigReader.Heads;
 import org.llm4msr.model.family.ModelConfig.Attention;
 import org.llm4msr.model.family.ModelConfig.Embedding;
@@ -12,6 +17,9 @@ import org.llm4msr.runtime.op.UnaryOp;
 
 /** GLM 4 under transformers' names, and ChatGLM 2 and 3 under their own: rope on neighbours. */
 final class GlmFamilies {
+  private static final String CODE = "modeling_chatglm.py";
+  private static final int MOST_CODE_BYTES = 1 << 22;
+
   private GlmFamilies() {}
 
   static ModelConfig glm(ConfigReader reader) {
@@ -76,7 +84,9 @@ final class GlmFamilies {
     int maxPositions = fields.count("seq_length", ConfigReader.MAX_POSITIONS, 2_048);
     // The first half of each head turns.
     RopeConfig rope =
-        new RopeReader(fields, heads.dim(), maxPositions, true, true).read(10_000, 0.5);
+        withRatio(
+            new RopeReader(fields, heads.dim(), maxPositions, true, true).read(10_000, 0.5),
+            reader);
     boolean bias = fields.flag("add_bias_linear", false);
     boolean layerNorm = !fields.flag("rmsnorm", true);
     TensorNames tensors =
@@ -114,6 +124,41 @@ final class GlmFamilies {
         tensors);
   }
 
+  /**
+   * Releases differ in what {@code rope_ratio} does, and their configs do not tell which: ChatGLM 2
+   * divides positions by it, ChatGLM 3 and GLM 4 multiply the base. The code that comes with the
+   * weights says it.
+   */
+  private static RopeConfig withRatio(RopeConfig rope, ConfigReader reader) {
+    double ratio = reader.fields.positive("rope_ratio", 1);
+    if (ratio == 1) {
+      return rope;
+    }
+    String code = "";
+    Path file = reader.file.resolveSibling(CODE);
+    try {
+      if (Files.exists(file) && Files.size(file) < MOST_CODE_BYTES) {
+        code = Files.readString(file, StandardCharsets.ISO_8859_1);
+      }
+    } catch (IOException e) {
+      throw FileErrors.reading(file, e);
+    }
+    boolean base = code.contains("* self.rope_ratio");
+    boolean positions = code.contains("/ self.rope_ratio");
+    if (base == positions) {
+      throw reader.fields.error(
+          "rope_ratio",
+          "is not 1: it scales positions in some ChatGLM releases and the base in others; the model's"
+              + " own "
+              + CODE
+              + " says which, but is not beside the config or says neither");
+    }
+    return base
+        ? new RopeConfig(rope.theta() * ratio, rope.dims(), rope.interleaved(), rope.scaling())
+        : new RopeConfig(
+            rope.theta(), rope.dims(), rope.interleaved(), new RopeConfig.Linear(ratio));
+  }
+
   private static void refuseVariants(ConfigFields fields) {
     fields.require(
         "apply_residual_connection_post_layernorm",
@@ -127,12 +172,6 @@ final class GlmFamilies {
     if (fields.wholeNumber("quantization_bit", 0) != 0) {
       throw fields.error(
           "quantization_bit", "is set, supported are unquantised F32, F16 and BF16 weights");
-    }
-    if (fields.positive("rope_ratio", 1) != 1) {
-      throw fields.error(
-          "rope_ratio",
-          "is not 1: it scales positions in some ChatGLM releases and the base in others, neither"
-              + " is supported");
     }
     fields.require("position_encoding_2d", false, "ChatGLM 1 is not supported");
   }

@@ -110,6 +110,15 @@ public record ModelConfig(
       return kvHeads * headDim;
     }
 
+    /** Sequences up to this length, and longer ones, are turned alike among themselves only. */
+    public int switchLength() {
+      return layers.stream()
+          .filter(layer -> layer.rope != null)
+          .mapToInt(layer -> layer.rope.switchLength())
+          .min()
+          .orElse(Integer.MAX_VALUE);
+    }
+
     /** Whether no token sees what comes after it, so that a prefix never depends on the rest. */
     public boolean causal() {
       return layers.stream().allMatch(layer -> layer.mask.after() == 0);

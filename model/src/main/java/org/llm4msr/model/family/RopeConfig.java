@@ -51,25 +51,50 @@ public record RopeConfig(double theta, int dims, boolean interleaved, Scaling sc
   /** By given divisors, one for each pair, as GGUF files store them. */
   public record Divisors(double[] perPair) implements Scaling {}
 
+  /**
+   * LongRoPE (Ding et al. 2024, {@code longrope}): by given divisors, one for each pair, which are
+   * others for a sequence longer than the original positions; what is turned is also multiplied by
+   * {@code attentionFactor}, whatever the length.
+   */
+  public record LongRope(
+      double[] shortDivisors,
+      double[] longDivisors,
+      int originalMaxPositions,
+      double attentionFactor)
+      implements Scaling {}
+
   /** What the turned numbers are multiplied by. */
   public double attentionFactor() {
-    return scaling instanceof Yarn yarn ? yarn.attentionFactor : 1;
+    return switch (scaling) {
+      case Yarn yarn -> yarn.attentionFactor;
+      case LongRope longRope -> longRope.attentionFactor;
+      default -> 1;
+    };
+  }
+
+  /**
+   * The length at which the frequencies change: they are the same for all sequences up to it, and
+   * for all longer ones. {@link Integer#MAX_VALUE} if they never do.
+   */
+  public int switchLength() {
+    return scaling instanceof LongRope longRope ? longRope.originalMaxPositions : Integer.MAX_VALUE;
   }
 
   /**
    * Inverse frequencies in double precision.
    *
+   * @param length tokens of the sequence
    * @return [dims / 2], the angle per position of pair i
    */
-  public double[] inverseFrequencies() {
+  public double[] inverseFrequencies(int length) {
     double[] frequencies = new double[dims / 2];
     for (int i = 0; i < frequencies.length; i++) {
-      frequencies[i] = scaled(i, Math.pow(theta, -2.0 * i / dims));
+      frequencies[i] = scaled(i, Math.pow(theta, -2.0 * i / dims), length);
     }
     return frequencies;
   }
 
-  private double scaled(int pair, double frequency) {
+  private double scaled(int pair, double frequency, int length) {
     return switch (scaling) {
       case None _ -> frequency;
       case Linear linear -> frequency / linear.factor;
@@ -79,6 +104,10 @@ public record RopeConfig(double theta, int dims, boolean interleaved, Scaling sc
         yield frequency / yarn.factor * (1 - unchanged) + frequency * unchanged;
       }
       case Divisors divisors -> frequency / divisors.perPair[pair];
+      case LongRope longRope -> {
+        boolean isLong = length > longRope.originalMaxPositions;
+        yield frequency / (isLong ? longRope.longDivisors : longRope.shortDivisors)[pair];
+      }
     };
   }
 

@@ -3,6 +3,7 @@ package org.llm4msr.model.family;
 /** Reads how rotary positions are scaled, in today's style and in the older one. */
 final class RopeReader {
   private static final int MAX_POSITIONS = 1 << 27;
+  private static final int PHI3_POSITIONS = 4_096;
 
   private final ConfigFields fields;
   private final int headDim;
@@ -42,7 +43,11 @@ final class RopeReader {
       return older;
     }
     rope.allowOnly("full_attention", "sliding_attention");
-    return read(rope.object(layerType), theta, 1);
+    RopeConfig read = read(rope.object(layerType), theta, 1);
+    if (read.switchLength() < Integer.MAX_VALUE) {
+      throw rope.error(layerType, "is longrope: not supported for layers of several kinds");
+    }
+    return read;
   }
 
   /** As {@code rope} says; null is an unscaled one. */
@@ -54,6 +59,10 @@ final class RopeReader {
     theta = rope.positive("rope_theta", theta);
     fraction = rope.positive("partial_rotary_factor", fraction);
     String type = rope.string("rope_type", rope.string("type", "default"));
+    if (phi3() && (type.equals("su") || type.equals("yarn"))) {
+      // Its older names for the same.
+      type = "longrope";
+    }
     RopeConfig.Scaling scaling =
         switch (type) {
           case "default" -> {
@@ -64,12 +73,21 @@ final class RopeReader {
             allow(rope, "factor", "original_max_position_embeddings");
             yield new RopeConfig.Linear(rope.positive("factor"));
           }
+          case "dynamic" -> {
+            // Changes the base for sequences beyond the model's positions, which are never read.
+            allow(rope, "factor", "original_max_position_embeddings");
+            rope.positive("factor");
+            yield new RopeConfig.None();
+          }
           case "llama3" -> llama3(rope);
           case "yarn" -> yarn(rope, theta);
+          case "longrope" -> longRope(rope, (int) (headDim * fraction) / 2);
           default ->
               throw rope.error(
                   "rope_type",
-                  "is \"" + type + "\", supported are default, linear, llama3 and yarn");
+                  "is \""
+                      + type
+                      + "\", supported are default, linear, dynamic, llama3, yarn and longrope");
         };
     return config(theta, fraction, scaling);
   }
@@ -156,6 +174,33 @@ final class RopeReader {
     }
     return new RopeConfig.Yarn(
         factor, original, fast, slow, rope.flag("truncate", true), attention);
+  }
+
+  private boolean phi3() {
+    return fields.string("model_type", "").equals("phi3");
+  }
+
+  private RopeConfig.LongRope longRope(ConfigFields rope, int pairs) {
+    allow(
+        rope,
+        "factor",
+        "original_max_position_embeddings",
+        "attention_factor",
+        "short_factor",
+        "long_factor");
+    // The original library lets the model's own key win, which phi3 always has.
+    int original =
+        fields.count(
+            "original_max_position_embeddings",
+            MAX_POSITIONS,
+            phi3() ? PHI3_POSITIONS : originalPositions(rope));
+    double factor = rope.positive("factor", (double) maxPositions / original);
+    double attention = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+    return new RopeConfig.LongRope(
+        rope.positives("short_factor", pairs),
+        rope.positives("long_factor", pairs),
+        original,
+        rope.positive("attention_factor", attention));
   }
 
   private static double temperature(double factor, double scale) {

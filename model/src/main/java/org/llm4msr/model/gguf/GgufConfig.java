@@ -179,7 +179,8 @@ public final class GgufConfig {
     // Fine-tuned for the scaling or not, the computation is the same.
     metadata.flag(key("rope.scaling.finetuned"), false);
     if (hasTensor("rope_factors_long.weight") || type.equals("longrope")) {
-      throw metadata.error(key("rope.scaling.type"), "is longrope: not supported");
+      longRope(original);
+      return;
     }
     if (real("rope.scaling.attn_factor", 1) != 1 || has("rope.scaling.yarn_log_multiplier")) {
       throw metadata.error(key("rope.scaling.attn_factor"), "is not supported");
@@ -195,6 +196,22 @@ public final class GgufConfig {
     }
   }
 
+  /** The divisors are tensors, which {@code rope_freqs} would contradict. */
+  private void longRope(int original) {
+    ObjectNode scaling = json.putObject("rope_scaling");
+    scaling.put("rope_type", "longrope");
+    for (String length : List.of("short", "long")) {
+      ArrayNode divisors = scaling.putArray(length + "_factor");
+      for (double divisor : file.numbers("rope_factors_" + length + ".weight")) {
+        divisors.add(divisor);
+      }
+    }
+    if (original > 0) {
+      json.put("original_max_position_embeddings", original);
+    }
+    scaling.put("attention_factor", real("rope.scaling.attn_factor", 1));
+  }
+
   private void llama() {
     // Mistral goes by llama's name; only its window tells them apart.
     int window = count("attention.sliding_window", 0);
@@ -205,7 +222,8 @@ public final class GgufConfig {
   }
 
   private void phi3() {
-    decoder("phi3", true);
+    decoder("phi3", false);
+    json.put("partial_rotary_factor", (double) count("rope.dimension_count", headDim) / headDim);
     int window = count("attention.sliding_window", 0);
     if (window > 0) {
       json.put("sliding_window", window);

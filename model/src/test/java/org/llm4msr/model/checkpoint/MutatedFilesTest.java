@@ -145,7 +145,7 @@ class MutatedFilesTest {
       ModelConfig read = HfConfig.read(folder);
       assertThat(read.attention().heads() % read.attention().kvHeads()).isZero();
       assertThat(read.attention().headDim()).isPositive();
-      assertThat(Arrays.stream(read.attention().layers().get(0).rope().inverseFrequencies()))
+      assertThat(Arrays.stream(read.attention().layers().get(0).rope().inverseFrequencies(1)))
           .allMatch(frequency -> frequency >= 0 && Double.isFinite(frequency));
     } catch (UserError e) {
       assertThat(e).hasMessageStartingWith(file.toString());

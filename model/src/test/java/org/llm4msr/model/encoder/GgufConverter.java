@@ -141,8 +141,30 @@ final class GgufConverter {
     JsonNode full = rope.has("full_attention") ? rope.get("full_attention") : rope;
     JsonNode theta = config.has("rope_theta") ? config.get("rope_theta") : full.path("rope_theta");
     real("rope.freq_base", theta);
+    longRope(config.path("rope_scaling"));
     if (type.startsWith("glm")) {
       file.count(architecture + ".rope.dimension_count", number("head_dim").longValue() / 2);
+    }
+  }
+
+  /** The factor of what is turned, which the config leaves to its reader, is written. */
+  private void longRope(JsonNode scaling) {
+    if (!scaling.has("long_factor")) {
+      return;
+    }
+    double original = number("original_max_position_embeddings").doubleValue();
+    count("rope.scaling.original_context_length", "original_max_position_embeddings");
+    double times = number("max_position_embeddings").doubleValue() / original;
+    file.real(
+        architecture + ".rope.scaling.attn_factor",
+        Math.sqrt(1 + Math.log(times) / Math.log(original)));
+    for (String length : new String[] {"long", "short"}) {
+      JsonNode divisors = scaling.get(length + "_factor");
+      float[] values = new float[divisors.size()];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = divisors.get(i).floatValue();
+      }
+      file.tensor("rope_factors_" + length + ".weight", values, new long[] {values.length});
     }
   }
 

@@ -92,18 +92,45 @@ class VariantsTest {
             new int[2],
             16,
             new double[] {1, 1 / 0.625, 4, 4, 4, 4, 4, 4},
-            0.1 * Math.log(4) + 1));
+            0.1 * Math.log(4) + 1),
+        // Does nothing within the model's positions.
+        new Variant(
+            "llama",
+            "{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4.0}}",
+            1e4,
+            1e-5,
+            new int[2],
+            16,
+            AS_IT_IS,
+            1),
+        longRope("llama", "longrope", 39, LONG),
+        longRope("llama", "longrope", 40, SHORT),
+        longRope("phi3", "su", 20, LONG),
+        longRope("phi3", "longrope", 60, SHORT));
+  }
+
+  private static final double[] SHORT = {1, 1.125, 1.25, 1.5, 2, 2.5, 3, 3.5};
+  private static final double[] LONG = {1.5, 2, 3, 4.5, 7, 11, 20, 33};
+
+  static String longRope(String type, int original) {
+    return "{\"max_position_embeddings\":128,\"sliding_window\":null,"
+        + "\"original_max_position_embeddings\":%d,\"rope_scaling\":{\"type\":\"%s\","
+            .formatted(original, type)
+        + "\"short_factor\":%s,\"long_factor\":%s}}"
+            .formatted(Arrays.toString(SHORT), Arrays.toString(LONG));
+  }
+
+  /** The prompt has 40 tokens: longer than the original positions or not. */
+  private static Variant longRope(String golden, String type, int original, double[] slowdown) {
+    double factor = Math.sqrt(1 + Math.log(128.0 / original) / Math.log(original));
+    return new Variant(
+        golden, longRope(type, original), 1e4, 1e-5, new int[2], 16, slowdown, factor);
   }
 
   @ParameterizedTest
   @MethodSource("variants")
   void agreesWithAPlainForwardPass(Variant variant) throws IOException {
-    Path golden = GoldenCase.directory("transformers/" + variant.golden);
-    ObjectNode config =
-        (ObjectNode) JsonMapper.shared().readTree(Files.readString(golden.resolve("config.json")));
-    config.setAll((ObjectNode) JsonMapper.shared().readTree(variant.changes));
-    Files.writeString(folder.resolve("config.json"), config.toString());
-    Files.copy(golden.resolve("model.safetensors"), folder.resolve("model.safetensors"));
+    Path golden = write(folder, variant.golden, variant.changes);
     int[] prompt = new Random(4).ints(40, 0, 384).toArray();
     double[][] expected;
     try (Safetensors weights = Safetensors.open(golden.resolve("model.safetensors"))) {
@@ -118,6 +145,17 @@ class VariantsTest {
         }
       }
     }
+  }
+
+  /** The golden's weights under a changed config, in the folder. */
+  static Path write(Path folder, String name, String changes) throws IOException {
+    Path golden = GoldenCase.directory("transformers/" + name);
+    ObjectNode config =
+        (ObjectNode) JsonMapper.shared().readTree(Files.readString(golden.resolve("config.json")));
+    config.setAll((ObjectNode) JsonMapper.shared().readTree(changes));
+    Files.writeString(folder.resolve("config.json"), config.toString());
+    Files.copy(golden.resolve("model.safetensors"), folder.resolve("model.safetensors"));
+    return golden;
   }
 
   private static double[][] forward(Safetensors weights, Variant variant, int[] prompt) {

@@ -230,8 +230,13 @@ class HfConfigTest {
           {"rms_norm_eps":1e999}                                         | rms_norm_eps is
           {"rms_norm_eps":"1e-5"}                                        | rms_norm_eps is "1e-5", expected a number
           {"rope_theta":-1}                                              | rope_theta is -1
-          {"rope_scaling":{"type":"longrope","short_factor":[1]}}         | rope_scaling: rope_type is "longrope", supported are default, linear, llama3 and yarn
-          {"rope_scaling":{"rope_type":"dynamic","factor":2}}            | rope_type is "dynamic"
+          {"rope_scaling":{"type":"longrope","short_factor":[1]}}         | rope_scaling: short_factor has 1 entries, expected 8 numbers
+          {"rope_scaling":{"type":"longrope","short_factor":[1,2,3,4,5,6,7,0]}} | short_factor holds something else than numbers above 0
+          {"rope_scaling":{"type":"longrope","short_factor":[1,2,3,4,5,6,7,8]}} | long_factor is missing
+          {"rope_scaling":{"type":"su"}}                                 | rope_type is "su", supported are default, linear, dynamic, llama3, yarn and longrope
+          {"rope_scaling":{"rope_type":"dynamic"}}                       | factor is missing
+          {"rope_scaling":{"rope_type":"dynamic","factor":2,"alpha":1000}} | alpha is not supported
+          {"model_type":"gemma3_text","num_key_value_heads":2,"head_dim":4,"rope_parameters":{"full_attention":{"rope_type":"longrope","short_factor":[1,1],"long_factor":[1,1]}}} | full_attention is longrope
           {"rope_parameters":{"rope_type":"linear"}}                     | rope_parameters: factor is missing
           {"rope_parameters":{"full_attention":{"rope_theta":1}}}        | full_attention is not supported
           {"rope_parameters":{"mrope_section":[1,2]}}                    | mrope_section is not supported
@@ -251,7 +256,7 @@ class HfConfigTest {
           {"model_type":"mixtral"}                                       | no mixture of experts
           {"model_type":"qwen3_moe"}                                     | no mixture of experts
           {"model_type":"mistral","num_key_value_heads":2,"attention_bias":true} | mistral has no biases
-          {"model_type":"phi3","rope_scaling":{"type":"su","short_factor":[1]}} | rope_type is "su"
+          {"model_type":"phi3","rope_scaling":{"type":"su","short_factor":[1]}} | short_factor has 1 entries
           {"model_type":"gemma2","num_key_value_heads":2,"use_bidirectional_attention":true} | bidirectional attention is not supported
           {"model_type":"gemma3_text","num_key_value_heads":2,"attn_logit_softcapping":50} | gemma3 has no cap there
           {"model_type":"gemma3"}                                        | text_config is missing
@@ -260,7 +265,6 @@ class HfConfigTest {
           {"model_type":"bert","is_decoder":true}                        | bert as a decoder
           {"model_type":"chatglm"}                                       | padded_vocab_size is missing
           {"model_type":"chatglm","apply_residual_connection_post_layernorm":true} | residuals taken after the norm
-          {"model_type":"chatglm","rope_ratio":50}                       | rope_ratio is not 1
           {"model_type":"chatglm","original_rope":false}                 | only the original rope
           {"model_type":"chatglm","quantization_bit":4}                  | quantization_bit is set
           {"model_type":"chatglm","pre_seq_len":128}                     | prefix tuning
@@ -309,8 +313,8 @@ class HfConfigTest {
   void llama3ScalesByWavelength() {
     RopeConfig rope = new RopeConfig(500_000, 128, false, new RopeConfig.Llama3(8, 1, 4, 8192));
     double[] plain =
-        new RopeConfig(500_000, 128, false, new RopeConfig.None()).inverseFrequencies();
-    double[] scaled = rope.inverseFrequencies();
+        new RopeConfig(500_000, 128, false, new RopeConfig.None()).inverseFrequencies(1);
+    double[] scaled = rope.inverseFrequencies(1);
     assertThat(plain[0]).isEqualTo(1);
     assertThat(scaled[0]).isEqualTo(1);
     assertThat(scaled[63] / plain[63]).isCloseTo(1.0 / 8, within(1e-15));
@@ -324,7 +328,7 @@ class HfConfigTest {
               : wavelength >= 8192 ? 0.125 : 0.125 + 0.875 * (8192 / wavelength - 1) / 3;
       assertThat(ratio).isCloseTo(expected, within(1e-12));
     }
-    assertThat(new RopeConfig(1e4, 4, false, new RopeConfig.Linear(4)).inverseFrequencies())
+    assertThat(new RopeConfig(1e4, 4, false, new RopeConfig.Linear(4)).inverseFrequencies(1))
         .containsExactly(0.25, 0.0025);
   }
 
@@ -338,8 +342,8 @@ class HfConfigTest {
                 + "\"original_max_position_embeddings\":32768,\"type\":\"yarn\"}}");
     RopeConfig yarn = rope(config);
     assertThat(yarn.attentionFactor()).isCloseTo(0.1 * Math.log(4) + 1, within(1e-15));
-    double[] scaled = yarn.inverseFrequencies();
-    double[] plain = new RopeConfig(1e6, 128, false, new RopeConfig.None()).inverseFrequencies();
+    double[] scaled = yarn.inverseFrequencies(1);
+    double[] plain = new RopeConfig(1e6, 128, false, new RopeConfig.None()).inverseFrequencies(1);
     // Pair d turns 32768 / (2 pi 1e6^(d/64)) times: 32 times at 23.6, once at 39.7.
     for (int pair = 0; pair < 64; pair++) {
       double passage = Math.clamp((pair - 23) / (40 - 23.0), 0, 1);
@@ -358,5 +362,22 @@ class HfConfigTest {
                         + "\"original_max_position_embeddings\":512}}"))
                 .scaling())
         .isEqualTo(new RopeConfig.Yarn(4, 512, 32, 1, true, 1.5));
+  }
+
+  /** ChatGLM 2 and 3 mean different things by the same key. */
+  @Test
+  void theModelsCodeSaysWhatTheRatioScales() throws IOException {
+    String config =
+        "{\"model_type\":\"chatglm\",\"padded_vocab_size\":100,\"num_layers\":1,"
+            + "\"ffn_hidden_size\":8,\"kv_channels\":16,\"rope_ratio\":50}";
+    assertThatThrownBy(() -> read(config)).hasMessageContaining("rope_ratio is not 1");
+    Path code = folder.resolve("modeling_chatglm.py");
+    Files.writeString(code, "  base = base * self.rope_ratio\n");
+    assertThat(rope(read(config))).isEqualTo(new RopeConfig(5e5, 8, true, new RopeConfig.None()));
+    Files.writeString(code, "  seq_idx = torch.arange(seq_len) / self.rope_ratio\n");
+    assertThat(rope(read(config)))
+        .isEqualTo(new RopeConfig(1e4, 8, true, new RopeConfig.Linear(50)));
+    Files.writeString(code, "  pass\n");
+    assertThatThrownBy(() -> read(config)).hasMessageContaining("says neither");
   }
 }
