@@ -41,7 +41,7 @@ public final class StableHash {
   }
 
   /** A number in [0, bound) by multiplication (Lemire 2019, without the rejection step). */
-  static int bounded(long hash, int bound) {
+  public static int bounded(long hash, int bound) {
     return (int) (((hash >>> 32) * bound) >>> 32);
   }
 

@@ -1,0 +1,363 @@
+// Scoring one request in one call: first what depends on the user and the request alone, then block after
+// block of items, whose activations never leave the L1 and L2 caches.
+#include "score.h"
+
+#include "kernels.h"
+#include "vmath.h"
+
+// Output columns of a tile: 3 vectors of items x 8 columns use 27 of 32 registers, x 4 columns 16 of 16.
+#if VL == 16
+#define TILE 8
+#else
+#define TILE 4
+#endif
+#define GROUP 3
+
+// An operand of row instructions: columns of lanes, or one float per column for all items.
+typedef struct {
+    const float *at;
+    int64_t stride;
+    int rows;
+} columns;
+
+INLINE columns operand(const score_memory *m, int64_t address, int one) {
+    int rows = score_space(address) == SCORE_ROWS;
+    return (columns){score_at(m, address), one ? 0 : rows ? SCORE_LANES : 1, rows};
+}
+
+INLINE vf column(const columns *c, int64_t j, int64_t lane) {
+    const float *at = c->at + j * c->stride;
+    return c->rows ? vload(at + lane) : vset1(*at);
+}
+
+// `to` columns of `nv` vectors of items: everything stays in registers over the whole inner dimension.
+INLINE void linear_tile(const int nv, const int to, const score_instruction *s, const float *x, const float *w,
+                        const float *bias, int64_t n, float *dst) {
+    vf acc[TILE][GROUP];
+    int accumulate = (s->flags & SCORE_ACCUMULATE) != 0;
+#pragma GCC unroll 8
+    for (int j = 0; j < to; j++) {
+        vf start = vset1(bias != NULL && j < n ? bias[j] : 0.0f);
+#pragma GCC unroll 3
+        for (int v = 0; v < nv; v++)
+            acc[j][v] = accumulate && j < n ? (vf)(start + vload(dst + j * SCORE_LANES + v * VL)) : start;
+    }
+    int64_t step = s->inner_stride;
+    for (int64_t p = 0; p < s->k; p++) {
+        vf xv[GROUP];
+#pragma GCC unroll 3
+        for (int v = 0; v < nv; v++) xv[v] = vload(x + v * VL);
+#pragma GCC unroll 8
+        for (int j = 0; j < to; j++) {
+            vf wv = vset1(w[j]);
+#pragma GCC unroll 3
+            for (int v = 0; v < nv; v++) acc[j][v] = vfma(wv, xv[v], acc[j][v]);
+        }
+        x += SCORE_LANES;
+        w += step;
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < to; j++) {
+        if (j >= n) break;
+#pragma GCC unroll 3
+        for (int v = 0; v < nv; v++) vstore(dst + j * SCORE_LANES + v * VL, vactivate(acc[j][v], (int32_t)s->kind));
+    }
+}
+
+INLINE void linear_vectors(const int nv, const score_instruction *s, const float *x, const float *w,
+                           const float *bias, int64_t n, float *dst) {
+    if (n == 1)
+        linear_tile(nv, 1, s, x, w, bias, n, dst);
+    else
+        linear_tile(nv, TILE, s, x, w, bias, n, dst);
+}
+
+static void linear_rows(const score_memory *m, const score_instruction *s, int64_t vectors) {
+    float *dst = score_at(m, s->dst);
+    const float *x = score_at(m, s->a), *w = score_at(m, s->b), *bias = score_at(m, s->c);
+    for (int64_t g = 0; g < s->m; g++, dst += s->n * SCORE_LANES, x += s->k * SCORE_LANES, w += s->block_stride) {
+        for (int64_t j = 0; j < s->n; j += TILE) {
+            const float *panel = w + j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL;
+            const float *b = bias ? bias + g * s->n + j : NULL;
+            int64_t n = l4m_min(TILE, s->n - j);
+            for (int64_t v = 0; v < vectors; v += GROUP) {
+                const float *xv = x + v * VL;
+                float *to = dst + j * SCORE_LANES + v * VL;
+                switch (l4m_min(GROUP, vectors - v)) {
+                    case 1:
+                        linear_vectors(1, s, xv, panel, b, n, to);
+                        break;
+                    case 2:
+                        linear_vectors(2, s, xv, panel, b, n, to);
+                        break;
+                    default:
+                        linear_vectors(3, s, xv, panel, b, n, to);
+                }
+            }
+        }
+    }
+}
+
+// Rows of a table become columns: VL items and VL floats at a time, transposed in registers.
+static void gather_rows(const score_memory *m, const score_instruction *s, const int32_t *items, int64_t count) {
+    const float *table = score_at(m, s->a);
+    float *dst = score_at(m, s->dst);
+    for (int64_t i = 0; i < count; i += VL) {
+        const float *row[VL];
+        for (int64_t r = 0; r < VL; r++) {
+            int64_t item = items[l4m_min(i + r, count - 1)];
+            row[r] = table + (item < 0 ? s->k - 1 : item) * s->n;
+        }
+        for (int64_t j = 0; j < s->n; j += VL) {
+            vf t[VL];
+            int64_t width = l4m_min(VL, s->n - j);
+            for (int r = 0; r < VL; r++) t[r] = width == VL ? vload(row[r] + j) : vload_n(row[r] + j, width);
+            vtranspose(t);
+            for (int64_t q = 0; q < width; q++) vstore(dst + (j + q) * SCORE_LANES + i, t[q]);
+        }
+    }
+}
+
+INLINE vf combine(int64_t kind, vf a, vf b) {
+    switch (kind) {
+        case SCORE_ADD:
+            return a + b;
+        case SCORE_SUB:
+            return a - b;
+        case SCORE_MUL:
+            return a * b;
+        default:
+            return a / b;
+    }
+}
+
+static void softmax_rows(const columns *a, int64_t n, int64_t lane, float *dst) {
+    vf top = column(a, 0, lane), sum = vzero();
+    for (int64_t j = 1; j < n; j++) top = vmax(top, column(a, j, lane));
+    for (int64_t j = 0; j < n; j++) {
+        vf e = vexp(column(a, j, lane) - top);
+        vstore(dst + j * SCORE_LANES, e);
+        sum += e;
+    }
+    for (int64_t j = 0; j < n; j++) vstore(dst + j * SCORE_LANES, vload(dst + j * SCORE_LANES) / sum);
+}
+
+static void norm_rows(const score_instruction *s, const columns *a, const columns *b, const columns *c, int64_t lane,
+                      float *dst) {
+    vf mean = vzero(), squares = vzero(), count = vset1((float)s->n);
+    if (s->op == SCORE_LAYER_NORM) {
+        for (int64_t j = 0; j < s->n; j++) mean += column(a, j, lane);
+        mean /= count;
+    }
+    for (int64_t j = 0; j < s->n; j++) {
+        vf x = column(a, j, lane) - mean;
+        squares = vfma(x, x, squares);
+    }
+    vf scale = vset1(1.0f) / vsqrt(squares / count + vset1((float)s->p));
+    for (int64_t j = 0; j < s->n; j++) {
+        vf y = (column(a, j, lane) - mean) * scale * column(b, j, lane);
+        if (s->op == SCORE_LAYER_NORM) y += column(c, j, lane);
+        vstore(dst + j * SCORE_LANES, y);
+    }
+}
+
+// Instructions that treat every lane alike.
+static void lanes(const score_memory *m, const score_instruction *s, int64_t vectors) {
+    columns a = operand(m, s->a, (s->flags & SCORE_A_ONE) != 0), b = operand(m, s->b, (s->flags & SCORE_B_ONE) != 0);
+    columns c = operand(m, s->c, 0);
+    for (int64_t lane = 0; lane < vectors * VL; lane += VL) {
+        float *dst = score_at(m, s->dst) + lane;
+        switch (s->op) {
+            case SCORE_BINARY:
+                for (int64_t j = 0; j < s->n; j++)
+                    vstore(dst + j * SCORE_LANES,
+                           vactivate(combine(s->kind, column(&a, j, lane), column(&b, j, lane)), (int32_t)s->m));
+                break;
+            case SCORE_UNARY:
+                for (int64_t j = 0; j < s->n; j++)
+                    vstore(dst + j * SCORE_LANES, vactivate(column(&a, j, lane), (int32_t)s->kind));
+                break;
+            case SCORE_SCALE:
+                for (int64_t j = 0; j < s->n; j++)
+                    vstore(dst + j * SCORE_LANES, vfma(vset1((float)s->p), column(&a, j, lane), vset1((float)s->q)));
+                break;
+            case SCORE_SOFTMAX:
+                softmax_rows(&a, s->n, lane, dst);
+                break;
+            case SCORE_MIXTURE:
+                for (int64_t j = 0; j < s->n; j++) {
+                    vf sum = vzero();
+                    for (int64_t k = 0; k < s->k; k++)
+                        sum = vfma(column(&a, k, lane), column(&b, k * s->n + j, lane), sum);
+                    vstore(dst + j * SCORE_LANES, sum);
+                }
+                break;
+            case SCORE_RMS_NORM:
+            case SCORE_LAYER_NORM:
+                norm_rows(s, &a, &b, &c, lane, dst);
+                break;
+            case SCORE_COPY:
+                for (int64_t j = 0; j < s->n; j++) vstore(dst + j * SCORE_LANES, column(&a, j, lane));
+                break;
+            default:
+                for (int64_t j = 0; j < s->n; j++)
+                    for (int64_t r = 0; r < s->m; r++)
+                        vstore(dst + (j * s->m + r) * SCORE_LANES, column(&a, j, lane));
+        }
+    }
+}
+
+// dst[mr, 4 or 1 vectors] of a small row-major product.
+INLINE void small_tile(const int mr, const int nv, const score_instruction *s, const float *x, const float *w,
+                       const float *bias, int64_t n, float *dst) {
+    vf acc[4][4];
+    for (int r = 0; r < mr; r++)
+        for (int v = 0; v < nv; v++)
+            acc[r][v] = bias == NULL ? vzero() : nv == 1 && n < VL ? vload_n(bias, n) : vload(bias + v * VL);
+    for (int64_t p = 0; p < s->k; p++, w += s->n) {
+        for (int v = 0; v < nv; v++) {
+            vf wv = nv == 1 && n < VL ? vload_n(w, n) : vload(w + v * VL);
+            for (int r = 0; r < mr; r++) acc[r][v] = vfma(vset1(x[r * s->k + p]), wv, acc[r][v]);
+        }
+    }
+    for (int r = 0; r < mr; r++)
+        for (int v = 0; v < nv; v++) {
+            vf y = vactivate(acc[r][v], (int32_t)s->kind);
+            if (nv == 1 && n < VL)
+                vstore_n(dst + r * s->n, y, n);
+            else
+                vstore(dst + r * s->n + v * VL, y);
+        }
+}
+
+INLINE void small_rows(const int mr, const score_instruction *s, const float *x, const float *w, const float *bias,
+                       float *dst) {
+    int64_t j = 0;
+    for (; j + 4 * VL <= s->n && mr == 1; j += 4 * VL)
+        small_tile(mr, 4, s, x, w + j, bias ? bias + j : NULL, 4 * VL, dst + j);
+    for (; j + 2 * VL <= s->n; j += 2 * VL) small_tile(mr, 2, s, x, w + j, bias ? bias + j : NULL, 2 * VL, dst + j);
+    for (; j < s->n; j += VL)
+        small_tile(mr, 1, s, x, w + j, bias ? bias + j : NULL, l4m_min(VL, s->n - j), dst + j);
+}
+
+static void linear_vector(const score_memory *m, const score_instruction *s) {
+    const float *x = score_at(m, s->a), *w = score_at(m, s->b), *bias = score_at(m, s->c);
+    float *dst = score_at(m, s->dst);
+    int64_t i = 0;
+    for (; i + 4 <= s->m; i += 4) small_rows(4, s, x + i * s->k, w, bias, dst + i * s->n);
+    for (; i < s->m; i++) small_rows(1, s, x + i * s->k, w, bias, dst + i * s->n);
+}
+
+static void softmax_vector(const float *a, int64_t n, float *dst) {
+    float top = a[0], sum = 0;
+    for (int64_t j = 1; j < n; j++) top = a[j] > top ? a[j] : top;
+    for (int64_t j = 0; j < n; j += VL) {
+        int64_t w = l4m_min(VL, n - j);
+        vf e = vexp(vload_any(a + j, w, L4M_F32) - vset1(top));
+        w == VL ? vstore(dst + j, e) : vstore_n(dst + j, e, w);
+    }
+    for (int64_t j = 0; j < n; j++) sum += dst[j];
+    for (int64_t j = 0; j < n; j++) dst[j] /= sum;
+}
+
+static void norm_vector(const score_instruction *s, const float *a, const float *b, const float *c, float *dst) {
+    float mean = 0, squares = 0;
+    for (int64_t j = 0; s->op == SCORE_LAYER_NORM && j < s->n; j++) mean += a[j] / (float)s->n;
+    for (int64_t j = 0; j < s->n; j++) squares += (a[j] - mean) * (a[j] - mean);
+    float scale = 1 / __builtin_sqrtf(squares / (float)s->n + (float)s->p);
+    for (int64_t j = 0; j < s->n; j++)
+        dst[j] = (a[j] - mean) * scale * b[j] + (s->op == SCORE_LAYER_NORM ? c[j] : 0);
+}
+
+// One item and vectors: what depends on the user and the request alone.
+static void vector_instruction(const score_memory *m, const score_instruction *s) {
+    const float *a = score_at(m, s->a), *b = score_at(m, s->b), *c = score_at(m, s->c);
+    float *dst = score_at(m, s->dst);
+    int64_t sa = (s->flags & SCORE_A_ONE) ? 0 : 1, sb = (s->flags & SCORE_B_ONE) ? 0 : 1;
+    switch (s->op) {
+        case SCORE_LINEAR:
+            linear_vector(m, s);
+            break;
+        case SCORE_BINARY:
+        case SCORE_UNARY: {
+            int binary = s->op == SCORE_BINARY;
+            for (int64_t j = 0; j < s->n; j += VL) {
+                int64_t w = l4m_min(VL, s->n - j);
+                vf x = sa ? vload_any(a + j, w, L4M_F32) : vset1(*a);
+                if (binary) x = combine(s->kind, x, sb ? vload_any(b + j, w, L4M_F32) : vset1(*b));
+                x = vactivate(x, (int32_t)(binary ? s->m : s->kind));
+                w == VL ? vstore(dst + j, x) : vstore_n(dst + j, x, w);
+            }
+            break;
+        }
+        case SCORE_SCALE:
+            for (int64_t j = 0; j < s->n; j++) dst[j] = (float)s->p * a[j] + (float)s->q;
+            break;
+        case SCORE_SOFTMAX:
+            softmax_vector(a, s->n, dst);
+            break;
+        case SCORE_MIXTURE:
+            for (int64_t j = 0; j < s->n; j++) {
+                float sum = 0;
+                for (int64_t k = 0; k < s->k; k++) sum += a[k] * b[k * s->n + j];
+                dst[j] = sum;
+            }
+            break;
+        case SCORE_RMS_NORM:
+        case SCORE_LAYER_NORM:
+            norm_vector(s, a, b, c, dst);
+            break;
+        case SCORE_COPY:
+            memcpy(dst, a, (size_t)s->n * sizeof(float));
+            break;
+        default:
+            for (int64_t j = 0; j < s->n; j++)
+                for (int64_t r = 0; r < s->m; r++) dst[j * s->m + r] = a[j];
+    }
+}
+
+static void block(const score_memory *m, const score_instruction *program, int64_t instructions, const int32_t *items,
+                  int64_t first, int64_t count, float *out) {
+    int64_t vectors = l4m_ceil_div(count, VL);
+    for (int64_t i = 0; i < instructions; i++) {
+        const score_instruction *s = program + i;
+        switch (s->op) {
+            case SCORE_GATHER:
+                gather_rows(m, s, items + first, count);
+                break;
+            case SCORE_LINEAR:
+                linear_rows(m, s, vectors);
+                break;
+            case SCORE_INPUT: {
+                float *dst = score_at(m, s->dst);
+                for (int64_t r = 0; r < SCORE_LANES; r++) dst[r] = r < count ? m->input[first + r] : 0;
+                break;
+            }
+            case SCORE_OUTPUT: {
+                const float *a = score_at(m, s->a);
+                float y[SCORE_LANES];
+                for (int64_t r = 0; r < vectors * VL; r += VL) vstore(y + r, vactivate(vload(a + r), (int32_t)s->kind));
+                memcpy(out + first, y, (size_t)count * sizeof(float));
+                break;
+            }
+            default:
+                lanes(m, s, vectors);
+        }
+    }
+}
+
+int ISA(score)(const void *program, int64_t begin, int64_t vector_end, int64_t end, const float *constants,
+               const float *user, const float *context, const float *input, int64_t known_items,
+               const int32_t *items, int64_t count, float *state, float *rows, float *out) {
+    const score_instruction *all = program;
+    score_memory m = {constants, user, context, input, state, rows};
+    for (int64_t i = 0; i < count; i++)
+        if (items[i] < -1 || items[i] >= known_items) return L4M_ID_OUT_OF_RANGE;
+    for (int64_t i = begin; i < vector_end; i++) vector_instruction(&m, all + i);
+    // Blocks of equal size, in whole vectors.
+    int64_t blocks = l4m_ceil_div(count, SCORE_LANES);
+    int64_t size = blocks == 0 ? 0 : l4m_round_up(l4m_ceil_div(count, blocks), VL);
+    for (int64_t first = 0; first < count; first += size)
+        block(&m, all + vector_end, end - vector_end, items, first, l4m_min(size, count - first), out);
+    return L4M_OK;
+}

@@ -1,0 +1,91 @@
+// A scoring program: what is left of a trained model when scenario and user are fixed, as a list of
+// instructions over columns of items. The Java side checks every address and extent before it runs.
+#ifndef L4M_SCORE_H
+#define L4M_SCORE_H
+
+#include "l4m.h"
+
+// Items of a block. A row register is a list of columns of SCORE_LANES floats, one lane per item, so that
+// every instruction is vectorised over items whatever its widths are.
+#define SCORE_LANES 48
+// Columns of weights that lie side by side in a packed matrix.
+#define SCORE_PANEL 8
+
+// Where an operand lies; the address is space << 56 | offset in floats.
+enum {
+    SCORE_NONE = 0,
+    SCORE_CONSTANT = 1,
+    SCORE_STATE = 2,    // what the user's and the request's instructions compute
+    SCORE_ROWS = 3,     // row registers; the offset counts columns of SCORE_LANES floats
+    SCORE_USER = 4,     // the user's record
+    SCORE_CONTEXT = 5,  // the request's own features
+};
+
+// Instructions on rows. Operands outside SCORE_ROWS are the same for all items: one float per column.
+enum {
+    SCORE_GATHER = 1,   // dst[n] = row of each item in the table a [k, n]
+    SCORE_LINEAR = 2,   // dst = act((dst if ACCUMULATE) + c[n] + x a[k] W b), m blocks side by side
+    SCORE_BINARY = 3,   // dst[n] = act(a op b), kind = op, m = activation
+    SCORE_UNARY = 4,    // dst[n] = kind(a)
+    SCORE_SCALE = 5,    // dst[n] = p a + q
+    SCORE_SOFTMAX = 6,  // dst[n] = softmax over the columns of a
+    SCORE_MIXTURE = 7,  // dst[n] = sum over k of a[k] b[k n ...]
+    SCORE_RMS_NORM = 8,    // dst[n] = a / sqrt(mean(a^2) + p) * b
+    SCORE_LAYER_NORM = 9,  // dst[n] = (a - mean) / sqrt(variance + p) * b + c
+    SCORE_COPY = 10,       // dst[n] = a
+    SCORE_REPEAT = 11,     // dst[n m] = every column of a m times
+    SCORE_INPUT = 12,      // dst[1] = the request's number for each item
+    SCORE_OUTPUT = 13,     // the item's result is a[1]
+    SCORE_OP_COUNT = 14,
+};
+
+// Kinds of SCORE_BINARY.
+enum { SCORE_ADD = 0, SCORE_SUB = 1, SCORE_MUL = 2, SCORE_DIV = 3 };
+
+// Flags: an operand of one column stands for all columns.
+enum { SCORE_A_ONE = 1, SCORE_B_ONE = 2, SCORE_ACCUMULATE = 4 };
+
+// The instructions before the rows are the same with one item and vectors in the place of columns, but for
+// SCORE_LINEAR: there dst[m, n] = act(c[n] + a[m, k] b[k, n]), all row-major.
+// On rows W[p, j] of block g lies at b + g * block_stride + j / 8 * panel_stride + p * inner_stride + j % 8.
+typedef struct {
+    int64_t op, kind;
+    int64_t dst, a, b, c;
+    int64_t n, k, m;
+    int64_t inner_stride, panel_stride, block_stride;
+    int64_t flags;
+    double p, q;
+    int64_t unused;
+} score_instruction;
+
+typedef struct {
+    const float *constants;
+    const float *user;
+    const float *context;
+    const float *input;
+    float *state;
+    float *rows;
+} score_memory;
+
+static inline int64_t score_space(int64_t address) { return address >> 56; }
+
+// Start of an operand; on rows the offset counts columns.
+static inline float *score_at(const score_memory *m, int64_t address) {
+    int64_t offset = address & 0xffffffffffffff;
+    switch (score_space(address)) {
+        case SCORE_CONSTANT:
+            return (float *)m->constants + offset;
+        case SCORE_STATE:
+            return m->state + offset;
+        case SCORE_ROWS:
+            return m->rows + offset * SCORE_LANES;
+        case SCORE_USER:
+            return (float *)m->user + offset;
+        case SCORE_CONTEXT:
+            return (float *)m->context + offset;
+        default:
+            return NULL;
+    }
+}
+
+#endif

@@ -1,0 +1,94 @@
+package org.llm4msr.model.scorer;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The constants of a snapshot's programs, equal ones once: matrices, vectors, and the tables of
+ * what depends on the item alone.
+ */
+final class ConstantPool {
+  /** Floats to which every entry is aligned: 64 bytes. */
+  static final int ALIGNMENT = 16;
+
+  /** How a constant is laid out. */
+  enum Layout {
+    /** As it is. */
+    PLAIN,
+    /** A matrix in panels of columns; see {@code score.h}. */
+    PANELS,
+    /** One row for each item and one for unknown ones. */
+    TABLE
+  }
+
+  /**
+   * @param term a constant, or what a table's rows hold
+   * @param rows of the matrix or table
+   * @param offset in floats
+   */
+  record Entry(Term term, Layout layout, int rows, long offset, long floats) {}
+
+  private record Key(Term term, Layout layout, int rows) {}
+
+  private final int items;
+  private final Map<Key, Entry> entries = new LinkedHashMap<>();
+  private long floats;
+
+  /**
+   * @param items known ones
+   */
+  ConstantPool(int items) {
+    this.items = items;
+  }
+
+  /** Known items: a table has one row more. */
+  int items() {
+    return items;
+  }
+
+  /** Offset of a constant as it is. */
+  long plain(Term constant) {
+    return add(new Key(constant, Layout.PLAIN, 1), constant.width());
+  }
+
+  /** Offset of a constant matrix of {@code rows} rows in panels. */
+  long panels(Term constant, int rows) {
+    int columns = constant.width() / rows;
+    return add(
+        new Key(constant, Layout.PANELS, rows), (long) panels(columns) * rows * Panels.WIDTH);
+  }
+
+  private static int panels(int columns) {
+    return (columns + Panels.WIDTH - 1) / Panels.WIDTH;
+  }
+
+  /** Offset of the table of a term that depends on the item alone. */
+  long table(Term term) {
+    int rows = items + 1;
+    return add(new Key(term, Layout.TABLE, rows), (long) rows * term.width());
+  }
+
+  private long add(Key key, long size) {
+    return entries
+        .computeIfAbsent(
+            key,
+            k -> {
+              Entry entry = new Entry(k.term(), k.layout(), k.rows(), floats, size);
+              floats += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+              return entry;
+            })
+        .offset();
+  }
+
+  /** In the order of their offsets. */
+  List<Entry> entries() {
+    return new ArrayList<>(entries.values());
+  }
+
+  /** Floats of all entries, aligned. */
+  long floats() {
+    return floats;
+  }
+}

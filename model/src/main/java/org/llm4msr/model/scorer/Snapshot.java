@@ -1,0 +1,308 @@
+package org.llm4msr.model.scorer;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.llm4msr.bindings.cpu.CpuLibrary;
+import org.llm4msr.bindings.cpu.ScoringProgram;
+import org.llm4msr.bindings.cpu.ScoringProgram.Instruction;
+import org.llm4msr.bindings.cpu.ScoringProgram.Sizes;
+import org.llm4msr.model.data.StableHash;
+import org.llm4msr.runtime.UserError;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * A trained model ready to score: immutable, mapped from its file, off the heap. Threads share it,
+ * each with a {@link Scorer} of its own. The file stays mapped until the snapshot and all its
+ * scorers are closed.
+ *
+ * <p>Users and items have numbers from 0, {@link #user} and {@link #item} find them by the keys of
+ * the log. {@link #UNKNOWN} stands for one that the snapshot does not know: an unknown user has the
+ * unknown value in every feature and no knowledge of her own, so that scenario-level knowledge
+ * speaks alone; an unknown item has the unknown value in every feature.
+ */
+public final class Snapshot implements AutoCloseable {
+  /** Number of a user or item that the snapshot does not know. */
+  public static final int UNKNOWN = KeyIndex.ABSENT;
+
+  private static final int MAX_COUNT = Integer.MAX_VALUE - 16;
+
+  private final Path path;
+  private final Arena arena;
+  // The owner of the snapshot and each scorer hold it open.
+  private final AtomicInteger holders = new AtomicInteger(1);
+  private final AtomicInteger open = new AtomicInteger(1);
+  private final String model;
+  private final List<String> scenarios = new ArrayList<>();
+  private final List<ScoringProgram> programs = new ArrayList<>();
+  private final List<ContextField> context = new ArrayList<>();
+  private final MemorySegment constants;
+  private final MemorySegment records;
+  private final int recordWidth;
+  private final KeyIndex users;
+  private final KeyIndex items;
+  private final boolean needsLogits;
+
+  /** A feature that a request says about itself. */
+  record ContextField(
+      String name, int offset, int dim, int size, MemorySegment table, KeyIndex keys) {
+    /** The id of a value; 0 for unknown. */
+    int id(String value) {
+      if (keys != null) {
+        return keys.find(value) + 1;
+      }
+      return 1 + StableHash.bounded(StableHash.of(value), size - 1);
+    }
+  }
+
+  /**
+   * Maps a snapshot and checks it.
+   *
+   * @throws UserError if the file is no snapshot, of another version or damaged, or if there are no
+   *     native kernels to score with
+   */
+  public static Snapshot open(Path path) {
+    CpuLibrary.Availability kernels = CpuLibrary.availability();
+    if (!kernels.available()) {
+      throw new UserError("scoring needs the native kernels: " + kernels.explanation());
+    }
+    Arena arena = Arena.ofShared();
+    try {
+      return new Snapshot(path, arena, SnapshotContainer.open(path, arena));
+    } catch (SnapshotContainer.DamagedException | IllegalArgumentException e) {
+      arena.close();
+      throw SnapshotContainer.damaged(path, e.getMessage());
+    } catch (RuntimeException | Error e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  private Snapshot(Path path, Arena arena, SnapshotContainer file)
+      throws SnapshotContainer.DamagedException {
+    this.path = path;
+    this.arena = arena;
+    JsonNode directory = file.directory();
+    model = text(directory, "model");
+    users = new KeyIndex(file, "user_keys", count(directory, "users"));
+    items = new KeyIndex(file, "item_keys", count(directory, "items"));
+    recordWidth = count(directory, "record");
+    needsLogits = directory.path("input").asBoolean(false);
+    constants = file.section("constants");
+    long rows = users.count() + 1L;
+    records = file.section("users", Math.multiplyExact(rows, (long) recordWidth * Float.BYTES));
+    for (JsonNode field : directory.path("context")) {
+      context.add(contextField(file, field));
+    }
+    int number = 0;
+    for (JsonNode scenario : directory.path("scenarios")) {
+      scenarios.add(text(scenario, "name"));
+      programs.add(program(file, scenario, number++));
+    }
+    if (programs.isEmpty()) {
+      throw new SnapshotContainer.DamagedException("it has no scenario");
+    }
+  }
+
+  private static ContextField contextField(SnapshotContainer file, JsonNode field)
+      throws SnapshotContainer.DamagedException {
+    String name = text(field, "name");
+    int dim = count(field, "dim");
+    int size = count(field, "size");
+    boolean hashed = field.path("hashed").asBoolean(false);
+    if (size < (hashed ? 2 : 1)) {
+      throw new SnapshotContainer.DamagedException("a vocabulary of " + size);
+    }
+    return new ContextField(
+        name,
+        count(field, "offset"),
+        dim,
+        size,
+        file.section("context." + name, Math.multiplyExact((long) size * dim, Float.BYTES)),
+        hashed ? null : new KeyIndex(file, "context_keys." + name, size - 1));
+  }
+
+  private ScoringProgram program(SnapshotContainer file, JsonNode scenario, int number)
+      throws SnapshotContainer.DamagedException {
+    MemorySegment instructions = file.section("program." + number);
+    if (instructions.byteSize() % ((long) Instruction.WORDS * Long.BYTES) != 0) {
+      throw new SnapshotContainer.DamagedException("half an instruction");
+    }
+    Sizes sizes =
+        new Sizes(
+            constants.byteSize() / Float.BYTES,
+            (long) count(scenario, "state") + ScoringProgram.SLACK,
+            count(scenario, "columns"),
+            recordWidth,
+            contextWidth(),
+            items.count(),
+            needsLogits);
+    return new ScoringProgram(
+        instructions, count(scenario, "user_end"), count(scenario, "vector_end"), sizes);
+  }
+
+  private static int count(JsonNode node, String name) throws SnapshotContainer.DamagedException {
+    JsonNode value = node.path(name);
+    if (!value.isIntegralNumber() || value.asLong() < 0 || value.asLong() > MAX_COUNT) {
+      throw new SnapshotContainer.DamagedException("its " + name);
+    }
+    return (int) value.asLong();
+  }
+
+  private static String text(JsonNode node, String name) throws SnapshotContainer.DamagedException {
+    JsonNode value = node.path(name);
+    if (!value.isString()) {
+      throw new SnapshotContainer.DamagedException("its " + name);
+    }
+    return value.asString();
+  }
+
+  /** Name of the model's backbone. */
+  public String model() {
+    return model;
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** Names of the scenarios; {@link Scorer} takes their positions in this list. */
+  public List<String> scenarios() {
+    return List.copyOf(scenarios);
+  }
+
+  /**
+   * Number of a scenario.
+   *
+   * @throws IllegalArgumentException if there is none of this name
+   */
+  public int scenario(String name) {
+    int number = scenarios.indexOf(name);
+    if (number < 0) {
+      throw new IllegalArgumentException(
+          "no scenario '" + name + "'; there are " + String.join(", ", scenarios));
+    }
+    return number;
+  }
+
+  /** How many users it knows. */
+  public int users() {
+    return users.count();
+  }
+
+  /** How many items it knows. */
+  public int items() {
+    return items.count();
+  }
+
+  /** Number of a user by her key in the log, or {@link #UNKNOWN}. */
+  public int user(String key) {
+    return users.find(key);
+  }
+
+  /** Number of an item by its key in the log, or {@link #UNKNOWN}. */
+  public int item(String key) {
+    return items.find(key);
+  }
+
+  /** The key of an item's number. */
+  public String itemKey(int item) {
+    return items.key(item);
+  }
+
+  /** The key of a user's number. */
+  public String userKey(int user) {
+    return users.key(user);
+  }
+
+  /** Names of the features that a request may say about itself, such as the hour of the day. */
+  public List<String> contextFields() {
+    return context.stream().map(ContextField::name).toList();
+  }
+
+  /** Whether each item must come with the logit of an existing recommender. */
+  public boolean needsLogits() {
+    return needsLogits;
+  }
+
+  /** Bytes of the mapped file that scoring reads. */
+  public long byteSize() {
+    return constants.byteSize() + records.byteSize();
+  }
+
+  /** A scorer for one thread that remembers the last user. */
+  public Scorer scorer() {
+    return scorer(1);
+  }
+
+  /**
+   * A scorer for one thread.
+   *
+   * @param rememberedUsers how many users' generated layers it keeps at most; memory for each is
+   *     {@link Scorer#stateBytes()}
+   * @throws IllegalStateException if the snapshot is closed
+   */
+  public Scorer scorer(int rememberedUsers) {
+    retain();
+    try {
+      return new Scorer(this, rememberedUsers);
+    } catch (RuntimeException | Error e) {
+      release();
+      throw e;
+    }
+  }
+
+  List<ScoringProgram> programs() {
+    return programs;
+  }
+
+  List<ContextField> context() {
+    return context;
+  }
+
+  int contextWidth() {
+    return context.stream().mapToInt(ContextField::dim).sum();
+  }
+
+  MemorySegment constants() {
+    return constants;
+  }
+
+  /** The record of a user, or of {@link #UNKNOWN}. */
+  long recordOffset(int user) {
+    int row = user == UNKNOWN ? users.count() : user;
+    return (long) row * recordWidth * Float.BYTES;
+  }
+
+  MemorySegment records() {
+    return records;
+  }
+
+  int recordWidth() {
+    return recordWidth;
+  }
+
+  private void retain() {
+    int before = holders.getAndUpdate(n -> n == 0 ? 0 : n + 1);
+    if (before == 0) {
+      throw new IllegalStateException(path + ": the snapshot is closed");
+    }
+  }
+
+  void release() {
+    if (holders.decrementAndGet() == 0) {
+      arena.close();
+    }
+  }
+
+  /** Lets go of the file; it stays mapped until the last scorer is closed. */
+  @Override
+  public void close() {
+    if (open.getAndSet(0) == 1) {
+      release();
+    }
+  }
+}

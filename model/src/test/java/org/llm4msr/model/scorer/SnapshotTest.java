@@ -1,0 +1,297 @@
+package org.llm4msr.model.scorer;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.llm4msr.bindings.cpu.Isa;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.recommender.MetaConfig;
+import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Normalization;
+import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
+import org.llm4msr.model.recommender.MetaConfig.UserMode;
+import org.llm4msr.model.recommender.backbone.Backbone;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
+import org.llm4msr.model.recommender.backbone.BackboneOption;
+import org.llm4msr.model.recommender.backbone.External;
+import org.llm4msr.model.recommender.backbone.ScenarioId;
+import org.llm4msr.model.recommender.backbone.SharedBottom;
+import org.llm4msr.model.training.Predictions;
+import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.memory.AllocationTracker;
+
+/** A snapshot scores as evaluation does, whatever the backbone and the wiring. */
+class SnapshotTest {
+  private static final Map<String, String> SMALL =
+      Map.of(
+          "hidden", "21,9",
+          "tower", "10",
+          "auxiliary", "5",
+          "scenario_dim", "3",
+          "gate", "5",
+          "hyper", "6",
+          "rank", "3",
+          "adapter", "4",
+          "star", "11");
+
+  @TempDir Path folder;
+
+  @AfterEach
+  void nothingStaysOpen() {
+    assertThat(AllocationTracker.open()).isEmpty();
+  }
+
+  private static Backbone small(BackboneKind kind, Map<String, String> given) {
+    Map<String, String> options = new HashMap<>(given);
+    for (BackboneOption option : kind.options()) {
+      if (SMALL.containsKey(option.name())) {
+        options.putIfAbsent(option.name(), SMALL.get(option.name()));
+      }
+    }
+    return kind.build(options);
+  }
+
+  private static MetaConfig meta(UserMode user, ScenarioMode scenario, Fusion fusion, int rank) {
+    return new MetaConfig(
+        user,
+        List.of(5),
+        0,
+        false,
+        scenario,
+        List.of(4),
+        rank,
+        Normalization.STANDARD,
+        fusion,
+        false);
+  }
+
+  private static MetaConfig both() {
+    return meta(UserMode.RESIDUAL, ScenarioMode.BOTTOM, Fusion.ALPHA, 3);
+  }
+
+  static Stream<Arguments> models() {
+    Stream<Arguments> networks =
+        BackboneKind.networks().stream()
+            .flatMap(kind ->
+                Stream.of(
+                    Arguments.of(small(kind, Map.of()), MetaConfig.off()),
+                    Arguments.of(small(kind, Map.of()), both())));
+    Stream<Arguments> variants =
+        Stream.of(
+            Arguments.of(small(BackboneKind.PLE, Map.of("levels", "3")), both()),
+            Arguments.of(small(BackboneKind.APG, Map.of("condition", "row")), both()),
+            Arguments.of(new External(), both()),
+            Arguments.of(new External(), MetaConfig.off()),
+            Arguments.of(
+                new ScenarioId(small(BackboneKind.STAR, Map.of()), 3), MetaConfig.off()));
+    Backbone bottom = new SharedBottom(List.of(18), List.of(7));
+    Stream<Arguments> wirings =
+        Stream.of(UserMode.values())
+            .flatMap(user ->
+                Stream.of(ScenarioMode.values())
+                    .flatMap(scenario ->
+                        Stream.of(Fusion.values())
+                            .map(fusion ->
+                                Arguments.of(bottom, meta(user, scenario, fusion, 3)))));
+    Stream<Arguments> ranks =
+        Stream.of(0, 1, 40)
+            .map(rank ->
+                Arguments.of(
+                    bottom, meta(UserMode.RESIDUAL, ScenarioMode.FEATURES, Fusion.GATE, rank)));
+    return Stream.of(networks, variants, wirings, ranks).flatMap(s -> s);
+  }
+
+  @ParameterizedTest
+  @MethodSource("models")
+  void scoresAreThoseOfEvaluation(Backbone backbone, MetaConfig meta) {
+    Path file = folder.resolve("model.snapshot");
+    try (ScoredLog log = new ScoredLog(backbone, meta)) {
+      Predictions expected = log.predict();
+      for (boolean precompute : new boolean[] {true, false}) {
+        log.export(file, precompute);
+        try (Snapshot snapshot = Snapshot.open(file)) {
+          assertScores(snapshot, log.dataset(), expected);
+        }
+      }
+    }
+  }
+
+  @Test
+  void everyInstructionSetAgrees() {
+    Path file = folder.resolve("model.snapshot");
+    Isa before = Isa.selected();
+    for (BackboneKind kind : BackboneKind.networks()) {
+      try (ScoredLog log = new ScoredLog(small(kind, Map.of()), both())) {
+        Predictions expected = log.predict();
+        log.export(file, true);
+        for (Isa isa : Isa.values()) {
+          if (isa.isSupported()) {
+            isa.select();
+            try (Snapshot snapshot = Snapshot.open(file)) {
+              assertScores(snapshot, log.dataset(), expected);
+            }
+          }
+        }
+      } finally {
+        before.select();
+      }
+    }
+  }
+
+  /** One request a row, as a row has a context and a logit of its own. */
+  private static void assertScores(Snapshot snapshot, Dataset dataset, Predictions expected) {
+    int hour = snapshot.contextFields().indexOf("hour");
+    try (Scorer scorer = snapshot.scorer();
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment item = arena.allocate(JAVA_INT);
+      MemorySegment logit = arena.allocate(JAVA_FLOAT);
+      MemorySegment probability = arena.allocate(JAVA_FLOAT);
+      for (int i = 0; i < expected.rows().length; i++) {
+        int row = expected.rows()[i];
+        item.set(JAVA_INT, 0, snapshot.item(dataset.itemKey(dataset.item(row))));
+        logit.set(JAVA_FLOAT, 0, dataset.logit(row));
+        int user = snapshot.user(dataset.userKey(dataset.user(row)));
+        if (hour >= 0) {
+          int id = dataset.fieldId(5, row);
+          scorer.setContext(hour, id == 0 ? null : dataset.fields().get(5).vocabulary().value(id));
+        }
+        if (snapshot.needsLogits()) {
+          scorer.score(dataset.scenario(row), user, item, 1, logit, probability);
+        } else {
+          scorer.score(dataset.scenario(row), user, item, 1, probability);
+        }
+        assertThat((double) probability.get(JAVA_FLOAT, 0))
+            .as("row %d", row)
+            .isCloseTo(expected.probabilities()[i], within(1e-5));
+      }
+    }
+  }
+
+  @Test
+  void manyItemsScoreAsEachAlone() {
+    Path file = folder.resolve("model.snapshot");
+    try (ScoredLog log = new ScoredLog(small(BackboneKind.STAR, Map.of()), both(), new Folds(3))) {
+      log.export(file, true);
+    }
+    Random random = new Random(3);
+    try (Snapshot snapshot = Snapshot.open(file);
+        Scorer many = snapshot.scorer(4);
+        Scorer alone = snapshot.scorer()) {
+      for (int n : new int[] {0, 1, 2, 15, 16, 17, 47, 48, 49, 95, 97, 300}) {
+        int[] items = random.ints(n, -1, snapshot.items()).toArray();
+        int user = random.nextInt(-1, snapshot.users());
+        float[] together = new float[n];
+        many.score(1, user, items, together);
+        float[] one = new float[1];
+        for (int i = 0; i < n; i++) {
+          alone.score(1, user, new int[] {items[i]}, one);
+          assertThat(together[i]).isCloseTo(one[0], within(1e-6f));
+        }
+        many.score(1, user, items, together);
+        int[] best = new int[5];
+        int found = many.topK(1, user, items, best);
+        assertThat(found).isEqualTo(Math.min(5, n));
+        Integer[] sorted =
+            java.util.stream.IntStream.range(0, n).boxed().toArray(Integer[]::new);
+        java.util.Arrays.sort(sorted, (a, b) -> Float.compare(together[b], together[a]));
+        for (int i = 0; i < found; i++) {
+          assertThat(best[i]).isEqualTo(sorted[i]);
+        }
+      }
+    }
+  }
+
+  /** Nobody knows them: they score as one about whom nothing is known. */
+  @Test
+  void unknownUsersAndItemsScoreAsThoseWithoutAnyFeature() {
+    Path file = folder.resolve("model.snapshot");
+    try (ScoredLog log = new ScoredLog(small(BackboneKind.MMOE, Map.of()), both())) {
+      log.export(file, true);
+    }
+    try (Snapshot snapshot = Snapshot.open(file);
+        Scorer scorer = snapshot.scorer()) {
+      assertThat(snapshot.user("stranger")).isEqualTo(Snapshot.UNKNOWN);
+      int[] items = {snapshot.item("nothing"), snapshot.item("new"), 3};
+      float[] unknown = new float[3];
+      float[] empty = new float[3];
+      scorer.score(0, Snapshot.UNKNOWN, items, unknown);
+      scorer.score(0, snapshot.user("nobody"), items, empty);
+      assertThat(unknown).containsExactly(empty);
+      assertThat(unknown[0]).isEqualTo(unknown[1]);
+      for (int[] wrong : new int[][] {{snapshot.items()}, {-2}}) {
+        assertThatThrownBy(() -> scorer.score(0, 0, wrong, new float[1]))
+            .isInstanceOf(IllegalArgumentException.class);
+      }
+      assertThatThrownBy(() -> scorer.score(3, 0, items, unknown))
+          .hasMessageContaining("scenario 3");
+      assertThatThrownBy(() -> scorer.score(0, snapshot.users(), items, unknown))
+          .hasMessageContaining("user");
+    }
+  }
+
+  @Test
+  void theFileIsTheSameEachTimeAndStaysMappedForItsScorers() throws IOException {
+    Path first = folder.resolve("a");
+    Path second = folder.resolve("b");
+    for (Path file : List.of(first, second)) {
+      try (ScoredLog log = new ScoredLog(small(BackboneKind.PLE, Map.of()), both())) {
+        log.export(file, true);
+      }
+    }
+    assertThat(Files.mismatch(first, second)).isEqualTo(-1);
+    Snapshot snapshot = Snapshot.open(first);
+    Scorer scorer = snapshot.scorer();
+    snapshot.close();
+    snapshot.close();
+    scorer.score(0, 0, new int[] {1, 2}, new float[2]);
+    scorer.close();
+    assertThatThrownBy(() -> scorer.score(0, 0, new int[] {1}, new float[1]))
+        .isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(snapshot::scorer).hasMessageContaining("closed");
+  }
+
+  @Test
+  void damagedSnapshotsAreRefused() throws IOException {
+    Path file = folder.resolve("model.snapshot");
+    try (ScoredLog log = new ScoredLog(small(BackboneKind.STAR, Map.of()), both())) {
+      log.export(file, true);
+    }
+    byte[] whole = Files.readAllBytes(file);
+    Path broken = folder.resolve("broken");
+    Random random = new Random(11);
+    for (int i = 0; i < 1_000; i++) {
+      byte[] changed = whole.clone();
+      // The first 64 bytes hold zeros that nobody reads; the checksum covers them too.
+      changed[random.nextInt(changed.length)] ^= (byte) (1 << random.nextInt(8));
+      Files.write(broken, i % 4 == 3 ? java.util.Arrays.copyOf(whole, random.nextInt(whole.length)) : changed);
+      assertThatThrownBy(() -> Snapshot.open(broken))
+          .isInstanceOf(UserError.class)
+          .hasMessageContaining("broken")
+          .hasMessageContaining("snapshot");
+    }
+    byte[] future = whole.clone();
+    future[8] = 2;
+    Files.write(broken, future);
+    assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 2");
+  }
+}
