@@ -102,13 +102,14 @@ public final class PromptsCommand implements Callable<Integer> {
     if (maxChars != null) {
       options = options.withMaxChars(maxChars);
     }
-    Dataset dataset = DatasetLoader.load(description, options.language(), cut.shares());
-    PromptFactory prompts = new PromptFactory(dataset, new Folds(folds), options);
-    try (Progress progress =
-        Progress.start(spec.commandLine().getErr(), "prompts", prompts.count())) {
-      PromptFile.write(prompts, out, progress::update);
+    try (Dataset dataset = DatasetLoader.load(description, options.language(), cut.shares())) {
+      PromptFactory prompts = new PromptFactory(dataset, new Folds(folds), options);
+      try (Progress progress =
+          Progress.start(spec.commandLine().getErr(), "prompts", prompts.count())) {
+        PromptFile.write(prompts, out, progress::update);
+      }
+      print(dataset, options, prompts.audit());
     }
-    print(dataset, options, prompts.audit());
     return 0;
   }
 

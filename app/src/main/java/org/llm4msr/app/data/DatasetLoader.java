@@ -1,5 +1,6 @@
 package org.llm4msr.app.data;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,6 +11,7 @@ import org.llm4msr.app.data.DataDescription.Entities;
 import org.llm4msr.app.data.DataDescription.Feature;
 import org.llm4msr.app.data.DataDescription.ScenarioText;
 import org.llm4msr.app.data.DataDescription.SplitSource;
+import org.llm4msr.model.data.ColumnStore;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.DatasetBuilder;
 import org.llm4msr.model.data.Field;
@@ -27,14 +29,20 @@ public final class DatasetLoader {
   private final Language language;
   private final TableReader reader;
   private final Map<String, Double> cut;
+  private final ColumnStore store;
   private final Map<Feature, FeatureColumn> columns = new LinkedHashMap<>();
 
   private DatasetLoader(
-      DataDescription description, Language language, Map<String, Double> cut, TableReader reader) {
-    this.cut = cut;
+      DataDescription description,
+      Language language,
+      Map<String, Double> cut,
+      TableReader reader,
+      ColumnStore store) {
     this.description = description;
     this.language = language;
+    this.cut = cut;
     this.reader = reader;
+    this.store = store;
   }
 
   /** Reads a data set with titles, categories and descriptions in the description's language. */
@@ -43,7 +51,7 @@ public final class DatasetLoader {
   }
 
   /**
-   * Reads a data set.
+   * Reads a data set into files of the folder for temporary ones, which lasts until it is closed.
    *
    * @param language of titles, categories and descriptions, where they exist in several
    * @throws UserError with one line for anything that is wrong with the files
@@ -60,8 +68,12 @@ public final class DatasetLoader {
    */
   public static Dataset load(
       DataDescription description, Language language, Map<String, Double> cut) {
+    ColumnStore store = ColumnStore.inFiles(Path.of(System.getProperty("java.io.tmpdir")));
     try (TableReader reader = new TableReader()) {
-      return new DatasetLoader(description, language, cut, reader).load();
+      return new DatasetLoader(description, language, cut, reader, store).load();
+    } catch (RuntimeException | Error e) {
+      store.close();
+      throw e;
     }
   }
 
@@ -73,10 +85,11 @@ public final class DatasetLoader {
         new DatasetBuilder(
             description.name(),
             description.description().in(language),
-            scenarios.values().stream().map(this::scenario).toList());
+            scenarios.values().stream().map(this::scenario).toList(),
+            store);
     description.features().stream()
         .filter(feature -> feature.column().isPresent())
-        .forEach(feature -> columns.put(feature, FeatureColumn.of(feature)));
+        .forEach(feature -> columns.put(feature, FeatureColumn.of(feature, store)));
 
     description.users().ifPresent(users -> readEntities(users, Field.Owner.USER, builder));
     description.items().ifPresent(items -> readEntities(items, Field.Owner.ITEM, builder));

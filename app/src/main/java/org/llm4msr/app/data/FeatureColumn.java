@@ -9,6 +9,7 @@ import org.llm4msr.app.data.DataDescription.ListPooling;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.data.Buckets;
 import org.llm4msr.model.data.CodedColumn;
+import org.llm4msr.model.data.ColumnStore;
 import org.llm4msr.model.data.DatasetBuilder;
 import org.llm4msr.model.data.ListColumn;
 import org.llm4msr.model.data.NumberColumn;
@@ -17,13 +18,13 @@ import org.llm4msr.runtime.UserError;
 /** The values of a feature while its table is read. */
 sealed interface FeatureColumn {
   /** An empty column for a feature that has one in a table. */
-  static FeatureColumn of(Feature feature) {
+  static FeatureColumn of(Feature feature, ColumnStore store) {
     if (feature.number()) {
-      return new Numbers(feature, new NumberColumn());
+      return new Numbers(feature, new NumberColumn(store));
     }
     return feature.pooling().isPresent()
-        ? new Lists(feature, new ListColumn())
-        : new Words(feature, new CodedColumn());
+        ? new Lists(feature, new ListColumn(store))
+        : new Words(feature, new CodedColumn(store));
   }
 
   Feature feature();
@@ -38,7 +39,10 @@ sealed interface FeatureColumn {
    */
   void set(int index, String text, Table table, long row);
 
-  /** Adds the field that the values make; the builder knows which rows train by now. */
+  /**
+   * Adds the field that the values make and gives their memory back; the builder knows which rows
+   * train by now.
+   */
   void addTo(DatasetBuilder builder);
 
   /** Values that are told apart by their text. */
@@ -65,6 +69,7 @@ sealed interface FeatureColumn {
       }
       values = values.map(value -> feature.labels().getOrDefault(value, value));
       builder.field(feature.name(), feature.owner(), values, feature.options());
+      column.closeEntries();
     }
   }
 
@@ -87,6 +92,7 @@ sealed interface FeatureColumn {
           feature.options(),
           pooling.pooling(),
           pooling.most());
+      column.closeEntries();
     }
   }
 
@@ -125,6 +131,7 @@ sealed interface FeatureColumn {
     @Override
     public void addTo(DatasetBuilder builder) {
       builder.numberField(feature.name(), feature.owner(), column, feature.options().dim());
+      column.closeEntries();
     }
   }
 }

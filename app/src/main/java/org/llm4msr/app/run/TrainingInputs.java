@@ -41,7 +41,12 @@ public final class TrainingInputs implements AutoCloseable {
       knowledgeFile = absolute(knowledgePath);
       knowledgeChecksum = Checksums.of(knowledgePath);
       knowledge = KnowledgeFile.open(knowledgePath);
-      folds = PromptIds.folds(knowledge.ids());
+      try {
+        folds = PromptIds.folds(knowledge.ids());
+      } catch (RuntimeException | Error e) {
+        knowledge.close();
+        throw e;
+      }
     }
   }
 
@@ -63,13 +68,18 @@ public final class TrainingInputs implements AutoCloseable {
   private static TrainingInputs load(
       DataDescription description, Path knowledge, Map<String, Double> cut) {
     Dataset dataset = DatasetLoader.load(description, description.prompts().language(), cut);
-    DataSource source =
-        new DataSource(
-            absolute(description.file()),
-            absolute(description.folder()),
-            cut,
-            Checksums.of(dataset));
-    return new TrainingInputs(dataset, source, knowledge);
+    try {
+      DataSource source =
+          new DataSource(
+              absolute(description.file()),
+              absolute(description.folder()),
+              cut,
+              Checksums.of(dataset));
+      return new TrainingInputs(dataset, source, knowledge);
+    } catch (RuntimeException | Error e) {
+      dataset.close();
+      throw e;
+    }
   }
 
   /**
@@ -139,6 +149,7 @@ public final class TrainingInputs implements AutoCloseable {
 
   @Override
   public void close() {
+    dataset.close();
     if (knowledge != null) {
       knowledge.close();
     }

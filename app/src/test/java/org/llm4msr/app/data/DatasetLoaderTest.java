@@ -15,6 +15,7 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -82,6 +83,12 @@ class DatasetLoaderTest {
       """;
 
   @TempDir Path folder;
+  private final List<Dataset> loaded = new ArrayList<>();
+
+  @AfterEach
+  void close() {
+    loaded.forEach(Dataset::close);
+  }
 
   private void write(String name, String text) throws IOException {
     Files.writeString(folder.resolve(name), text);
@@ -93,7 +100,10 @@ class DatasetLoaderTest {
 
   private Dataset load(String yaml, Language language) throws IOException {
     write("d.yaml", yaml);
-    return DatasetLoader.load(DataDescription.read(folder.resolve("d.yaml"), folder), language);
+    Dataset dataset =
+        DatasetLoader.load(DataDescription.read(folder.resolve("d.yaml"), folder), language);
+    loaded.add(dataset);
+    return dataset;
   }
 
   private void writeTables() throws IOException {

@@ -34,30 +34,32 @@ class RealDataTest {
 
   @Test
   void anime() {
-    Dataset dataset = load("anime");
-    assertThat(dataset.rows()).isEqualTo(419_943);
-    assertThat(dataset.users()).isEqualTo(4_714);
-    assertThat(dataset.items()).isEqualTo(7_390);
-    assertThat(dataset.count(Split.TRAIN)).isEqualTo(336_053);
-    assertThat(dataset.count(Split.VALID)).isEqualTo(41_983);
-    assertThat(rowsPerScenario(dataset)).containsExactly(288_869, 56_173, 74_901);
-    assertThat(positives(dataset)).isEqualTo(254_581);
-    assertThat(dataset.fields())
-        .extracting("name")
-        .containsExactly("user", "item", "genre", "episodes");
-    assertThat(dataset.fields().getFirst().vocabulary().size()).isEqualTo(4_672 + 1);
-    assertThat(dataset.fields().get(1).vocabulary().size()).isEqualTo(6_902 + 1);
+    try (Dataset dataset = load("anime")) {
+      assertThat(dataset.rows()).isEqualTo(419_943);
+      assertThat(dataset.users()).isEqualTo(4_714);
+      assertThat(dataset.items()).isEqualTo(7_390);
+      assertThat(dataset.count(Split.TRAIN)).isEqualTo(336_053);
+      assertThat(dataset.count(Split.VALID)).isEqualTo(41_983);
+      assertThat(rowsPerScenario(dataset)).containsExactly(288_869, 56_173, 74_901);
+      assertThat(positives(dataset)).isEqualTo(254_581);
+      assertThat(dataset.fields())
+          .extracting("name")
+          .containsExactly("user", "item", "genre", "episodes");
+      assertThat(dataset.fields().getFirst().vocabulary().size()).isEqualTo(4_672 + 1);
+      assertThat(dataset.fields().get(1).vocabulary().size()).isEqualTo(6_902 + 1);
+    }
   }
 
   @Test
   void ml100k() {
-    Dataset dataset = load("ml-100k");
-    assertThat(dataset.rows()).isEqualTo(100_000);
-    assertThat(dataset.users()).isEqualTo(943);
-    assertThat(dataset.count(Split.TRAIN)).isEqualTo(80_000);
-    assertThat(rowsPerScenario(dataset)).containsExactly(26_551, 35_444, 38_005);
-    assertThat(positives(dataset)).isEqualTo(55_375);
-    assertThat(dataset.fields().getFirst().vocabulary().size()).isEqualTo(751 + 1);
-    assertThat(dataset.time(0)).isEqualTo(874_724_710L);
+    try (Dataset dataset = load("ml-100k")) {
+      assertThat(dataset.rows()).isEqualTo(100_000);
+      assertThat(dataset.users()).isEqualTo(943);
+      assertThat(dataset.count(Split.TRAIN)).isEqualTo(80_000);
+      assertThat(rowsPerScenario(dataset)).containsExactly(26_551, 35_444, 38_005);
+      assertThat(positives(dataset)).isEqualTo(55_375);
+      assertThat(dataset.fields().getFirst().vocabulary().size()).isEqualTo(751 + 1);
+      assertThat(dataset.time(0)).isEqualTo(874_724_710L);
+    }
   }
 }

@@ -27,7 +27,6 @@ public final class Batcher {
   private final int batchSize;
   private final long seed;
   private final boolean shuffled;
-  private final int[] allRows;
   private final BalancedRows balanced;
   private final Field[] fields;
   private final int columns;
@@ -41,6 +40,10 @@ public final class Batcher {
   private int epoch;
   private int position;
 
+  /**
+   * @param rows the batcher's own from now on
+   * @param shuffled of training rows, anew in every epoch
+   */
   private Batcher(
       Dataset dataset,
       int[] rows,
@@ -57,13 +60,12 @@ public final class Batcher {
     this.batchSize = batchSize;
     this.seed = seed;
     this.shuffled = shuffled;
-    allRows = rows;
-    balanced = balance ? new BalancedRows(dataset, allRows, seed) : null;
+    order = rows;
+    balanced = balance ? new BalancedRows(dataset, order, seed) : null;
     fields = dataset.fields().toArray(Field[]::new);
     columns = dataset.idColumns();
     factorColumns = dataset.factorColumns();
-    order = allRows.clone();
-    batchRows = new int[Math.min(batchSize, Math.max(1, allRows.length))];
+    batchRows = new int[Math.min(batchSize, Math.max(1, order.length))];
     scenarioCursor = new int[dataset.scenarios().size()];
     slotOfProfile = new int[folds.profiles(dataset)];
     profileCursor = new int[batchRows.length];
@@ -96,12 +98,12 @@ public final class Batcher {
 
   /** Rows of one epoch. */
   public int rowsPerEpoch() {
-    return allRows.length;
+    return order.length;
   }
 
   /** Batches of one epoch, the last one possibly smaller. */
   public int batchesPerEpoch() {
-    return Math.ceilDiv(allRows.length, batchSize);
+    return Math.ceilDiv(order.length, batchSize);
   }
 
   public State state() {
@@ -110,8 +112,8 @@ public final class Batcher {
 
   /** Goes to where another batcher with the same data set, sizes and seed stood. */
   public void restore(State state) {
-    if (state.epoch < 0 || state.position < 0 || state.position > allRows.length) {
-      throw new IllegalArgumentException("no such place in " + allRows.length + " rows: " + state);
+    if (state.epoch < 0 || state.position < 0 || state.position > order.length) {
+      throw new IllegalArgumentException("no such place in " + order.length + " rows: " + state);
     }
     startEpoch(state.epoch);
     position = state.position;
@@ -123,7 +125,7 @@ public final class Batcher {
     if (balanced != null) {
       balanced.draw(number, order);
     } else if (shuffled) {
-      System.arraycopy(allRows, 0, order, 0, order.length);
+      dataset.rowsOf(Split.TRAIN, order);
     }
     if (shuffled) {
       StableHash.shuffle(order, StableHash.combine(seed, number));

@@ -1,6 +1,5 @@
 package org.llm4msr.model.data;
 
-import java.util.Arrays;
 import java.util.function.UnaryOperator;
 
 /**
@@ -11,25 +10,38 @@ public final class CodedColumn {
   /** The code of a missing value. */
   public static final int MISSING = Dictionary.ABSENT;
 
+  private final ColumnStore store;
   private final Dictionary dictionary;
-  private int[] codes;
+  private final Column codesPlusOne;
+  private final int[] renamed;
   private int size;
 
+  /** A column on the heap. */
   public CodedColumn() {
-    this(new Dictionary(), new int[16], 0);
+    this(ColumnStore.onHeap());
   }
 
-  private CodedColumn(Dictionary dictionary, int[] codes, int size) {
+  /** A column whose memory {@code store} owns. */
+  public CodedColumn(ColumnStore store) {
+    this(store, new Dictionary(store), store.column(), null, 0);
+  }
+
+  /**
+   * @param codesPlusOne codes as read, 0 for a missing one; null where every entry is its own code
+   * @param renamed the code in {@code dictionary} by the code as read; null where they are the same
+   */
+  private CodedColumn(
+      ColumnStore store, Dictionary dictionary, Column codesPlusOne, int[] renamed, int size) {
+    this.store = store;
     this.dictionary = dictionary;
-    this.codes = codes;
+    this.codesPlusOne = codesPlusOne;
+    this.renamed = renamed;
     this.size = size;
   }
 
   /** Every key of {@code dictionary} once, in order: the raw column of users or of items. */
   static CodedColumn identity(Dictionary dictionary) {
-    int[] codes = new int[dictionary.size()];
-    Arrays.setAll(codes, i -> i);
-    return new CodedColumn(dictionary, codes, codes.length);
+    return new CodedColumn(ColumnStore.onHeap(), dictionary, null, null, dictionary.size());
   }
 
   /** Appends a value; null is a missing one. */
@@ -39,14 +51,14 @@ public final class CodedColumn {
 
   /** Sets the value at {@code index}; entries skipped on the way are missing. */
   public void set(int index, String value) {
-    if (index >= codes.length) {
-      codes = Arrays.copyOf(codes, Math.max(index + 1, codes.length + (codes.length >> 1)));
+    if (codesPlusOne == null || renamed != null) {
+      throw new IllegalStateException("only a column as it was read can be changed");
     }
     if (index >= size) {
-      Arrays.fill(codes, size, index + 1, MISSING);
       size = index + 1;
+      codesPlusOne.reserve(size, Integer.BYTES);
     }
-    codes[index] = value == null ? MISSING : dictionary.add(value);
+    codesPlusOne.setInt(index, value == null ? 0 : dictionary.add(value) + 1);
   }
 
   public int size() {
@@ -55,7 +67,11 @@ public final class CodedColumn {
 
   /** The code at {@code index}, {@link #MISSING} for a missing value and beyond the end. */
   public int code(int index) {
-    return index < size ? codes[index] : MISSING;
+    if (index >= size) {
+      return MISSING;
+    }
+    int code = codesPlusOne == null ? index : codesPlusOne.getInt(index) - 1;
+    return renamed == null || code == MISSING ? code : renamed[code];
   }
 
   /** The value at {@code index}, null when it is missing. */
@@ -68,18 +84,31 @@ public final class CodedColumn {
     return dictionary;
   }
 
-  /** A new column in which {@code change} has replaced every value; null makes it missing. */
+  /**
+   * This column with every value replaced by {@code change}; null makes it missing. It reads this
+   * column's codes, so that a row costs nothing again.
+   */
   public CodedColumn map(UnaryOperator<String> change) {
-    Dictionary changed = new Dictionary();
+    Dictionary changed = new Dictionary(store);
     int[] newCode = new int[dictionary.size()];
     for (int code = 0; code < newCode.length; code++) {
       String value = change.apply(dictionary.value(code));
       newCode[code] = value == null ? MISSING : changed.add(value);
     }
-    int[] mapped = new int[size];
-    for (int i = 0; i < size; i++) {
-      mapped[i] = codes[i] == MISSING ? MISSING : newCode[codes[i]];
+    if (renamed == null) {
+      return new CodedColumn(store, changed, codesPlusOne, newCode, size);
     }
-    return new CodedColumn(changed, mapped, size);
+    int[] composed = new int[renamed.length];
+    for (int code = 0; code < composed.length; code++) {
+      composed[code] = renamed[code] == MISSING ? MISSING : newCode[renamed[code]];
+    }
+    return new CodedColumn(store, changed, codesPlusOne, composed, size);
+  }
+
+  /** Gives the entries' memory back once a field has been made of them; the dictionary stays. */
+  public void closeEntries() {
+    if (codesPlusOne != null) {
+      codesPlusOne.close();
+    }
   }
 }

@@ -3,14 +3,15 @@ package org.llm4msr.model.data;
 import java.util.List;
 
 /**
- * An interaction log in memory: immutable, column by column. Rows, users and items have dense
- * indices from 0. Users and items include those that only the users or items table knows, so that
- * knowledge and fields exist for newcomers too.
+ * An interaction log: immutable, column by column, on the heap or in mapped files as its {@link
+ * ColumnStore} says, which it closes. Rows, users and items have dense indices from 0. Users and
+ * items include those that only the users or items table knows, so that knowledge and fields exist
+ * for newcomers too.
  *
  * <p>Rows keep the order of the log. A field's ids are stored once per user or item where the field
  * belongs to one, so that a row costs some 16 bytes whatever the number of fields.
  */
-public final class Dataset {
+public final class Dataset implements AutoCloseable {
   /** {@link #time} of a row without one. */
   public static final long NO_TIME = Long.MIN_VALUE;
 
@@ -22,15 +23,17 @@ public final class Dataset {
   private final TextTable userText;
   private final TextTable itemText;
   private final List<Field> fields;
-  private final int[] user;
-  private final int[] item;
-  private final short[] scenario;
-  private final byte[] label;
-  private final byte[] split;
-  private final long[] time;
-  private final float[] logits;
-  private final long[] userHash;
-  private final long[] itemHash;
+  private final ColumnStore store;
+  private final int rows;
+  private final Column user;
+  private final Column item;
+  private final Column scenario;
+  private final Column label;
+  private final Column split;
+  private final Column time;
+  private final Column logits;
+  private final Column userHash;
+  private final Column itemHash;
 
   private static final Split[] SPLITS = Split.values();
 
@@ -44,6 +47,8 @@ public final class Dataset {
     userText = from.userText;
     itemText = from.itemText;
     fields = List.copyOf(from.fields);
+    store = from.store;
+    rows = from.rows();
     user = from.user;
     item = from.item;
     scenario = from.scenario;
@@ -51,12 +56,8 @@ public final class Dataset {
     split = from.split;
     time = from.time;
     logits = from.logits;
-    userHash = hashes(users);
-    itemHash = hashes(items);
-  }
-
-  private static long[] hashes(Dictionary keys) {
-    return keys.values().stream().mapToLong(StableHash::of).toArray();
+    userHash = from.hashes(users);
+    itemHash = from.hashes(items);
   }
 
   public String name() {
@@ -69,7 +70,7 @@ public final class Dataset {
   }
 
   public int rows() {
-    return user.length;
+    return rows;
   }
 
   public List<Scenario> scenarios() {
@@ -126,7 +127,7 @@ public final class Dataset {
 
   /** The existing recommender's logit; 0 where the rows have none. */
   public float logit(int row) {
-    return logits == null ? 0 : logits[row];
+    return logits == null ? 0 : logits.getFloat(row);
   }
 
   /** Ids of a row over all fields. */
@@ -141,31 +142,31 @@ public final class Dataset {
 
   /** Dense index of the row's user. */
   public int user(int row) {
-    return user[row];
+    return user.getInt(row);
   }
 
   /** Dense index of the row's item. */
   public int item(int row) {
-    return item[row];
+    return item.getInt(row);
   }
 
   /** Index into {@link #scenarios}. */
   public int scenario(int row) {
-    return scenario[row];
+    return scenario.getShort(row);
   }
 
   /** 0 or 1. */
   public int label(int row) {
-    return label[row];
+    return label.getByte(row);
   }
 
   public Split split(int row) {
-    return SPLITS[split[row]];
+    return SPLITS[split.getByte(row)];
   }
 
   /** The time as the log gives it (only its order matters), or {@link #NO_TIME}. */
   public long time(int row) {
-    return time == null ? NO_TIME : time[row];
+    return time == null ? NO_TIME : time.getLong(row);
   }
 
   /** The first id of field {@code field} in a row, in [0, vocabulary size). */
@@ -177,29 +178,34 @@ public final class Dataset {
   /** What a field's ids and factors of a row are found by: its user, its item, or the row. */
   public int entry(Field field, int row) {
     return switch (field.owner()) {
-      case USER -> user[row];
-      case ITEM -> item[row];
+      case USER -> user.getInt(row);
+      case ITEM -> item.getInt(row);
       case ROW -> row;
     };
   }
 
   /** The rows of a part, ascending. */
   public int[] rowsOf(Split part) {
-    int[] rows = new int[count(part)];
+    int[] found = new int[count(part)];
+    rowsOf(part, found);
+    return found;
+  }
+
+  /** Fills {@code found}, {@code [count(part)]}, with the rows of a part, ascending. */
+  void rowsOf(Split part, int[] found) {
     int next = 0;
-    for (int row = 0; row < split.length; row++) {
-      if (split[row] == part.ordinal()) {
-        rows[next++] = row;
+    for (int row = 0; row < rows; row++) {
+      if (split.getByte(row) == part.ordinal()) {
+        found[next++] = row;
       }
     }
-    return rows;
   }
 
   /** Number of rows of a part. */
   public int count(Split part) {
     int count = 0;
-    for (byte s : split) {
-      count += s == part.ordinal() ? 1 : 0;
+    for (int row = 0; row < rows; row++) {
+      count += split.getByte(row) == part.ordinal() ? 1 : 0;
     }
     return count;
   }
@@ -214,11 +220,11 @@ public final class Dataset {
     return trainRows(item, items.size());
   }
 
-  private int[] trainRows(int[] owner, int owners) {
+  private int[] trainRows(Column owner, int owners) {
     int[] count = new int[owners];
-    for (int row = 0; row < owner.length; row++) {
-      if (split[row] == Split.TRAIN.ordinal()) {
-        count[owner[row]]++;
+    for (int row = 0; row < rows; row++) {
+      if (split.getByte(row) == Split.TRAIN.ordinal()) {
+        count[owner.getInt(row)]++;
       }
     }
     return count;
@@ -226,6 +232,12 @@ public final class Dataset {
 
   /** A hash of the row's (user, item) pair that does not depend on the order of the log. */
   long pairHash(int row) {
-    return StableHash.combine(userHash[user[row]], itemHash[item[row]]);
+    return StableHash.combine(userHash.getLong(user(row)), itemHash.getLong(item(row)));
+  }
+
+  /** Gives the memory of all columns back; what is on the heap needs no closing. */
+  @Override
+  public void close() {
+    store.close();
   }
 }

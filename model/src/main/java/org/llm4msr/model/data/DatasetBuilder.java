@@ -1,8 +1,10 @@
 package org.llm4msr.model.data;
 
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.IntToLongFunction;
 import org.llm4msr.runtime.UserError;
 
 /**
@@ -22,28 +24,38 @@ public final class DatasetBuilder {
   final String name;
   final String description;
   final List<Scenario> scenarios;
-  final Dictionary users = new Dictionary();
-  final Dictionary items = new Dictionary();
+  final ColumnStore store;
+  final Dictionary users;
+  final Dictionary items;
   final TextTable userText = new TextTable();
   final TextTable itemText = new TextTable();
   final List<Field> fields = new ArrayList<>();
-  int[] user = new int[1024];
-  int[] item = new int[1024];
-  short[] scenario = new short[1024];
-  byte[] label = new byte[1024];
-  byte[] split = new byte[1024];
-  long[] time;
-  float[] logits;
+  final Column user;
+  final Column item;
+  final Column scenario;
+  final Column label;
+  final Column split;
+  Column time;
+  Column logits;
+  private final Map<Dictionary, Column> hashes = new IdentityHashMap<>();
   private final FieldFactory factory = new FieldFactory(this);
   private int rows;
   private int rowsWithLogit;
+
+  /** A builder of a log on the heap; the other parameters are as there. */
+  public DatasetBuilder(String name, String description, List<Scenario> scenarios) {
+    this(name, description, scenarios, ColumnStore.onHeap());
+  }
 
   /**
    * @param name of the data set, for messages
    * @param description what the log is about, for prompts; may be empty
    * @param scenarios at least one, names distinct
+   * @param store where the log's columns lie; the data set closes it, or the caller where none is
+   *     built
    */
-  public DatasetBuilder(String name, String description, List<Scenario> scenarios) {
+  public DatasetBuilder(
+      String name, String description, List<Scenario> scenarios, ColumnStore store) {
     if (scenarios.isEmpty() || scenarios.size() > Short.MAX_VALUE) {
       throw new IllegalArgumentException("number of scenarios: " + scenarios.size());
     }
@@ -53,6 +65,14 @@ public final class DatasetBuilder {
     this.name = name;
     this.description = description;
     this.scenarios = List.copyOf(scenarios);
+    this.store = store;
+    users = new Dictionary(store);
+    items = new Dictionary(store);
+    user = store.column();
+    item = store.column();
+    scenario = store.column();
+    label = store.column();
+    split = store.column();
   }
 
   /** The dense index of a user, who is added when new. */
@@ -110,25 +130,37 @@ public final class DatasetBuilder {
           "row with user %d, item %d, scenario %d, label %d"
               .formatted(userIndex, itemIndex, scenarioIndex, labelValue));
     }
-    if (rows == user.length) {
-      if (rows == MOST_ROWS) {
-        throw new UserError(name + ": more than " + MOST_ROWS + " rows cannot be held");
-      }
-      grow((int) Math.min(MOST_ROWS, rows + (long) (rows >> 1)));
+    if (rows == MOST_ROWS) {
+      throw new UserError(name + ": more than " + MOST_ROWS + " rows cannot be held");
     }
-    user[rows] = userIndex;
-    item[rows] = itemIndex;
-    scenario[rows] = (short) scenarioIndex;
-    label[rows] = (byte) labelValue;
-    split[rows] = part == null ? UNDECIDED : (byte) part.ordinal();
+    int row = rows++;
+    set(user, row, userIndex);
+    set(item, row, itemIndex);
+    scenario.reserve(rows, Short.BYTES);
+    scenario.setShort(row, (short) scenarioIndex);
+    setByte(label, row, (byte) labelValue);
+    setByte(split, row, part == null ? UNDECIDED : (byte) part.ordinal());
     if (rowTime != Dataset.NO_TIME || time != null) {
       if (time == null) {
-        time = new long[user.length];
-        Arrays.fill(time, 0, rows, Dataset.NO_TIME);
+        time = store.column();
+        time.reserve(rows, Long.BYTES);
+        for (int earlier = 0; earlier < row; earlier++) {
+          time.setLong(earlier, Dataset.NO_TIME);
+        }
       }
-      time[rows] = rowTime;
+      time.reserve(rows, Long.BYTES);
+      time.setLong(row, rowTime);
     }
-    rows++;
+  }
+
+  private static void set(Column column, int row, int value) {
+    column.reserve(row + 1L, Integer.BYTES);
+    column.setInt(row, value);
+  }
+
+  private static void setByte(Column column, int row, byte value) {
+    column.reserve(row + 1L, Byte.BYTES);
+    column.setByte(row, value);
   }
 
   /**
@@ -146,37 +178,26 @@ public final class DatasetBuilder {
           "row " + (rows - 1) + " has a logit already, or an earlier one has none");
     }
     if (logits == null) {
-      logits = new float[user.length];
+      logits = store.column();
     }
-    logits[rowsWithLogit++] = (float) logit;
-  }
-
-  private void grow(int length) {
-    user = Arrays.copyOf(user, length);
-    item = Arrays.copyOf(item, length);
-    scenario = Arrays.copyOf(scenario, length);
-    label = Arrays.copyOf(label, length);
-    split = Arrays.copyOf(split, length);
-    if (time != null) {
-      time = Arrays.copyOf(time, length);
-    }
-    if (logits != null) {
-      logits = Arrays.copyOf(logits, length);
-    }
+    logits.reserve(rows, Float.BYTES);
+    logits.setFloat(rowsWithLogit++, (float) logit);
   }
 
   /** Divides all rows by {@code rule}. */
   public void split(SplitRule rule) {
     switch (rule) {
       case SplitRule.Random(SplitRule.Ratios ratios, long seed) -> {
+        IntToLongFunction contentHash = contentHash();
         for (int row = 0; row < rows; row++) {
-          split[row] = part(ratios, StableHash.combine(contentHash(row), seed));
+          split.setByte(row, part(ratios, StableHash.combine(contentHash.applyAsLong(row), seed)));
         }
       }
       case SplitRule.ColdUsers(SplitRule.Ratios ratios, long seed) -> {
+        Column hash = hashes(users);
         for (int row = 0; row < rows; row++) {
-          long hash = StableHash.of(users.value(user[row]));
-          split[row] = part(ratios, StableHash.combine(hash, seed));
+          long userHash = hash.getLong(user.getInt(row));
+          split.setByte(row, part(ratios, StableHash.combine(userHash, seed)));
         }
       }
       case SplitRule.ByTime(SplitRule.Ratios ratios) -> splitByTime(ratios);
@@ -187,16 +208,36 @@ public final class DatasetBuilder {
     return (byte) ratios.at(StableHash.unit(hash)).ordinal();
   }
 
-  private long contentHash(int row) {
-    long hash = StableHash.of(users.value(user[row]));
-    hash = StableHash.combine(hash, StableHash.of(items.value(item[row])));
-    hash = StableHash.combine(hash, StableHash.of(scenarios.get(scenario[row]).name()));
-    return time == null ? hash : StableHash.combine(hash, time[row]);
+  private IntToLongFunction contentHash() {
+    Column userHash = hashes(users);
+    Column itemHash = hashes(items);
+    long[] scenarioHash =
+        scenarios.stream().mapToLong(known -> StableHash.of(known.name())).toArray();
+    return row -> {
+      long hash = userHash.getLong(user.getInt(row));
+      hash = StableHash.combine(hash, itemHash.getLong(item.getInt(row)));
+      hash = StableHash.combine(hash, scenarioHash[scenario.getShort(row)]);
+      return time == null ? hash : StableHash.combine(hash, time.getLong(row));
+    };
+  }
+
+  /** {@link StableHash#of} all strings of a dictionary that is complete, int64. */
+  Column hashes(Dictionary keys) {
+    return hashes.computeIfAbsent(
+        keys,
+        dictionary -> {
+          Column column = store.column();
+          column.reserve(dictionary.size(), Long.BYTES);
+          for (int code = 0; code < dictionary.size(); code++) {
+            column.setLong(code, StableHash.of(dictionary.value(code)));
+          }
+          return column;
+        });
   }
 
   private void splitByTime(SplitRule.Ratios ratios) {
     for (int row = 0; row < rows; row++) {
-      if (time == null || time[row] == Dataset.NO_TIME) {
+      if (time == null || time.getLong(row) == Dataset.NO_TIME) {
         throw new UserError(
             name
                 + ": a split by time needs a time in every row, but row "
@@ -207,21 +248,39 @@ public final class DatasetBuilder {
     if (rows == 0) {
       return;
     }
-    long[] sorted = Arrays.copyOf(time, rows);
-    Arrays.sort(sorted);
-    long validFrom = quantile(sorted, ratios.trainShare());
-    long testFrom = quantile(sorted, ratios.trainAndValidShare());
+    long validFrom = timeAt(ratios.trainShare());
+    long testFrom = timeAt(ratios.trainAndValidShare());
     for (int row = 0; row < rows; row++) {
-      Split part =
-          time[row] < validFrom ? Split.TRAIN : time[row] < testFrom ? Split.VALID : Split.TEST;
-      split[row] = (byte) part.ordinal();
+      long at = time.getLong(row);
+      Split part = at < validFrom ? Split.TRAIN : at < testFrom ? Split.VALID : Split.TEST;
+      split.setByte(row, (byte) part.ordinal());
     }
   }
 
-  /** The time from which on the next part begins; beyond the last time for a share of 1. */
-  private static long quantile(long[] sorted, double share) {
-    long index = Math.round(sorted.length * share);
-    return index < sorted.length ? sorted[(int) index] : Long.MAX_VALUE;
+  /**
+   * The time from which on the next part begins, beyond the last time for a share of 1: the time
+   * with {@code share} of the rows before it. Found by halving, so that nothing is sorted.
+   */
+  private long timeAt(double share) {
+    long index = Math.round(rows * share);
+    if (index >= rows) {
+      return Long.MAX_VALUE;
+    }
+    long low = Long.MIN_VALUE;
+    long high = Long.MAX_VALUE;
+    while (low < high) {
+      long middle = (low & high) + ((low ^ high) >> 1);
+      long notAfter = 0;
+      for (int row = 0; row < rows; row++) {
+        notAfter += time.getLong(row) <= middle ? 1 : 0;
+      }
+      if (notAfter > index) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
   }
 
   /**
@@ -233,11 +292,12 @@ public final class DatasetBuilder {
    * @param share of its training rows to keep, above 0 and at most 1
    */
   public void cut(int scenarioIndex, double share) {
+    IntToLongFunction contentHash = contentHash();
     for (int row = 0; row < rows; row++) {
-      if (scenario[row] == scenarioIndex
-          && split[row] == Split.TRAIN.ordinal()
-          && StableHash.unit(StableHash.combine(contentHash(row), CUT)) >= share) {
-        split[row] = (byte) Split.UNUSED.ordinal();
+      if (scenario.getShort(row) == scenarioIndex
+          && split.getByte(row) == Split.TRAIN.ordinal()
+          && StableHash.unit(StableHash.combine(contentHash.applyAsLong(row), CUT)) >= share) {
+        split.setByte(row, (byte) Split.UNUSED.ordinal());
       }
     }
   }
@@ -329,20 +389,21 @@ public final class DatasetBuilder {
     if (logits != null && rowsWithLogit != rows) {
       throw new IllegalStateException(rowsWithLogit + " of " + rows + " rows have a logit");
     }
-    grow(rows);
     int[] scenarioRows = new int[scenarios.size()];
     int[] scenarioTrainRows = new int[scenarios.size()];
     long trainRows = 0;
     long positives = 0;
     for (int row = 0; row < rows; row++) {
-      if (split[row] == UNDECIDED) {
+      byte part = split.getByte(row);
+      if (part == UNDECIDED) {
         throw new IllegalStateException("row " + row + " belongs to no part; call split first");
       }
-      scenarioRows[scenario[row]]++;
-      if (split[row] == Split.TRAIN.ordinal()) {
-        scenarioTrainRows[scenario[row]]++;
+      int s = scenario.getShort(row);
+      scenarioRows[s]++;
+      if (part == Split.TRAIN.ordinal()) {
+        scenarioTrainRows[s]++;
         trainRows++;
-        positives += label[row];
+        positives += label.getByte(row);
       }
     }
     for (int s = 0; s < scenarioRows.length; s++) {

@@ -26,14 +26,11 @@ public final class Field {
   private final Vocabulary vocabulary;
   private final int dim;
   private final int length;
-  private final int[] ids;
-  private final float[] factors;
+  private final Entries entries;
 
   /**
    * @param table the name of the field that the embedding table belongs to
    * @param length ids per entry
-   * @param ids {@code [entries, length]}
-   * @param factors {@code [entries, length]}, or null
    */
   Field(
       String name,
@@ -42,16 +39,32 @@ public final class Field {
       Vocabulary vocabulary,
       int dim,
       int length,
-      int[] ids,
-      float[] factors) {
+      Entries entries) {
     this.name = name;
     this.owner = owner;
     this.table = table;
     this.vocabulary = vocabulary;
     this.dim = dim;
     this.length = length;
-    this.ids = ids;
-    this.factors = factors;
+    this.entries = entries;
+  }
+
+  /** What a field says of each user, item or row. */
+  sealed interface Entries {
+    /** One id each, int32. */
+    record Ids(Column ids) implements Entries {}
+
+    /** A number each: id 1 times a float32 factor, or NaN for a missing one. */
+    record Numbers(Column factors) implements Entries {}
+
+    /**
+     * A list of known ids each, a window of one long column.
+     *
+     * @param ids int32
+     * @param start int64, where the list begins
+     * @param count int32, its elements, at most the field's length
+     */
+    record Lists(Column ids, Column start, Column count, Pooling pooling) implements Entries {}
   }
 
   public String name() {
@@ -83,7 +96,7 @@ public final class Field {
 
   /** Whether ids have factors. */
   public boolean isWeighted() {
-    return factors != null;
+    return !(entries instanceof Entries.Ids);
   }
 
   /** Whether it is a number, not a category. */
@@ -93,7 +106,7 @@ public final class Field {
 
   /** Whether each entry is one value, or unknown, that {@link Vocabulary#value} can name. */
   public boolean isNamed() {
-    return factors == null && !vocabulary.isHashed();
+    return entries instanceof Entries.Ids && !vocabulary.isHashed();
   }
 
   /**
@@ -103,16 +116,38 @@ public final class Field {
    * @param index dense index of the user or the item, or number of the row
    */
   public int id(int index) {
-    return ids[index * length];
+    return id(index, 0);
   }
 
   /** The id at {@code position} in [0, length). */
   public int id(int index, int position) {
-    return ids[index * length + position];
+    return switch (entries) {
+      case Entries.Ids(Column ids) -> ids.getInt(index);
+      case Entries.Numbers(Column factors) ->
+          Float.isNaN(factors.getFloat(index)) ? Vocabulary.UNKNOWN : 1;
+      case Entries.Lists lists ->
+          position < lists.count.getInt(index)
+              ? lists.ids.getInt(lists.start.getLong(index) + position)
+              : Vocabulary.UNKNOWN;
+    };
   }
 
   /** The factor of the id at {@code position}; 1 where the field has none. */
   public float factor(int index, int position) {
-    return factors == null ? 1 : factors[index * length + position];
+    return switch (entries) {
+      case Entries.Ids ids -> 1;
+      case Entries.Numbers(Column factors) -> {
+        float factor = factors.getFloat(index);
+        yield Float.isNaN(factor) ? 1 : factor;
+      }
+      case Entries.Lists lists -> {
+        int count = lists.count.getInt(index);
+        if (count == 0) {
+          // An empty list is one unknown element.
+          yield position == 0 ? 1 : 0;
+        }
+        yield position >= count ? 0 : lists.pooling == Pooling.MEAN ? 1f / count : 1;
+      }
+    };
   }
 }

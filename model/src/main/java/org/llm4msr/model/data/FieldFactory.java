@@ -1,16 +1,9 @@
 package org.llm4msr.model.data;
 
-import java.util.Comparator;
-import java.util.List;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
-import org.llm4msr.runtime.UserError;
 
 /** Makes fields of columns; what training rows hold decides what a field knows. */
 final class FieldFactory {
-  /** As many as an array can hold. */
-  private static final int MOST_IDS = Integer.MAX_VALUE - 8;
-
   private final DatasetBuilder log;
 
   /**
@@ -24,13 +17,15 @@ final class FieldFactory {
     Field shared = shared(options);
     Vocabulary vocabulary =
         vocabulary(shared, options, column.dictionary(), () -> trainCounts(owner, column));
-    int[] idOfCode = column.dictionary().values().stream().mapToInt(vocabulary::id).toArray();
-    int[] ids = new int[entries(owner)];
-    for (int i = 0; i < ids.length; i++) {
+    int[] idOfCode = vocabulary.ids(column.dictionary());
+    int entries = entries(owner);
+    Column ids = log.store.column();
+    ids.reserve(entries, Integer.BYTES);
+    for (int i = 0; i < entries; i++) {
       int code = column.code(i);
-      ids[i] = code == CodedColumn.MISSING ? Vocabulary.UNKNOWN : idOfCode[code];
+      ids.setInt(i, code == CodedColumn.MISSING ? Vocabulary.UNKNOWN : idOfCode[code]);
     }
-    return field(name, owner, shared, vocabulary, options, 1, ids, null);
+    return field(name, owner, shared, vocabulary, options, 1, new Field.Entries.Ids(ids));
   }
 
   Field list(
@@ -44,38 +39,31 @@ final class FieldFactory {
     Dictionary dictionary = column.dictionary();
     Vocabulary vocabulary =
         vocabulary(shared, options, dictionary, () -> trainCounts(owner, column));
-    int[] idOfCode = dictionary.values().stream().mapToInt(vocabulary::id).toArray();
-    int[] known = new int[entries(owner)];
+    int[] idOfCode = vocabulary.ids(dictionary);
+    int entries = entries(owner);
+    Column ids = log.store.column();
+    Column start = log.store.column();
+    Column count = log.store.column();
+    start.reserve(entries, Long.BYTES);
+    count.reserve(entries, Integer.BYTES);
+    long used = 0;
     int length = 1;
-    for (int i = 0; i < known.length; i++) {
-      for (int k = 0; k < column.count(i) && known[i] < most; k++) {
-        known[i] += idOfCode[column.code(i, k)] == Vocabulary.UNKNOWN ? 0 : 1;
-      }
-      length = Math.max(length, known[i]);
-    }
-    if ((long) known.length * length > MOST_IDS) {
-      throw new UserError(
-          "%s: feature %s: %d lists of up to %d elements cannot be held; lower max"
-              .formatted(log.name, name, known.length, length));
-    }
-    // What is left at 0 points at the unknown vector and does not count.
-    int[] ids = new int[known.length * length];
-    float[] factors = new float[ids.length];
-    for (int i = 0; i < known.length; i++) {
-      int first = i * length;
-      int at = first;
-      for (int k = 0; at < first + known[i]; k++) {
+    for (int i = 0; i < entries; i++) {
+      int known = 0;
+      start.setLong(i, used);
+      for (int k = 0; k < column.count(i) && known < most; k++) {
         int id = idOfCode[column.code(i, k)];
         if (id != Vocabulary.UNKNOWN) {
-          ids[at] = id;
-          factors[at++] = pooling == Pooling.MEAN ? 1f / known[i] : 1;
+          ids.reserve(used + 1, Integer.BYTES);
+          ids.setInt(used++, id);
+          known++;
         }
       }
-      if (known[i] == 0) {
-        factors[first] = 1;
-      }
+      count.setInt(i, known);
+      length = Math.max(length, known);
     }
-    return field(name, owner, shared, vocabulary, options, length, ids, factors);
+    Field.Entries lists = new Field.Entries.Lists(ids, start, count, pooling);
+    return field(name, owner, shared, vocabulary, options, length, lists);
   }
 
   Field number(String name, Field.Owner owner, NumberColumn column, int dim) {
@@ -93,16 +81,15 @@ final class FieldFactory {
       }
     }
     double deviation = squares > 0 ? Math.sqrt(squares / count) : 1;
-    int[] ids = new int[entries(owner)];
-    float[] factors = new float[ids.length];
-    for (int i = 0; i < ids.length; i++) {
-      double number = column.get(i);
+    int entries = entries(owner);
+    Column factors = log.store.column();
+    factors.reserve(entries, Float.BYTES);
+    for (int i = 0; i < entries; i++) {
       // Without a single training row the number's vector would stay as it was drawn.
-      boolean known = count > 0 && !Double.isNaN(number);
-      ids[i] = known ? 1 : Vocabulary.UNKNOWN;
-      factors[i] = known ? (float) ((number - mean) / deviation) : 1;
+      double number = count == 0 ? Double.NaN : column.get(i);
+      factors.setFloat(i, (float) ((number - mean) / deviation));
     }
-    return new Field(name, owner, name, Field.NUMBER, dim, 1, ids, factors);
+    return new Field(name, owner, name, Field.NUMBER, dim, 1, new Field.Entries.Numbers(factors));
   }
 
   private static Field field(
@@ -112,11 +99,10 @@ final class FieldFactory {
       Vocabulary vocabulary,
       FieldOptions options,
       int length,
-      int[] ids,
-      float[] factors) {
+      Field.Entries entries) {
     String table = shared == null ? name : shared.table();
     int dim = shared == null ? options.dim() : shared.dim();
-    return new Field(name, owner, table, vocabulary, dim, length, ids, factors);
+    return new Field(name, owner, table, vocabulary, dim, length, entries);
   }
 
   /** The field whose table is to be shared, or null. */
@@ -138,19 +124,8 @@ final class FieldFactory {
     }
     return options.hash() > 0
         ? Vocabulary.hashed(options.hash())
-        : new Vocabulary(frequent(dictionary, trainCounts.get(), options.minCount()));
-  }
-
-  /** The values with enough training rows, the most frequent first. */
-  private static List<String> frequent(Dictionary dictionary, long[] counts, int minCount) {
-    return IntStream.range(0, dictionary.size())
-        .filter(code -> counts[code] >= minCount)
-        .boxed()
-        .sorted(
-            Comparator.comparingLong((Integer code) -> -counts[code])
-                .thenComparing(dictionary::value))
-        .map(dictionary::value)
-        .toList();
+        : new Vocabulary(
+            dictionary, CodeSort.byCount(dictionary, trainCounts.get(), options.minCount()));
   }
 
   long[] trainCounts(Field.Owner owner, CodedColumn column) {
@@ -180,13 +155,13 @@ final class FieldFactory {
   }
 
   private boolean trains(int row) {
-    return log.split[row] == Split.TRAIN.ordinal();
+    return log.split.getByte(row) == Split.TRAIN.ordinal();
   }
 
   private int entry(Field.Owner owner, int row) {
     return switch (owner) {
-      case USER -> log.user[row];
-      case ITEM -> log.item[row];
+      case USER -> log.user.getInt(row);
+      case ITEM -> log.item.getInt(row);
       case ROW -> row;
     };
   }

@@ -1,11 +1,19 @@
 package org.llm4msr.model.data;
 
-import java.util.Arrays;
-
 /** A column of numbers under construction, one per entry; NaN stands for a missing one. */
 public final class NumberColumn {
-  private double[] numbers = new double[16];
+  private final Column numbers;
   private int size;
+
+  /** A column on the heap. */
+  public NumberColumn() {
+    this(ColumnStore.onHeap());
+  }
+
+  /** A column whose memory {@code store} owns. */
+  public NumberColumn(ColumnStore store) {
+    numbers = store.column();
+  }
 
   /** Appends a number. */
   public void add(double number) {
@@ -21,18 +29,20 @@ public final class NumberColumn {
     if (Double.isInfinite(number)) {
       throw new IllegalArgumentException("infinite number at " + index);
     }
-    if (index >= numbers.length) {
-      numbers = Arrays.copyOf(numbers, Math.max(index + 1, numbers.length + (numbers.length >> 1)));
+    numbers.reserve(index + 1L, Double.BYTES);
+    while (size <= index) {
+      numbers.setDouble(size++, Double.NaN);
     }
-    if (index >= size) {
-      Arrays.fill(numbers, size, index + 1, Double.NaN);
-      size = index + 1;
-    }
-    numbers[index] = number;
+    numbers.setDouble(index, number);
   }
 
   /** The number at {@code index}, NaN for a missing one and beyond the end. */
   public double get(int index) {
-    return index < size ? numbers[index] : Double.NaN;
+    return index < size ? numbers.getDouble(index) : Double.NaN;
+  }
+
+  /** Gives the entries' memory back once a field has been made of them. */
+  public void closeEntries() {
+    numbers.close();
   }
 }

@@ -1,8 +1,9 @@
 package org.llm4msr.model.data;
 
-import java.util.HashMap;
+import java.util.AbstractList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
+import java.util.RandomAccess;
 
 /**
  * The values of a categorical field that have an embedding of their own. Id 0 stands for unknown: a
@@ -12,28 +13,52 @@ import java.util.Map;
 public final class Vocabulary {
   public static final int UNKNOWN = 0;
 
-  private final List<String> values;
-  private final Map<String, Integer> ids;
+  private final Dictionary dictionary;
+  private final int[] codeOfId;
+  private final int[] idOfCode;
   private final int hashed;
 
   /**
    * @param values the known values; the first gets id 1
    */
   public Vocabulary(List<String> values) {
-    this.values = List.copyOf(values);
-    this.ids = HashMap.newHashMap(values.size());
+    this(dictionary(values), identity(values.size()));
+  }
+
+  /**
+   * @param codes the known values' codes in {@code dictionary}; the first gets id 1
+   */
+  Vocabulary(Dictionary dictionary, int[] codes) {
+    this.dictionary = dictionary;
+    this.codeOfId = codes;
+    this.idOfCode = new int[dictionary.size()];
     this.hashed = 0;
-    for (int i = 0; i < values.size(); i++) {
-      if (ids.put(values.get(i), i + 1) != null) {
-        throw new IllegalArgumentException("twice in a vocabulary: " + values.get(i));
-      }
+    for (int i = 0; i < codes.length; i++) {
+      idOfCode[codes[i]] = i + 1;
     }
   }
 
   private Vocabulary(int hashed) {
-    this.values = List.of();
-    this.ids = Map.of();
+    this.dictionary = new Dictionary();
+    this.codeOfId = new int[0];
+    this.idOfCode = codeOfId;
     this.hashed = hashed;
+  }
+
+  private static Dictionary dictionary(List<String> values) {
+    Dictionary dictionary = new Dictionary();
+    for (int i = 0; i < values.size(); i++) {
+      if (dictionary.add(values.get(i)) != i) {
+        throw new IllegalArgumentException("twice in a vocabulary: " + values.get(i));
+      }
+    }
+    return dictionary;
+  }
+
+  private static int[] identity(int count) {
+    int[] codes = new int[count];
+    Arrays.setAll(codes, i -> i);
+    return codes;
   }
 
   /**
@@ -54,7 +79,7 @@ public final class Vocabulary {
 
   /** Number of ids, the unknown one included: the rows of an embedding table. */
   public int size() {
-    return isHashed() ? hashed + 1 : values.size() + 1;
+    return isHashed() ? hashed + 1 : codeOfId.length + 1;
   }
 
   /** The id of {@code value}; {@link #UNKNOWN} for one that is not known, and for null. */
@@ -62,16 +87,41 @@ public final class Vocabulary {
     if (isHashed()) {
       return value == null ? UNKNOWN : 1 + StableHash.bounded(StableHash.of(value), hashed);
     }
-    return ids.getOrDefault(value, UNKNOWN);
+    int code = dictionary.find(value);
+    // The dictionary may know more by now than when this vocabulary was made.
+    return code == Dictionary.ABSENT || code >= idOfCode.length ? UNKNOWN : idOfCode[code];
+  }
+
+  /** The ids of all values of {@code other}, by their codes. */
+  int[] ids(Dictionary other) {
+    int[] ids = new int[other.size()];
+    if (other == dictionary) {
+      System.arraycopy(idOfCode, 0, ids, 0, idOfCode.length);
+    } else {
+      Arrays.setAll(ids, code -> id(other.value(code)));
+    }
+    return ids;
   }
 
   /** The value of an id in [1, size); a hashed vocabulary has none. */
   public String value(int id) {
-    return values.get(id - 1);
+    return dictionary.value(codeOfId[id - 1]);
   }
 
-  /** The known values in the order of their ids, from id 1; empty if hashed. */
+  /** The known values in the order of their ids, from id 1; a view, empty if hashed. */
   public List<String> values() {
-    return values;
+    return new Values();
+  }
+
+  private final class Values extends AbstractList<String> implements RandomAccess {
+    @Override
+    public String get(int index) {
+      return value(index + 1);
+    }
+
+    @Override
+    public int size() {
+      return codeOfId.length;
+    }
   }
 }
