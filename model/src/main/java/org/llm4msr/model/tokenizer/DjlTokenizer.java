@@ -58,6 +58,14 @@ final class DjlTokenizer {
 
   /** Token ids, with what the file's post-processor adds if {@code addSpecial}. */
   int[] encode(String text, boolean addSpecial) {
+    if (text.length() > RegexChecks.MOST_CHARACTERS) {
+      throw new UserError(
+          "cannot tokenise a text: it has "
+              + text.length()
+              + " characters, at most "
+              + RegexChecks.MOST_CHARACTERS
+              + " are supported");
+    }
     long[] ids;
     try {
       ids = tokenizer.encode(Texts.withoutLoneSurrogates(text), addSpecial, false).getIds();

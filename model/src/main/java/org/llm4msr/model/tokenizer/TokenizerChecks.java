@@ -12,7 +12,8 @@ final class TokenizerChecks {
   private TokenizerChecks() {}
 
   /**
-   * @param part {@code normalizer} or {@code post_processor}
+   * @param part {@code normalizer}, {@code pre_tokenizer}, {@code post_processor} or {@code
+   *     decoder}
    * @throws UserError if it is wrong, or a table that cannot be checked
    */
   static void check(String where, String part, JsonNode node) {
@@ -23,6 +24,9 @@ final class TokenizerChecks {
     }
     if (node.has("single") || node.has("special_tokens")) {
       checkTemplate(where, node);
+    }
+    if (node.path("Regex").isString()) {
+      RegexChecks.check(where + ": " + part, node.get("Regex").stringValue());
     }
     for (JsonNode child : node) {
       if (child.isContainer()) {

@@ -6,6 +6,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Set;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.checkpoint.StrictJson;
 import org.llm4msr.runtime.UserError;
@@ -22,6 +23,8 @@ import tools.jackson.core.JsonToken;
 record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
   private static final long MAX_BYTES = 500_000_000;
   private static final int MAX_NODES = 100_000;
+  private static final Set<String> CHECKED =
+      Set.of("normalizer", "pre_tokenizer", "post_processor", "decoder");
 
   static TokenizerFile read(Path path) {
     FileErrors.requireFile(path);
@@ -74,7 +77,7 @@ record TokenizerFile(Path path, byte[] bytes, String kind, int vocabularySize) {
         JsonToken value = parser.nextToken();
         if (key.equals("model") && value == JsonToken.START_OBJECT) {
           readModel();
-        } else if (key.equals("normalizer") || key.equals("post_processor")) {
+        } else if (CHECKED.contains(key)) {
           TokenizerChecks.check(path.toString(), key, StrictJson.tree(parser, MAX_NODES));
         } else {
           parser.skipChildren();
