@@ -2,22 +2,26 @@
 # Measures us beside PyTorch's native library, in turn and in one process:
 #   bench/peers.sh training THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS]
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
+#   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS]
 # The first build downloads 115 MB from Maven Central, and PyTorch unpacks 430 MB under ~/.djl.ai.
 # BACKEND=reference measures another backend than cpu; SKIP_BUILD=1 runs what was built before.
 set -eu
 cd "$(dirname "$0")/.."
 JAVA_HOME=$(.mvn/find-jdk.sh) || exit 1
 export JAVA_HOME
-[ $# -ge 3 ] || { sed -n '2,4s/^# *//p' "$0" >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n '2,5s/^# *//p' "$0" >&2; exit 2; }
 what=$1
 shift
 case $what in
   training)
     main=TrainingComparison
-    set -- "$1" "$2" "$3" "$4" "${5:-7}" ;;
+    set -- "${BACKEND:-cpu}" "$1" "$2" "$3" "$4" "${5:-7}" ;;
   encoding)
     main=EncodingComparison
-    set -- "$1" "$2" "${3:-7}" bench/target/random-110m ;;
+    set -- "${BACKEND:-cpu}" "$1" "$2" "${3:-7}" bench/target/random-110m ;;
+  scoring)
+    main=ScoringComparison
+    set -- "$1" "$2" "${3:-7}" ;;
   *) echo "bench/peers.sh: no comparison is called '$what'" >&2; exit 2 ;;
 esac
 if [ -z "${SKIP_BUILD:-}" ]; then
@@ -26,4 +30,4 @@ if [ -z "${SKIP_BUILD:-}" ]; then
 fi
 exec "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -Dai.djl.offline=true \
   -cp 'bench/target/classes:bench/target/lib/*' \
-  "org.llm4msr.bench.peers.$main" "${BACKEND:-cpu}" "$@"
+  "org.llm4msr.bench.peers.$main" "$@"

@@ -111,14 +111,7 @@ final class LinearRules {
     Summand one = joined(summands);
     boolean vector = addend != null && addend.stage() != Term.Stage.ITEM;
     return terms.plainLinear(
-        1,
-        one.in,
-        out,
-        one.x,
-        one.w,
-        vector ? addend : null,
-        vector ? null : addend,
-        activation);
+        1, one.in, out, one.x, one.w, vector ? addend : null, vector ? null : addend, activation);
   }
 
   private Summand joined(List<Summand> summands) {
@@ -203,11 +196,39 @@ final class LinearRules {
 
   /** {@code (h U + b) W = h (U W) + b W}. */
   private void through(Term x, Term.Linear inner, Term w, int out, Sum sum) {
-    Term product = terms.plainLinear(inner.in(), inner.out(), out, x.input(1), w, null, null, null);
+    Term product = product(x.input(1), inner.in(), inner.out(), w, out);
     sum.summands.add(new Summand(x.input(0), product, inner.in()));
     for (int i = 2; i < x.inputs().size(); i++) {
       decompose(x.input(i), w, inner.out(), out, sum);
     }
+  }
+
+  /**
+   * {@code U W}. If U is generated, {@code U = t A + a}, so is the product: {@code t (A W) + a W},
+   * where both matrices are constant; taken where it costs a request less.
+   */
+  private Term product(Term u, int rows, int in, Term w, int out) {
+    boolean generated =
+        u.op() instanceof Term.Linear linear
+            && linear.rows() == 1
+            && linear.activation() == null
+            && Terms.isConstant(w)
+            && u.inputs().stream().skip(1).allMatch(Terms::isConstant);
+    if (!generated) {
+      return terms.plainLinear(rows, in, out, u, w, null, null, null);
+    }
+    int rank = ((Term.Linear) u.op()).in();
+    long folded = (long) rank * rows * out;
+    long apart = (long) rank * rows * in + (long) rows * in * out;
+    if (folded > apart) {
+      return terms.plainLinear(rows, in, out, u, w, null, null, null);
+    }
+    Term generator = terms.plainLinear(rank * rows, in, out, u.input(1), w, null, null, null);
+    Term common =
+        u.inputs().size() < 3
+            ? null
+            : terms.plainLinear(rows, in, out, u.input(2), w, null, null, null);
+    return terms.plainLinear(1, rank, rows * out, u.input(0), generator, common, null, null);
   }
 
   /** The matrix with its rows multiplied by these factors. */

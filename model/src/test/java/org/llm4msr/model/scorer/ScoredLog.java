@@ -64,9 +64,7 @@ final class ScoredLog implements AutoCloseable {
     RecommenderConfig config = new RecommenderConfig(6, 0.3, backbone, meta);
     KnowledgeTables knowledge =
         meta.isOff() ? null : new KnowledgeTables(vectors(), folds, meta.normalization());
-    model =
-        RecommenderModel.build(
-            config, Schemas.of(dataset, knowledge, 128), DType.F32, false);
+    model = RecommenderModel.build(config, Schemas.of(dataset, knowledge, 128), DType.F32, false);
     ParameterInitializer.create(store, model, 3, dataset, knowledge);
     Random random = new Random(4);
     for (ModelParameter parameter : model.inputs().parameters()) {
@@ -129,8 +127,7 @@ final class ScoredLog implements AutoCloseable {
     builder.itemIdField(1);
     builder.numberField("age", Field.Owner.USER, age, 0);
     builder.field("kind", Field.Owner.ITEM, kind, 1);
-    builder.listField(
-        "tags", Field.Owner.ITEM, tags, FieldOptions.DEFAULT, Pooling.MEAN, 4);
+    builder.listField("tags", Field.Owner.ITEM, tags, FieldOptions.DEFAULT, Pooling.MEAN, 4);
     builder.field("hour", Field.Owner.ROW, hour, 1);
     return builder.build();
   }

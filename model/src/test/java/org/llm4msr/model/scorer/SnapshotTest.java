@@ -102,8 +102,7 @@ class SnapshotTest {
             Arguments.of(small(BackboneKind.APG, Map.of("condition", "row")), both()),
             Arguments.of(new External(), both()),
             Arguments.of(new External(), MetaConfig.off()),
-            Arguments.of(
-                new ScenarioId(small(BackboneKind.STAR, Map.of()), 3), MetaConfig.off()));
+            Arguments.of(new ScenarioId(small(BackboneKind.STAR, Map.of()), 3), MetaConfig.off()));
     Backbone bottom = new SharedBottom(List.of(18), List.of(7));
     Stream<Arguments> wirings =
         Stream.of(UserMode.values())
@@ -111,8 +110,7 @@ class SnapshotTest {
                 Stream.of(ScenarioMode.values())
                     .flatMap(scenario ->
                         Stream.of(Fusion.values())
-                            .map(fusion ->
-                                Arguments.of(bottom, meta(user, scenario, fusion, 3)))));
+                            .map(fusion -> Arguments.of(bottom, meta(user, scenario, fusion, 3)))));
     Stream<Arguments> ranks =
         Stream.of(0, 1, 40)
             .map(rank ->
@@ -211,8 +209,7 @@ class SnapshotTest {
         int[] best = new int[5];
         int found = many.topK(1, user, items, best);
         assertThat(found).isEqualTo(Math.min(5, n));
-        Integer[] sorted =
-            java.util.stream.IntStream.range(0, n).boxed().toArray(Integer[]::new);
+        Integer[] sorted = java.util.stream.IntStream.range(0, n).boxed().toArray(Integer[]::new);
         java.util.Arrays.sort(sorted, (a, b) -> Float.compare(together[b], together[a]));
         for (int i = 0; i < found; i++) {
           assertThat(best[i]).isEqualTo(sorted[i]);
@@ -283,7 +280,9 @@ class SnapshotTest {
       byte[] changed = whole.clone();
       // The first 64 bytes hold zeros that nobody reads; the checksum covers them too.
       changed[random.nextInt(changed.length)] ^= (byte) (1 << random.nextInt(8));
-      Files.write(broken, i % 4 == 3 ? java.util.Arrays.copyOf(whole, random.nextInt(whole.length)) : changed);
+      Files.write(
+          broken,
+          i % 4 == 3 ? java.util.Arrays.copyOf(whole, random.nextInt(whole.length)) : changed);
       assertThatThrownBy(() -> Snapshot.open(broken))
           .isInstanceOf(UserError.class)
           .hasMessageContaining("broken")
