@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -215,6 +217,31 @@ class SnapshotTest {
           assertThat(best[i]).isEqualTo(sorted[i]);
         }
       }
+    }
+  }
+
+  @Test
+  void aRequestAllocatesNothing() {
+    Path file = folder.resolve("model.snapshot");
+    try (ScoredLog log = new ScoredLog(small(BackboneKind.STAR, Map.of()), both())) {
+      log.export(file, true);
+    }
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    try (Snapshot snapshot = Snapshot.open(file);
+        Scorer scorer = snapshot.scorer();
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment items = arena.allocate(JAVA_INT, 60);
+      MemorySegment probabilities = arena.allocate(JAVA_FLOAT, 60);
+      // What the interpreter and the compiler allocate ends once the code is compiled.
+      long allocated = Long.MAX_VALUE;
+      for (int round = 0; round < 200 && allocated > 0; round++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int request = 0; request < 500; request++) {
+          scorer.score(request % 3, request % 29, items, 60, probabilities);
+        }
+        allocated = threads.getCurrentThreadAllocatedBytes() - before;
+      }
+      assertThat(allocated).isZero();
     }
   }
 
