@@ -9,8 +9,10 @@ import org.llm4msr.app.command.DemoCommand;
 import org.llm4msr.app.command.DevicesCommand;
 import org.llm4msr.app.command.EncodeCommand;
 import org.llm4msr.app.command.EvaluateCommand;
+import org.llm4msr.app.command.ExportCommand;
 import org.llm4msr.app.command.GenerateCommand;
 import org.llm4msr.app.command.PromptsCommand;
+import org.llm4msr.app.command.ScoreCommand;
 import org.llm4msr.app.command.TrainCommand;
 import org.llm4msr.app.command.TuneCommand;
 import org.llm4msr.runtime.UserError;
@@ -57,6 +59,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
       EvaluateCommand.class,
       CompareCommand.class,
       TuneCommand.class,
+      ExportCommand.class,
+      ScoreCommand.class,
       DevicesCommand.class,
     })
 public final class Main implements Runnable {

@@ -1,10 +1,12 @@
 package org.llm4msr.app.run;
 
+import java.nio.file.Path;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.RecommenderModel;
+import org.llm4msr.model.scorer.SnapshotWriter;
 import org.llm4msr.model.training.Evaluator;
 import org.llm4msr.model.training.EvidenceCounts;
 import org.llm4msr.model.training.KnowledgeTables;
@@ -82,6 +84,16 @@ public final class TrainedModel implements AutoCloseable {
   /** Probabilities of the rows of a part. */
   public Predictions predict(Split part) {
     return evaluator.predict(part);
+  }
+
+  /**
+   * Writes a snapshot to score with.
+   *
+   * @param precompute see {@link SnapshotWriter#write}
+   * @throws UserError if the file cannot be written or the model cannot be exported
+   */
+  void export(Path file, String name, boolean precompute) {
+    SnapshotWriter.write(file, name, model, store, dataset, folds, evidence, precompute);
   }
 
   /** Reads what the model leans on, measured on at most {@link #MOST_ROWS} rows of a part. */

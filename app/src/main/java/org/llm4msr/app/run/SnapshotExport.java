@@ -1,0 +1,197 @@
+package org.llm4msr.app.run;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.llm4msr.app.serve.RequestScorer;
+import org.llm4msr.app.serve.ScoringRequest;
+import org.llm4msr.model.checkpoint.FileErrors;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Field;
+import org.llm4msr.model.data.Split;
+import org.llm4msr.model.data.Vocabulary;
+import org.llm4msr.model.scorer.Scorer;
+import org.llm4msr.model.scorer.Snapshot;
+import org.llm4msr.model.training.Predictions;
+import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.BackendOptions;
+import org.llm4msr.runtime.backend.Backends;
+
+/** Exports a finished run as a snapshot that is known to score as evaluation does. */
+public final class SnapshotExport {
+  /** How far a probability may lie from evaluation's. */
+  public static final double TOLERANCE = 1e-5;
+
+  private static final int MOST_ROWS = 10_000;
+
+  private SnapshotExport() {}
+
+  /**
+   * What was written.
+   *
+   * @param scoringBytes of the file that scoring reads
+   * @param userBytes kept for each user that a scorer remembers
+   * @param checkedRows test rows whose scores were compared with evaluation's
+   */
+  public record Result(
+      String model,
+      long fileBytes,
+      long scoringBytes,
+      long userBytes,
+      int users,
+      int items,
+      List<String> scenarios,
+      int checkedRows,
+      double largestDifference) {}
+
+  /**
+   * Exports. The file appears only after its scores of test rows have been compared with
+   * evaluation's.
+   *
+   * @param precompute whether the items' parts of layers are held ready
+   * @param progress is told what is being done
+   * @throws UserError if the run is not finished, its data have changed, the model cannot be
+   *     exported, or a score differs by more than {@link #TOLERANCE}
+   */
+  public static Result write(
+      Path run, Path file, boolean precompute, Consumer<String> progress) {
+    RunDirectory directory = new RunDirectory(run);
+    RunConfig config = directory.config();
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      throw new UserError(file + ": cannot write: exists and is not a regular file");
+    }
+    Path unchecked =
+        file.resolveSibling(
+            "." + file.getFileName() + "." + ProcessHandle.current().pid() + ".unchecked");
+    progress.accept("reading the run's data");
+    try (TrainingInputs inputs = TrainingInputs.of(config);
+        Backend backend = Backends.open("cpu", BackendOptions.defaults());
+        TrainedModel model = TrainedModel.load(directory, config, inputs, backend)) {
+      progress.accept("writing the snapshot");
+      model.export(unchecked, config.model().toConfig().backbone().name(), precompute);
+      progress.accept("comparing its scores with evaluation's");
+      Result result = check(unchecked, model.predict(Split.TEST));
+      if (!(result.largestDifference() <= TOLERANCE)) {
+        throw new UserError(
+            "the snapshot was not written: a test row scores "
+                + result.largestDifference()
+                + " away from evaluation, expected at most "
+                + TOLERANCE
+                + "; please report it");
+      }
+      Files.move(
+          unchecked,
+          file,
+          StandardCopyOption.ATOMIC_MOVE,
+          StandardCopyOption.REPLACE_EXISTING);
+      return result;
+    } catch (IOException e) {
+      throw FileErrors.writing(file, e);
+    } finally {
+      try {
+        Files.deleteIfExists(unchecked);
+      } catch (IOException e) {
+        progress.accept(unchecked + " could not be deleted");
+      }
+    }
+  }
+
+  private static Result check(Path file, Predictions expected) throws IOException {
+    Dataset dataset = expected.dataset();
+    int rows = expected.rows().length;
+    int checked = Math.min(rows, MOST_ROWS);
+    double largest = 0;
+    try (Snapshot snapshot = Snapshot.open(file);
+        RequestScorer scorer = new RequestScorer(snapshot, 1);
+        Scorer measured = snapshot.scorer()) {
+      ContextValues context = new ContextValues(dataset, snapshot.contextFields());
+      for (int i = 0; i < checked; i++) {
+        int at = (int) ((long) i * rows / checked);
+        int row = expected.rows()[at];
+        ScoringRequest request =
+            new ScoringRequest(
+                dataset.userKey(dataset.user(row)),
+                dataset.scenarios().get(dataset.scenario(row)).name(),
+                List.of(dataset.itemKey(dataset.item(row))),
+                context.of(row),
+                dataset.hasLogits() ? new float[] {dataset.logit(row)} : null,
+                0);
+        float probability = scorer.score(request, "test row").probabilities()[0];
+        double difference = Math.abs(probability - expected.probabilities()[at]);
+        // Not a number is worse than any difference.
+        largest = Double.isNaN(difference) ? Double.NaN : Math.max(largest, difference);
+      }
+      return new Result(
+          snapshot.model(),
+          Files.size(file),
+          snapshot.byteSize(),
+          measured.stateBytes(),
+          snapshot.users(),
+          snapshot.items(),
+          snapshot.scenarios(),
+          checked,
+          largest);
+    }
+  }
+
+  /** What rows say about themselves, in words. */
+  private static final class ContextValues {
+    private final Dataset dataset;
+    private final List<Integer> fields = new ArrayList<>();
+    private final Map<Integer, HashedValues> hashed = new HashMap<>();
+
+    ContextValues(Dataset dataset, List<String> names) {
+      this.dataset = dataset;
+      for (int i = 0; i < dataset.fields().size(); i++) {
+        if (names.contains(dataset.fields().get(i).name())) {
+          fields.add(i);
+        }
+      }
+    }
+
+    Map<String, String> of(int row) {
+      Map<String, String> values = new LinkedHashMap<>();
+      for (int index : fields) {
+        Field field = dataset.fields().get(index);
+        int id = dataset.fieldId(index, row);
+        Vocabulary vocabulary = field.vocabulary();
+        String value = null;
+        if (id != Vocabulary.UNKNOWN) {
+          value =
+              vocabulary.isHashed()
+                  ? hashed.computeIfAbsent(index, i -> new HashedValues(vocabulary)).of(id)
+                  : vocabulary.value(id);
+        }
+        values.put(field.name(), value);
+      }
+      return values;
+    }
+  }
+
+  /** The data set keeps only hashes; any value of the same hash scores alike. */
+  private static final class HashedValues {
+    private final Vocabulary vocabulary;
+    private final Map<Integer, String> byId = new HashMap<>();
+    private int tried;
+
+    HashedValues(Vocabulary vocabulary) {
+      this.vocabulary = vocabulary;
+    }
+
+    String of(int id) {
+      while (!byId.containsKey(id)) {
+        String value = Integer.toString(tried++);
+        byId.putIfAbsent(vocabulary.id(value), value);
+      }
+      return byId.get(id);
+    }
+  }
+}
