@@ -13,6 +13,7 @@ import org.llm4msr.app.command.ExportCommand;
 import org.llm4msr.app.command.GenerateCommand;
 import org.llm4msr.app.command.PromptsCommand;
 import org.llm4msr.app.command.ScoreCommand;
+import org.llm4msr.app.command.ServeCommand;
 import org.llm4msr.app.command.TrainCommand;
 import org.llm4msr.app.command.TuneCommand;
 import org.llm4msr.runtime.UserError;
@@ -61,6 +62,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       TuneCommand.class,
       ExportCommand.class,
       ScoreCommand.class,
+      ServeCommand.class,
       DevicesCommand.class,
     })
 public final class Main implements Runnable {

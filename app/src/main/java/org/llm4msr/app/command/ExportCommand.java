@@ -79,7 +79,7 @@ public final class ExportCommand implements Callable<Integer> {
         size(result.scoringBytes()),
         size(result.userBytes()));
     if (precompute) {
-      printed.println("--no-precompute makes the file smaller and requests slower");
+      printed.println("with many items --no-precompute makes the file smaller and requests slower");
     }
     if (result.checkedRows() == 0) {
       printed.println("there are no test rows: its scores were not compared with evaluation's");

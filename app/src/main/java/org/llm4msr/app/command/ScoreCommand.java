@@ -54,7 +54,8 @@ public final class ScoreCommand implements Callable<Integer> {
   @Option(
       names = "--top",
       paramLabel = "K",
-      description = "Print the K most probable items, best first; a request's own \"top\" prevails.")
+      description =
+          "Print the K most probable items, best first; a request's own \"top\" prevails.")
   private Integer top;
 
   @Spec private CommandSpec spec;

@@ -61,8 +61,7 @@ public final class SnapshotExport {
    * @throws UserError if the run is not finished, its data have changed, the model cannot be
    *     exported, or a score differs by more than {@link #TOLERANCE}
    */
-  public static Result write(
-      Path run, Path file, boolean precompute, Consumer<String> progress) {
+  public static Result write(Path run, Path file, boolean precompute, Consumer<String> progress) {
     RunDirectory directory = new RunDirectory(run);
     RunConfig config = directory.config();
     if (Files.exists(file) && !Files.isRegularFile(file)) {
@@ -88,10 +87,7 @@ public final class SnapshotExport {
                 + "; please report it");
       }
       Files.move(
-          unchecked,
-          file,
-          StandardCopyOption.ATOMIC_MOVE,
-          StandardCopyOption.REPLACE_EXISTING);
+          unchecked, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       return result;
     } catch (IOException e) {
       throw FileErrors.writing(file, e);

@@ -108,7 +108,8 @@ public final class RequestScorer implements AutoCloseable {
     }
     if (snapshot.needsLogits() && request.logits() == null) {
       throw new UserError(
-          where + ": logits: missing; this model reads an existing recommender's logit of each item");
+          where
+              + ": logits: missing; this model reads an existing recommender's logit of each item");
     }
     setContext(request.context(), where);
     int n = request.items().size();
@@ -125,8 +126,7 @@ public final class RequestScorer implements AutoCloseable {
     int user = request.user() == null ? Snapshot.UNKNOWN : snapshot.user(request.user());
     if (snapshot.needsLogits()) {
       MemorySegment.copy(request.logits(), 0, logits.segment(), JAVA_FLOAT, 0, n);
-      scorer.score(
-          scenario, user, items.segment(), n, logits.segment(), probabilities.segment());
+      scorer.score(scenario, user, items.segment(), n, logits.segment(), probabilities.segment());
     } else {
       scorer.score(scenario, user, items.segment(), n, probabilities.segment());
     }

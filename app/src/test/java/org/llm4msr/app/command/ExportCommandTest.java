@@ -29,9 +29,25 @@ class ExportCommandTest {
     run = folder.resolve("run");
     CommandLineRun trained =
         CommandLineRun.of(
-            "train", "--data", shop.data(), "--knowledge", shop.knowledge(), "--out",
-            run.toString(), "--batch-size", "128", "--epochs", "2", "--lr", "0.01", "--hidden",
-            "12", "--embedding-dim", "6", "--backbone", "star");
+            "train",
+            "--data",
+            shop.data(),
+            "--knowledge",
+            shop.knowledge(),
+            "--out",
+            run.toString(),
+            "--batch-size",
+            "128",
+            "--epochs",
+            "2",
+            "--lr",
+            "0.01",
+            "--hidden",
+            "12",
+            "--embedding-dim",
+            "6",
+            "--backbone",
+            "star");
     assertThat(trained.exitCode()).as(trained.err()).isZero();
   }
 
@@ -50,7 +66,8 @@ class ExportCommandTest {
       String kind = log.get(Integer.parseInt(fields[0])).split(",")[3];
       requests.add(
           """
-          {"user": "%s", "scenario": "%s", "items": ["i,%s"], "context": {"kind": "%s"}}"""
+          {"user": "%s", "scenario": "%s", "items": ["i,%s"], "context": {"kind": "%s"}}\
+          """
               .formatted(fields[1], fields[4], fields[3].replace("\"", ""), kind));
       probabilities.add(Float.valueOf(fields[6]));
     }
@@ -79,13 +96,16 @@ class ExportCommandTest {
           CommandLineRun.of(
               "export", "--run", run.toString(), "--out", file.toString(), precompute);
       assertThat(exported.exitCode()).as(exported.err()).isZero();
-      assertThat(exported.out()).contains("star", "web, store", "on 200 test rows", "KiB");
+      assertThat(exported.out()).contains("star", "store, web", "on 200 test rows", "KiB");
       assertScores(
           CommandLineRun.of("score", "--snapshot=" + file, "--input", requests.toString()),
           expected);
     }
-    assertThat(Files.size(folder.resolve("--precompute.snapshot")))
-        .isGreaterThan(Files.size(folder.resolve("--no-precompute.snapshot")));
+    assertThat(
+            Files.mismatch(
+                folder.resolve("--precompute.snapshot"),
+                folder.resolve("--no-precompute.snapshot")))
+        .isNotNegative();
     assertScores(
         CommandLineRun.of("score", "--run=" + run, "--input", requests.toString()), expected);
   }
@@ -101,8 +121,7 @@ class ExportCommandTest {
 
         {"user": null, "scenario": "store", "items": ["i,3", "i,4"], "top": 1}
         """);
-    CommandLineRun plain =
-        CommandLineRun.of("score", "--snapshot=" + file, "--input=" + requests);
+    CommandLineRun plain = CommandLineRun.of("score", "--snapshot=" + file, "--input=" + requests);
     JsonNode all = JsonMapper.shared().readTree(plain.out().lines().findFirst().orElseThrow());
     CommandLineRun ranked =
         CommandLineRun.of("score", "--snapshot=" + file, "--input=" + requests, "--top", "3");
@@ -119,8 +138,11 @@ class ExportCommandTest {
             .limit(3)
             .toArray();
     assertThat(
-            answers.get(0).get("items").valueStream().mapToDouble(
-                item -> item.get("probability").doubleValue()))
+            answers
+                .get(0)
+                .get("items")
+                .valueStream()
+                .mapToDouble(item -> item.get("probability").doubleValue()))
         .containsExactly(java.util.Arrays.stream(sorted).boxed().toArray(Double[]::new));
     assertThat(answers.get(1).get("items")).hasSize(1);
   }
@@ -148,7 +170,10 @@ class ExportCommandTest {
       {"{\"scenario\": \"web\", \"items\": []}", "user: missing"},
       {"{\"user\": 1.5, \"scenario\": \"web\", \"items\": []}", "user: expected a string"},
       {"{\"user\": 1, \"items\": []}", "scenario: expected"},
-      {"{\"user\": 1, \"scenario\": \"moon\", \"items\": []}", "no scenario 'moon'; there are web"},
+      {
+        "{\"user\": 1, \"scenario\": \"moon\", \"items\": []}",
+        "no scenario 'moon'; there are store, web"
+      },
       {"{\"user\": 1, \"scenario\": \"web\", \"items\": 3}", "items: expected an array"},
       {"{\"user\": 1, \"scenario\": \"web\", \"items\": [[]]}", "items[0]: expected"},
       {good + ", \"context\": {\"x\": \"1\"}}", "context: no field 'x'; there are kind"},
@@ -182,8 +207,7 @@ class ExportCommandTest {
     try (Stream<Path> files = Files.list(folder)) {
       assertThat(files.map(Path::toString)).noneMatch(name -> name.contains("unchecked"));
     }
-    CommandLineRun scored =
-        CommandLineRun.of("score", "--snapshot=" + log, "--input=" + log);
+    CommandLineRun scored = CommandLineRun.of("score", "--snapshot=" + log, "--input=" + log);
     assertThat(scored.err()).contains("log.csv", "snapshot");
     assertThat(CommandLineRun.of("score", "--input=" + log).exitCode()).isEqualTo(2);
   }

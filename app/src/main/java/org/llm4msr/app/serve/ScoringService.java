@@ -1,0 +1,336 @@
+package org.llm4msr.app.serve;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.llm4msr.runtime.UserError;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Scores over HTTP: the JDK's server, a virtual thread for each request. */
+public final class ScoringService implements AutoCloseable {
+  private static final String JSON = "application/json";
+  private static final String TEXT = "text/plain; version=0.0.4; charset=utf-8";
+  private static final int BACKLOG = 1024;
+
+  /** Paths, and the method that each answers. */
+  private static final Map<String, String> METHODS =
+      Map.of(
+          "/v1/score", "POST",
+          "/v1/rank", "POST",
+          "/v1/reload", "POST",
+          "/v1/models", "GET",
+          "/metrics", "GET",
+          "/health", "GET",
+          "/ready", "GET");
+
+  private final ScorerPool pool;
+  private final Limits limits;
+  private final byte[] token;
+  private final PrintWriter log;
+  private final HttpServer server;
+  private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+  private final Semaphore admitted;
+  private final Semaphore reloading = new Semaphore(1);
+  private final ScoringMetrics metrics = new ScoringMetrics();
+  private volatile boolean stopping;
+
+  /**
+   * What a request may take.
+   *
+   * @param bodyBytes longer bodies are refused
+   * @param concurrent requests in work; more are turned away at once
+   * @param waitMillis for a free scorer, at most
+   * @param connections open at a time
+   * @param clientSeconds for a client to send its request, and to take the reply
+   */
+  public record Limits(
+      int bodyBytes,
+      int items,
+      int concurrent,
+      long waitMillis,
+      int connections,
+      int clientSeconds) {}
+
+  /** A request that is not answered as it wished. */
+  private static final class RefusedException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    final int status;
+
+    RefusedException(int status, String message) {
+      super(message, null, false, false);
+      this.status = status;
+    }
+  }
+
+  private record Reply(int status, String type, String body) {
+    static Reply json(int status, JsonNode node) {
+      return new Reply(status, JSON, node.toString());
+    }
+
+    static Reply error(int status, String message) {
+      return json(status, JsonNodeFactory.instance.objectNode().put("error", message));
+    }
+  }
+
+  /**
+   * Binds the address; {@link #start} begins to answer.
+   *
+   * @param pool closed by the caller, after this
+   * @param token that requests must bear, or null for none
+   * @param log lines about reloads and failures
+   * @throws UserError if the address cannot be bound
+   */
+  public ScoringService(
+      InetSocketAddress address, ScorerPool pool, Limits limits, String token, PrintWriter log) {
+    this.pool = pool;
+    this.limits = limits;
+    this.token = token == null ? null : digest(token);
+    this.log = log;
+    admitted = new Semaphore(limits.concurrent());
+    // The JDK's server has these for the whole virtual machine only, read at its first start.
+    System.setProperty("sun.net.httpserver.nodelay", "true");
+    System.setProperty("sun.net.httpserver.maxReqTime", Integer.toString(limits.clientSeconds()));
+    System.setProperty("sun.net.httpserver.maxRspTime", Integer.toString(limits.clientSeconds()));
+    System.setProperty("jdk.httpserver.maxConnections", Integer.toString(limits.connections()));
+    try {
+      server = HttpServer.create(address, BACKLOG);
+    } catch (IOException e) {
+      threads.close();
+      throw new UserError("cannot listen on " + address + ": " + e.getMessage(), e);
+    }
+    server.setExecutor(threads);
+    server.createContext("/", this::handle);
+  }
+
+  public void start() {
+    server.start();
+  }
+
+  /** The port, also where any was asked for. */
+  public int port() {
+    return server.getAddress().getPort();
+  }
+
+  private static byte[] digest(String text) {
+    try {
+      return MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+
+  private void handle(HttpExchange exchange) {
+    // Raw: an encoded or doubled slash is no other way to a path.
+    String path = exchange.getRequestURI().getRawPath();
+    Reply reply;
+    try {
+      reply = answer(exchange, path);
+    } catch (RefusedException e) {
+      reply = Reply.error(e.status, e.getMessage());
+    } catch (UserError e) {
+      reply = Reply.error(400, e.getMessage());
+    } catch (InterruptedException e) {
+      reply = Reply.error(503, "the service is stopping");
+    } catch (IOException e) {
+      reply = Reply.error(408, "the body did not arrive");
+    } catch (RuntimeException | Error e) {
+      log.println("failure: " + e);
+      log.flush();
+      reply = Reply.error(500, "internal error");
+    }
+    metrics.replied(METHODS.containsKey(path) ? path : "other", reply.status());
+    try {
+      send(exchange, path, reply);
+    } catch (IOException e) {
+      // The client is gone or too slow; there is nobody to tell.
+      exchange.close();
+    }
+  }
+
+  private static void send(HttpExchange exchange, String path, Reply reply) throws IOException {
+    byte[] body = reply.body().getBytes(StandardCharsets.UTF_8);
+    exchange.getResponseHeaders().set("Content-Type", reply.type());
+    exchange.getResponseHeaders().set("Cache-Control", "no-store");
+    exchange.getResponseHeaders().set("X-Content-Type-Options", "nosniff");
+    switch (reply.status()) {
+      case 401 -> exchange.getResponseHeaders().set("WWW-Authenticate", "Bearer");
+      case 405 -> exchange.getResponseHeaders().set("Allow", METHODS.get(path));
+      // What is left of the body is not waited for.
+      case 408, 413 -> exchange.getResponseHeaders().set("Connection", "close");
+      case 503 -> exchange.getResponseHeaders().set("Retry-After", "1");
+      default -> {}
+    }
+    boolean head = exchange.getRequestMethod().equals("HEAD");
+    exchange.sendResponseHeaders(reply.status(), head || body.length == 0 ? -1 : body.length);
+    if (!head) {
+      try (OutputStream out = exchange.getResponseBody()) {
+        out.write(body);
+      }
+    }
+  }
+
+  private Reply answer(HttpExchange exchange, String path)
+      throws IOException, RefusedException, InterruptedException {
+    boolean probe = path.equals("/health") || path.equals("/ready");
+    if (!probe && !isAuthorised(exchange)) {
+      throw new RefusedException(401, "expected the header Authorization: Bearer TOKEN");
+    }
+    String method = METHODS.get(path);
+    if (method == null) {
+      throw new RefusedException(404, "no such path; see docs/serving.md");
+    }
+    if (!exchange.getRequestMethod().equals(method)) {
+      throw new RefusedException(405, "expected " + method);
+    }
+    return switch (path) {
+      case "/health" -> status(200, "up");
+      case "/ready" -> stopping ? status(503, "stopping") : status(200, "ready");
+      case "/metrics" ->
+          new Reply(
+              200,
+              TEXT,
+              metrics.print(pool.served(), limits.concurrent() - admitted.availablePermits()));
+      case "/v1/models" -> Reply.json(200, models());
+      case "/v1/reload" -> reload(exchange);
+      default -> score(exchange, path.equals("/v1/rank"));
+    };
+  }
+
+  private static Reply status(int code, String status) {
+    return Reply.json(code, JsonNodeFactory.instance.objectNode().put("status", status));
+  }
+
+  private boolean isAuthorised(HttpExchange exchange) {
+    if (token == null) {
+      return true;
+    }
+    String header = exchange.getRequestHeaders().getFirst("Authorization");
+    return header != null
+        && header.startsWith("Bearer ")
+        && MessageDigest.isEqual(digest(header.substring(7)), token);
+  }
+
+  private Reply score(HttpExchange exchange, boolean ranked)
+      throws IOException, RefusedException, InterruptedException {
+    // Before it has its body a request takes no place: slow clients keep nobody out.
+    String body = body(exchange);
+    long startNanos = System.nanoTime();
+    if (stopping || !admitted.tryAcquire()) {
+      throw new RefusedException(503, stopping ? "the service is stopping" : "overloaded");
+    }
+    try {
+      ScoringRequest request = ScoringRequest.read(body, "request", limits.items());
+      ScorerPool.Lease lease = pool.borrow(limits.waitMillis());
+      if (lease == null) {
+        throw new RefusedException(503, "overloaded");
+      }
+      RequestScorer.Scores scores;
+      int generation;
+      try (lease) {
+        scores = lease.scorer().score(request, "request");
+        generation = lease.generation();
+      }
+      int top = request.top() > 0 ? request.top() : Integer.MAX_VALUE;
+      ObjectNode answer = ranked ? scores.toRankedJson(request, top) : scores.toJson();
+      answer.put("generation", generation);
+      metrics.scored(request.scenario(), System.nanoTime() - startNanos, scores);
+      return Reply.json(200, answer);
+    } finally {
+      admitted.release();
+    }
+  }
+
+  private String body(HttpExchange exchange) throws IOException, RefusedException {
+    // Pages of other origins cannot send this type without being asked.
+    String type = exchange.getRequestHeaders().getFirst("Content-Type");
+    if (type == null || !type.split(";")[0].strip().toLowerCase(Locale.ROOT).equals(JSON)) {
+      throw new RefusedException(415, "expected Content-Type: " + JSON);
+    }
+    String length = exchange.getRequestHeaders().getFirst("Content-Length");
+    String problem = "the body is longer than " + limits.bodyBytes() + " bytes";
+    // The server has checked that it is a number.
+    if (length != null && Long.parseLong(length.strip()) > limits.bodyBytes()) {
+      throw new RefusedException(413, problem);
+    }
+    byte[] bytes = exchange.getRequestBody().readNBytes(limits.bodyBytes() + 1);
+    if (bytes.length > limits.bodyBytes()) {
+      throw new RefusedException(413, problem);
+    }
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException e) {
+      throw new RefusedException(400, "request: not valid UTF-8");
+    }
+  }
+
+  private ObjectNode models() {
+    ScorerPool.Served served = pool.served();
+    ObjectNode answer = JsonNodeFactory.instance.objectNode();
+    ObjectNode model = answer.putArray("models").addObject();
+    model.put("model", served.snapshot().model());
+    model.put("generation", served.generation());
+    model.put("loaded", served.loaded().toString());
+    model.put("users", served.snapshot().users());
+    model.put("items", served.snapshot().items());
+    served.snapshot().scenarios().forEach(model.putArray("scenarios")::add);
+    served.snapshot().contextFields().forEach(model.putArray("context")::add);
+    model.put("needs_logits", served.snapshot().needsLogits());
+    return answer;
+  }
+
+  private Reply reload(HttpExchange exchange) throws IOException, RefusedException {
+    body(exchange);
+    if (!reloading.tryAcquire()) {
+      throw new RefusedException(409, "a reload is under way");
+    }
+    try {
+      pool.reload();
+      log.println("reloaded: generation " + pool.served().generation());
+      log.flush();
+      return Reply.json(200, models());
+    } catch (UserError e) {
+      log.println("not reloaded: " + e.getMessage());
+      log.flush();
+      throw new RefusedException(
+          409, "the file is refused, the snapshot before goes on; the service's log says why");
+    } finally {
+      reloading.release();
+    }
+  }
+
+  /**
+   * Ends: readiness goes, new requests are turned away, those in work are finished.
+   *
+   * @return whether all were finished in time
+   */
+  public boolean stop(long graceMillis) throws InterruptedException {
+    stopping = true;
+    boolean finished = admitted.tryAcquire(limits.concurrent(), graceMillis, TimeUnit.MILLISECONDS);
+    close();
+    return finished;
+  }
+
+  @Override
+  public void close() {
+    stopping = true;
+    server.stop(0);
+    threads.shutdownNow();
+  }
+}

@@ -1,0 +1,418 @@
+package org.llm4msr.app.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.llm4msr.app.Main;
+import org.llm4msr.app.run.TinyShop;
+import org.llm4msr.app.serve.ScorerPool;
+import org.llm4msr.app.serve.ScoringService;
+import org.llm4msr.app.serve.ScoringService.Limits;
+import org.llm4msr.model.scorer.Snapshot;
+import org.llm4msr.runtime.memory.AllocationTracker;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class ServeCommandTest {
+  private static final String TOKEN = "a-token-of-some-length";
+  private static final String GOOD =
+      """
+      {"user": "u1", "scenario": "web", "items": ["i,0", "i,1", "i,2"]}\
+      """;
+  private static final Limits LIMITS = new Limits(2_000, 50, 8, 60_000, 100, 10);
+
+  @TempDir private static Path folder;
+  private static Path first;
+  private static Path second;
+  private final HttpClient client = HttpClient.newHttpClient();
+  private final StringWriter log = new StringWriter();
+
+  @BeforeAll
+  static void train() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 600);
+    first = snapshot(shop, "1");
+    second = snapshot(shop, "2");
+  }
+
+  private static Path snapshot(TinyShop shop, String seed) {
+    Path run = folder.resolve("run" + seed);
+    Path file = folder.resolve(seed + ".snapshot");
+    CommandLineRun trained =
+        CommandLineRun.of(
+            "train",
+            "--data",
+            shop.data(),
+            "--knowledge",
+            shop.knowledge(),
+            "--out",
+            run.toString(),
+            "--batch-size",
+            "128",
+            "--epochs",
+            "1",
+            "--hidden",
+            "8",
+            "--seed",
+            seed);
+    assertThat(trained.exitCode()).as(trained.err()).isZero();
+    CommandLineRun exported = CommandLineRun.of("export", "--run=" + run, "--out=" + file);
+    assertThat(exported.exitCode()).as(exported.err()).isZero();
+    return file;
+  }
+
+  @AfterEach
+  void nothingStaysOpen() throws IOException {
+    client.close();
+    assertThat(AllocationTracker.open()).isEmpty();
+    Path maps = Path.of("/proc/self/maps");
+    if (Files.exists(maps)) {
+      assertThat(Files.readString(maps)).doesNotContain(".snapshot");
+    }
+  }
+
+  private ScoringService serve(ScorerPool pool, Limits limits, String token) {
+    InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+    ScoringService service =
+        new ScoringService(any, pool, limits, token, new PrintWriter(log, true));
+    service.start();
+    return service;
+  }
+
+  private static HttpRequest.Builder request(int port, String path, String token) {
+    HttpRequest.Builder builder =
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path));
+    return token == null ? builder : builder.header("Authorization", "Bearer " + token);
+  }
+
+  private HttpResponse<String> get(int port, String path, String token) throws Exception {
+    return client.send(request(port, path, token).build(), BodyHandlers.ofString());
+  }
+
+  private static HttpRequest post(int port, String path, String token, byte[] body) {
+    return request(port, path, token)
+        .header("Content-Type", "application/json")
+        .POST(HttpRequest.BodyPublishers.ofByteArray(body))
+        .build();
+  }
+
+  private HttpResponse<String> post(int port, String path, String body) throws Exception {
+    return client.send(
+        post(port, path, null, body.getBytes(StandardCharsets.UTF_8)), BodyHandlers.ofString());
+  }
+
+  /** The first line of the answer to whatever bytes. */
+  private static String raw(int port, String text) throws IOException {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      socket.setSoTimeout(20_000);
+      socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
+      return new BufferedReader(new InputStreamReader(socket.getInputStream())).readLine();
+    }
+  }
+
+  private static String head(String line, String... headers) {
+    return line + " HTTP/1.1\r\nHost: x\r\n" + String.join("\r\n", headers) + "\r\n\r\n";
+  }
+
+  private static JsonNode json(HttpResponse<String> response) {
+    return JsonMapper.shared().readTree(response.body());
+  }
+
+  @Test
+  void scoresAndRanksAsTheCommandLine() throws Exception {
+    Path requests = folder.resolve("requests.jsonl");
+    Files.writeString(requests, GOOD);
+    JsonNode expected =
+        JsonMapper.shared()
+            .readTree(
+                CommandLineRun.of("score", "--snapshot=" + first, "--input=" + requests).out());
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 2);
+        ScoringService service = serve(pool, LIMITS, null)) {
+      int port = service.port();
+      HttpResponse<String> scored = post(port, "/v1/score", GOOD);
+      assertThat(scored.statusCode()).as(scored.body()).isEqualTo(200);
+      assertThat(json(scored).get("probabilities")).isEqualTo(expected.get("probabilities"));
+      assertThat(json(scored).get("generation").intValue()).isEqualTo(1);
+      JsonNode ranked =
+          json(post(port, "/v1/rank", GOOD.replace("}", ", \"top\": 2}"))).get("items");
+      assertThat(ranked).hasSize(2);
+      assertThat(ranked.at("/0/probability").doubleValue())
+          .isGreaterThanOrEqualTo(ranked.at("/1/probability").doubleValue());
+      JsonNode strangers =
+          json(post(port, "/v1/score", GOOD.replace("u1", "who").replace("i,0", "what")));
+      assertThat(strangers.at("/probabilities/0").doubleValue()).isBetween(0.0, 1.0);
+      JsonNode model = json(get(port, "/v1/models", null)).at("/models/0");
+      assertThat(model.get("users").intValue()).isEqualTo(60);
+      assertThat(model.at("/context/0").stringValue()).isEqualTo("kind");
+      assertThat(get(port, "/ready", null).statusCode()).isEqualTo(200);
+      assertThat(get(port, "/metrics", null).body())
+          .contains(
+              "llm4msr_http_replies_total{path=\"/v1/score\",status=\"200\"} 2\n",
+              "llm4msr_scoring_seconds_count{scenario=\"web\"} 3\n",
+              "llm4msr_scoring_seconds_bucket{scenario=\"web\",le=\"+Inf\"} 3\n",
+              "llm4msr_items_total 9\n",
+              "llm4msr_unknown_users_total 1\n",
+              "llm4msr_unknown_items_total 1\n",
+              "llm4msr_requests_in_flight 0\n");
+    }
+  }
+
+  @Test
+  void whatIsWrongGetsItsStatus() throws Exception {
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 1);
+        ScoringService service = serve(pool, LIMITS, null)) {
+      int port = service.port();
+      String[][] bodies = {
+        {"", "JSON"},
+        {"{", "not valid JSON"},
+        {"[".repeat(1_500), "not valid JSON"},
+        {GOOD + GOOD, "not valid JSON"},
+        {GOOD.replace("web", "moon"), "no scenario 'moon'"},
+        {GOOD.replace("}", ", \"context\": {\"x\": 1}}"), "no field 'x'"},
+        {GOOD.replace("\"items\"", "\"path\""), "path: unknown field"},
+        {"{\"user\":1,\"scenario\":\"web\",\"items\":[" + "1,".repeat(50) + "1]}", "at most 50"},
+      };
+      for (String[] body : bodies) {
+        HttpResponse<String> refused = post(port, "/v1/score", body[0]);
+        assertThat(refused.statusCode()).as(body[0]).isEqualTo(400);
+        assertThat(json(refused).get("error").stringValue())
+            .contains(body[1])
+            .doesNotContain(folder.toString());
+      }
+      byte[] noText = {'{', '"', (byte) 0xff, '"', '}'};
+      assertThat(
+              client
+                  .send(post(port, "/v1/score", null, noText), BodyHandlers.ofString())
+                  .statusCode())
+          .isEqualTo(400);
+      String type = "Content-Type: application/json";
+      assertThat(raw(port, head("POST /v1/score", type, "Content-Length: 9999999999")))
+          .contains(" 413 ");
+      assertThat(
+              raw(
+                  port,
+                  head("POST /v1/score", type, "Transfer-Encoding: chunked")
+                      + "7d1\r\n"
+                      + "x".repeat(2_001)
+                      + "\r\n7d1\r\n"))
+          .contains(" 413 ");
+      assertThat(raw(port, head("POST /v1/score", "Content-Length: 2") + "{}")).contains(" 415 ");
+      assertThat(raw(port, head("GET /v1/score"))).contains(" 405 ");
+      assertThat(raw(port, head("HEAD /v1/models"))).contains(" 405 ");
+      for (String path :
+          List.of(
+              "/",
+              "//v1/models",
+              "/v1/models/",
+              "/v1/../v1/models",
+              "/v1%2fmodels",
+              "/%2e%2e/etc/passwd",
+              "/v1/models;x",
+              "/metrics/../../etc/passwd")) {
+        assertThat(raw(port, head("GET " + path))).as(path).contains(" 404 ");
+      }
+      assertThat(raw(port, "nonsense\r\n\r\n")).contains(" 400 ");
+      assertThat(post(port, "/v1/score", GOOD).statusCode()).isEqualTo(200);
+      assertThat(log.toString()).isEmpty();
+    }
+  }
+
+  @Test
+  void onlyProbesAnswerWithoutTheToken() throws Exception {
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 1);
+        ScoringService service = serve(pool, LIMITS, TOKEN)) {
+      int port = service.port();
+      for (String token : new String[] {null, "", TOKEN + "x", TOKEN.substring(1)}) {
+        for (String path : List.of("/v1/models", "/metrics", "/nowhere")) {
+          HttpResponse<String> refused = get(port, path, token);
+          assertThat(refused.statusCode()).isEqualTo(401);
+          assertThat(refused.body()).doesNotContain(TOKEN);
+        }
+        byte[] body = GOOD.getBytes(StandardCharsets.UTF_8);
+        for (String path : List.of("/v1/score", "/v1/rank", "/v1/reload")) {
+          assertThat(
+                  client.send(post(port, path, token, body), BodyHandlers.ofString()).statusCode())
+              .isEqualTo(401);
+        }
+      }
+      assertThat(get(port, "/health", null).statusCode()).isEqualTo(200);
+      assertThat(get(port, "/v1/models", TOKEN).statusCode()).isEqualTo(200);
+      assertThat(get(port, "/nowhere", TOKEN).statusCode()).isEqualTo(404);
+    }
+  }
+
+  @Test
+  void tooManyRequestsAreTurnedAwayAtOnce() throws Exception {
+    Limits limits = new Limits(2_000, 50, 1, 60_000, 100, 10);
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 1);
+        ScoringService service = serve(pool, limits, null)) {
+      int port = service.port();
+      CompletableFuture<HttpResponse<String>> waiting;
+      ScorerPool.Lease lease = pool.borrow(0);
+      try (lease) {
+        waiting =
+            client.sendAsync(
+                post(port, "/v1/score", null, GOOD.getBytes(StandardCharsets.UTF_8)),
+                BodyHandlers.ofString());
+        while (!get(port, "/metrics", null).body().contains("llm4msr_requests_in_flight 1\n")) {
+          Thread.sleep(5);
+        }
+        HttpResponse<String> refused = post(port, "/v1/score", GOOD);
+        assertThat(refused.statusCode()).isEqualTo(503);
+        assertThat(refused.headers().firstValue("Retry-After")).contains("1");
+      }
+      assertThat(waiting.get().statusCode()).isEqualTo(200);
+      assertThat(post(port, "/v1/score", GOOD).statusCode()).isEqualTo(200);
+    }
+  }
+
+  private static void put(Path source, Path served) throws IOException {
+    Path copy = Files.copy(source, folder.resolve("copy"), StandardCopyOption.REPLACE_EXISTING);
+    Files.move(copy, served, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private static JsonNode probabilities(HttpResponse<String> response) {
+    assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
+    return json(response).get("probabilities");
+  }
+
+  @Test
+  void snapshotsAreReplacedUnderLoad() throws Exception {
+    Path served = folder.resolve("served.snapshot");
+    put(first, served);
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(served), 2);
+        ScoringService service = serve(pool, LIMITS, null);
+        ExecutorService threads = Executors.newFixedThreadPool(4)) {
+      int port = service.port();
+      JsonNode ofFirst = probabilities(post(port, "/v1/score", GOOD));
+      put(second, served);
+      assertThat(post(port, "/v1/reload", "").statusCode()).isEqualTo(200);
+      JsonNode ofSecond = probabilities(post(port, "/v1/score", GOOD));
+      assertThat(ofSecond).isNotEqualTo(ofFirst);
+      AtomicBoolean end = new AtomicBoolean();
+      List<Future<Integer>> clients = new ArrayList<>();
+      for (int t = 0; t < 4; t++) {
+        clients.add(
+            threads.submit(() -> {
+              int requests = 0;
+              for (; !end.get() || requests < 20; requests++) {
+                HttpResponse<String> scored = post(port, "/v1/score", GOOD);
+                JsonNode expected =
+                    json(scored).get("generation").intValue() % 2 == 1 ? ofFirst : ofSecond;
+                assertThat(probabilities(scored)).isEqualTo(expected);
+              }
+              return requests;
+            }));
+      }
+      try {
+        for (int i = 0; i < 20; i++) {
+          put(i % 2 == 0 ? first : second, served);
+          assertThat(post(port, "/v1/reload", "").statusCode()).isEqualTo(200);
+        }
+      } finally {
+        end.set(true);
+      }
+      for (Future<Integer> future : clients) {
+        assertThat(future.get()).isPositive();
+      }
+      Files.writeString(folder.resolve("broken"), "no snapshot");
+      put(folder.resolve("broken"), served);
+      HttpResponse<String> refused = post(port, "/v1/reload", "");
+      assertThat(refused.statusCode()).isEqualTo(409);
+      assertThat(refused.body()).doesNotContain(folder.toString());
+      assertThat(log.toString()).contains("not reloaded: " + served);
+      assertThat(probabilities(post(port, "/v1/score", GOOD))).isEqualTo(ofSecond);
+    }
+  }
+
+  /** In a process of its own, which SIGTERM ends. */
+  @Test
+  void slowClientsAreCutOffAndSigtermStops() throws Exception {
+    List<String> command =
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "--enable-native-access=ALL-UNNAMED",
+            "-cp",
+            System.getProperty("java.class.path"),
+            Main.class.getName(),
+            "serve",
+            "--snapshot=" + first,
+            "--port=0",
+            "--client-timeout=1");
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    try (BufferedReader output =
+        new BufferedReader(new InputStreamReader(process.getInputStream()))) {
+      String line = output.readLine();
+      assertThat(line).contains("serving", "http://127.0.0.1:");
+      int port = Integer.parseInt(line.substring(line.lastIndexOf(':') + 1));
+      try (Socket slow = new Socket(InetAddress.getLoopbackAddress(), port)) {
+        slow.setSoTimeout(20_000);
+        OutputStream out = slow.getOutputStream();
+        String type = "Content-Type: application/json";
+        out.write(head("POST /v1/score", type, "Content-Length: 9").getBytes("US-ASCII"));
+        out.write('{');
+        assertThat(post(port, "/v1/score", GOOD).statusCode()).isEqualTo(200);
+        // Closed, with an answer or without.
+        slow.getInputStream().readAllBytes();
+      } catch (java.net.SocketException e) {
+        assertThat(e).hasMessageContaining("reset");
+      }
+      assertThat(post(port, "/v1/score", GOOD).statusCode()).isEqualTo(200);
+      // Unlike Process.destroy this leaves the output open.
+      process.toHandle().destroy();
+      assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(process.exitValue()).isEqualTo(143);
+      assertThat(output.readLine()).isEqualTo("stopped");
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  @Test
+  void impossibleSettingsAreRefused() throws IOException {
+    Path token = folder.resolve("token");
+    Files.writeString(token, "short\n");
+    String[] snapshot = {"serve", "--snapshot=" + first};
+    String[][] cases = {
+      {"2", "--host=0.0.0.0", "needs --token-file"},
+      {"1", "--token-file=" + token, "at least 16"},
+      {"2", "--port=70000", "expected 0 to 65535"},
+      {"2", "--max-items=0", "expected at least 1"},
+    };
+    for (String[] wrong : cases) {
+      List<String> args = new ArrayList<>(List.of(snapshot));
+      args.add(wrong[1]);
+      CommandLineRun run = CommandLineRun.of(args.toArray(String[]::new));
+      assertThat(run.exitCode()).isEqualTo(Integer.parseInt(wrong[0]));
+      assertThat(run.err()).contains(wrong[2]);
+    }
+  }
+}
