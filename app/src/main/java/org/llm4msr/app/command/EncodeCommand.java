@@ -145,7 +145,8 @@ public final class EncodeCommand implements Callable<Integer> {
                 .withFinalNorm(finalNorm)
                 .withL2(l2)
                 .withPrefixReuse(prefixReuse)
-                .withMaxNewTokens(maxNewTokens));
+                .withMaxNewTokens(maxNewTokens),
+            spec);
     GenerationOptions explanation = explain ? GenerationOptions.greedy(maxNewTokens) : null;
     PrintWriter err = spec.commandLine().getErr();
     EncodeRun.Summary summary =

@@ -84,7 +84,8 @@ public final class GenerateCommand implements Callable<Integer> {
     GenerationOptions generation = generation();
     EncoderOptions options =
         model.in(
-            EncoderOptions.defaults().withBackend(device.name()).withThreads(device.threads()));
+            EncoderOptions.defaults().withBackend(device.name()).withThreads(device.threads()),
+            spec);
     PrintWriter stdout = spec.commandLine().getOut();
     String text = prompt.equals("-") ? standardInput() : prompt;
     try (FrozenEncoder encoder =

@@ -7,13 +7,9 @@ import org.llm4msr.runtime.quant.Quantiser;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** The language model, for every command that runs one. */
 public final class ModelFileOptions {
-  @Spec(Spec.Target.MIXEE)
-  private CommandSpec command;
-
   @Option(
       names = "--model",
       required = true,
@@ -46,13 +42,13 @@ public final class ModelFileOptions {
   /**
    * Adds these to other options.
    *
-   * @throws ParameterException if an option has an impossible value
+   * @throws ParameterException if an option of this command has an impossible value
    */
-  EncoderOptions in(EncoderOptions options) {
-    return options.withQuantise(quantise()).withChat(chat);
+  EncoderOptions in(EncoderOptions options, CommandSpec command) {
+    return options.withQuantise(quantise(command)).withChat(chat);
   }
 
-  private DType quantise() {
+  private DType quantise(CommandSpec command) {
     if (quantize == null) {
       return null;
     }

@@ -7,14 +7,20 @@ import java.util.concurrent.Callable;
 import org.llm4msr.app.data.DataDescription;
 import org.llm4msr.app.data.DatasetLoader;
 import org.llm4msr.app.data.PromptFile;
+import org.llm4msr.app.encode.EncodeRun;
+import org.llm4msr.app.encode.ModelDirectory;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.encoder.EncoderOptions;
+import org.llm4msr.model.encoder.GenerationOptions;
 import org.llm4msr.model.prompt.Audit;
 import org.llm4msr.model.prompt.Language;
 import org.llm4msr.model.prompt.PrivacyPolicy;
 import org.llm4msr.model.prompt.PromptFactory;
 import org.llm4msr.model.prompt.PromptOptions;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -38,7 +44,8 @@ import tools.jackson.databind.node.ObjectNode;
       "Examples:",
       "  llm4msr prompts --data D.yaml --out P.jsonl",
       "  llm4msr prompts --data D.yaml --out P.ja.jsonl --language ja --max-chars 600",
-      "  llm4msr prompts --data D.yaml --out P.jsonl --folds 0   (fewer prompts, but see docs/method.md)"
+      "  llm4msr prompts --data D.yaml --out P.jsonl --folds 0   (fewer prompts, but see docs/method.md)",
+      "  llm4msr prompts --data D.yaml --out P.jsonl --explain --model ~/models/Qwen2.5-0.5B"
     })
 public final class PromptsCommand implements Callable<Integer> {
   @Option(
@@ -82,7 +89,33 @@ public final class PromptsCommand implements Callable<Integer> {
       description = "Print the figures, the privacy policy and what it did as JSON.")
   private boolean json;
 
+  @ArgGroup(exclusive = false)
+  private Explaining explaining;
+
+  @Mixin private DeviceOptions device;
+
   @Spec private CommandSpec spec;
+
+  /** What a model makes of the prompts. */
+  static final class Explaining {
+    @Option(
+        names = "--explain",
+        required = true,
+        description =
+            "Also write what the model of --model concludes from each prompt, as a text in"
+                + " P.explained.jsonl. What is there for the same prompt and model stays.")
+    private boolean explain;
+
+    @ArgGroup(exclusive = false, multiplicity = "1")
+    private ModelFileOptions model;
+
+    @Option(
+        names = "--max-new-tokens",
+        defaultValue = "64",
+        paramLabel = "N",
+        description = "Longest text. Default: ${DEFAULT-VALUE}.")
+    private int maxNewTokens;
+  }
 
   @Override
   public Integer call() {
@@ -93,6 +126,10 @@ public final class PromptsCommand implements Callable<Integer> {
       throw wrong(
           "--max-chars: expected at least " + PromptOptions.LEAST_CHARS + ", found " + maxChars);
     }
+    if (explaining != null && explaining.maxNewTokens < 1) {
+      throw wrong("--max-new-tokens: expected at least 1, found " + explaining.maxNewTokens);
+    }
+    EncoderOptions reading = explaining == null ? null : reading();
     PromptFile.requireRoom(out, force);
     DataDescription description = DataDescription.read(data);
     PromptOptions options = description.prompts();
@@ -110,7 +147,21 @@ public final class PromptsCommand implements Callable<Integer> {
       }
       print(dataset, options, prompts.audit());
     }
-    return 0;
+    return reading == null || explain(reading) ? ExitCode.OK : Interrupt.EXIT_CODE;
+  }
+
+  private EncoderOptions reading() {
+    EncoderOptions options = EncoderOptions.defaults().withBackend(device.name());
+    return explaining.model.in(options.withThreads(device.threads()), spec);
+  }
+
+  private boolean explain(EncoderOptions reading) {
+    PrintWriter err = spec.commandLine().getErr();
+    GenerationOptions generation = GenerationOptions.greedy(explaining.maxNewTokens);
+    try (Interrupt interrupt = new Interrupt()) {
+      return new EncodeRun(ModelDirectory.of(explaining.model.model(), err), reading, err)
+          .explain(out, generation, interrupt::isRequested);
+    }
   }
 
   private ParameterException wrong(String message) {

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.llm4msr.app.command.Progress;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.encoder.EncoderOptions;
@@ -64,15 +65,7 @@ public final class EncodeRun {
   public Summary encode(Path input, Path out, boolean force, GenerationOptions explain) {
     createFolderOf(out);
     try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
-      PromptFile prompts = PromptFile.read(input, encoder);
-      err.printf("encode: %s%n", encoder.description());
-      err.printf("encode: needs %s%n", encoder.memory());
-      if (prompts.shortened() > 0) {
-        err.printf(
-            "encode: %d prompts are longer than the model's %d tokens and lose their middle%n",
-            prompts.shortened(), encoder.maxTokensPerPrompt());
-      }
-      err.flush();
+      PromptFile prompts = read("encode", input, encoder);
       KnowledgeJob job = new KnowledgeJob(encoder, prompts.ids(), prompts.tokens(), out, force);
       try (Watch watch = new Watch(job.partialFile())) {
         KnowledgeJob.Result result = job.run(watch);
@@ -80,7 +73,7 @@ public final class EncodeRun {
         if (!finished) {
           watch.saysWhatIsKept();
         } else if (explain != null) {
-          finished = explain(encoder, prompts, out, force, explain, watch);
+          finished = explain(encoder, prompts, out, force, explain, watch::stopRequested);
         }
         return new Summary(
             encoder.checksum(),
@@ -95,21 +88,49 @@ public final class EncodeRun {
     }
   }
 
+  /**
+   * Writes what the model concludes from each prompt beside {@code input}, as {@link #encode} would
+   * beside its vectors.
+   *
+   * @param generation how the model continues the prompts
+   * @param stop asked every now and then; true ends the work, which the same call continues
+   * @return false if it was stopped
+   * @throws UserError if a file is missing, malformed or cannot be written
+   */
+  public boolean explain(Path input, GenerationOptions generation, BooleanSupplier stop) {
+    try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
+      PromptFile prompts = read("explain", input, encoder);
+      return explain(encoder, prompts, input, false, generation, stop);
+    }
+  }
+
+  private PromptFile read(String task, Path input, FrozenEncoder encoder) {
+    PromptFile prompts = PromptFile.read(input, encoder);
+    err.printf("%s: %s%n", task, encoder.description());
+    err.printf("%s: needs %s%n", task, encoder.memory());
+    if (prompts.shortened() > 0) {
+      err.printf(
+          "%s: %d prompts are longer than the model's %d tokens and lose their middle%n",
+          task, prompts.shortened(), encoder.maxTokensPerPrompt());
+    }
+    err.flush();
+    return prompts;
+  }
+
   private boolean explain(
       FrozenEncoder encoder,
       PromptFile prompts,
       Path out,
       boolean force,
       GenerationOptions generation,
-      Watch watch) {
+      BooleanSupplier stop) {
     Explanations explanations = new Explanations(encoder, generation, out, force);
     try (Progress explaining = Progress.start(err, "explain (prompts)", prompts.ids().size())) {
       boolean finished =
-          explanations.write(
-              prompts.ids(), prompts.tokens(), explaining::update, watch::stopRequested);
+          explanations.write(prompts.ids(), prompts.tokens(), explaining::update, stop);
       if (!finished) {
         err.printf(
-            "llm4msr: stopped; what is in %s is kept, the same command goes on from there%n",
+            "llm4msr: stopped; what is in %s is kept and will not be generated again%n",
             Explanations.beside(out));
         err.flush();
       }

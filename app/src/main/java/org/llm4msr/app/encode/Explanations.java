@@ -23,10 +23,10 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What the model concludes from each prompt, as text beside the vectors: a file of JSON lines
- * {@code {"id": …, "text": …, "prompt": …, "model": …}}, where {@code prompt} is the hash of the
- * prompt's tokens and of how it was continued. Texts are appended as they come; a line that holds
- * for the present model and prompt is not generated again.
+ * What the model concludes from each prompt, as text: a file of JSON lines {@code {"id": …, "text":
+ * …, "prompt": …, "model": …}}, where {@code prompt} is the hash of the prompt's tokens and of how
+ * it was continued. Texts are appended as they come; a line that holds for the present model and
+ * prompt is not generated again.
  */
 final class Explanations {
   /** Prompts between two looks at whether to stop. */
@@ -38,7 +38,7 @@ final class Explanations {
   private final boolean force;
 
   /**
-   * @param out the knowledge file
+   * @param out the file of vectors or prompts that they belong to
    * @param force generate everything anew
    */
   Explanations(FrozenEncoder encoder, GenerationOptions generation, Path out, boolean force) {
@@ -49,10 +49,11 @@ final class Explanations {
   }
 
   /**
-   * The file that belongs to a knowledge file: {@code k.explained.jsonl} for {@code k.safetensors}.
+   * The file that belongs to another: {@code k.explained.jsonl} for {@code k.safetensors} or {@code
+   * k.jsonl}.
    */
   static Path beside(Path out) {
-    String name = out.getFileName().toString().replaceFirst("\\.safetensors$", "");
+    String name = out.getFileName().toString().replaceFirst("\\.(safetensors|jsonl)$", "");
     return out.resolveSibling(name + ".explained.jsonl");
   }
 

@@ -150,6 +150,72 @@ class PromptsCommandTest {
     assertThat(printed.lines()).singleElement().asString().contains("no such file");
   }
 
+  /** The same as of {@code encode --explain}, and each text as {@code generate} continues it. */
+  @Test
+  void writesWhatAModelConcludes() throws IOException {
+    String file = folder.resolve("p.jsonl").toString();
+    String[] args = {
+      "--out", file, "--folds", "0", "--explain", "--model", "builtin", "--max-new-tokens", "3"
+    };
+    assertThat(run(args)).as(err.toString()).isZero();
+    Path explained = folder.resolve("p.explained.jsonl");
+    List<JsonNode> prompts = lines(Path.of(file));
+    List<JsonNode> texts = lines(explained);
+    assertThat(texts).hasSize(4 + USERS);
+    assertThat(texts)
+        .extracting(line -> line.get("id").stringValue())
+        .containsExactlyElementsOf(
+            prompts.stream().map(line -> line.get("id").stringValue()).toList());
+    for (int i : new int[] {0, 4, 40}) {
+      String prompt = prompts.get(i).get("text").stringValue();
+      out.getBuffer().setLength(0);
+      command(
+          "generate", "--model", "builtin", "--max-new-tokens", "3", "--json", "--prompt", prompt);
+      JsonNode generated = JsonMapper.shared().readTree(out.toString());
+      assertThat(texts.get(i).get("text")).isEqualTo(generated.get("text"));
+    }
+
+    String vectors = folder.resolve("k.safetensors").toString();
+    command(
+        "encode",
+        "--model",
+        "builtin",
+        "--input",
+        file,
+        "--out",
+        vectors,
+        "--explain",
+        "--max-new-tokens",
+        "3");
+    assertThat(folder.resolve("k.explained.jsonl")).hasSameTextualContentAs(explained);
+
+    // Texts that are there are not generated again.
+    String kept = Files.readString(explained).replaceFirst("\"text\":\"[^\"]*\"", "\"text\":\"?\"");
+    Files.writeString(explained, kept);
+    List<String> again = new ArrayList<>(List.of(args));
+    again.add("--force");
+    assertThat(run(again.toArray(String[]::new))).as(err.toString()).isZero();
+    assertThat(explained).hasContent(kept);
+  }
+
+  private void command(String... args) {
+    int code = Main.run(args, new PrintWriter(out, true), new PrintWriter(err, true));
+    assertThat(code).as(err.toString()).isZero();
+  }
+
+  @Test
+  void explainingNeedsAModelAndAModelExplaining() throws IOException {
+    String file = folder.resolve("p.jsonl").toString();
+    assertThat(run("--out", file, "--explain")).isEqualTo(2);
+    assertThat(err.toString()).contains("--model");
+    assertThat(run("--out", file, "--model", "builtin")).isEqualTo(2);
+    assertThat(err.toString()).contains("--explain");
+    String[] none = {"--out", file, "--explain", "--model", "builtin", "--max-new-tokens", "0"};
+    assertThat(run(none)).isEqualTo(2);
+    assertThat(err.toString()).contains("--max-new-tokens: expected at least 1, found 0");
+    assertThat(filesInFolder()).isEmpty();
+  }
+
   @Test
   void theHelpShowsExamples() {
     assertThat(run("--help")).isZero();
