@@ -35,6 +35,11 @@ final class TableReader implements AutoCloseable {
   /** What divides the elements when a Parquet or JSON column holds lists. */
   static final String LIST_SEPARATOR = "\u001F";
 
+  /** Stands between the values of a row on their way from DuckDB, and for one that is missing. */
+  private static final char VALUE_SEPARATOR = '\u001E';
+
+  private static final String MISSING = "\u001D";
+
   private static final int LONGEST_HEADER_CHARS = 1 << 20;
 
   /** Takes one row: a value per column asked for, null where there is none. */
@@ -107,8 +112,8 @@ final class TableReader implements AutoCloseable {
             : "read_json(" + path(table) + ", format='newline_delimited', sample_size=-1)";
     query(
         table.path(),
-        "DESCRIBE SELECT * FROM " + source,
-        2,
+        List.of("column_name", "column_type"),
+        "(DESCRIBE SELECT * FROM " + source + ")",
         (row, values) -> columns.put(values[0], values[1]));
     return columns;
   }
@@ -121,14 +126,10 @@ final class TableReader implements AutoCloseable {
    * @return number of rows
    */
   long read(Table table, Map<String, String> columns, List<String> wanted, RowConsumer consumer) {
-    String selected =
-        wanted.stream()
-            .map(name -> asText(name, columns.get(name)))
-            .collect(Collectors.joining(", "));
     return query(
         table.path(),
-        "SELECT " + selected + " FROM " + source(table, columns, wanted),
-        wanted.size(),
+        wanted.stream().map(name -> asText(name, columns.get(name))).toList(),
+        source(table, columns, wanted),
         consumer);
   }
 
@@ -183,21 +184,49 @@ final class TableReader implements AutoCloseable {
     return "'" + text.replace("'", "''") + "'";
   }
 
-  private long query(Path path, String sql, int columnCount, RowConsumer consumer) {
-    String[] values = new String[columnCount];
+  /**
+   * Asks for a row as one string, since each string that crosses from DuckDB costs more than the
+   * reading of its value.
+   */
+  private long query(Path path, List<String> texts, String source, RowConsumer consumer) {
+    String sql =
+        texts.stream()
+            .map(text -> "coalesce(" + text + ", chr(" + (int) MISSING.charAt(0) + "))")
+            .collect(
+                Collectors.joining(
+                    " || chr(" + (int) VALUE_SEPARATOR + ") || ", "SELECT ", " FROM " + source));
+    String[] values = new String[texts.size()];
     long row = 0;
     try (Statement statement = connection.createStatement();
         ResultSet result = statement.executeQuery(sql)) {
       while (result.next()) {
-        for (int c = 0; c < columnCount; c++) {
-          values[c] = result.getString(c + 1);
+        row++;
+        if (!split(result.getString(1), values)) {
+          throw new UserError(
+              path + ": row " + row + ": holds the control character U+001E; remove it");
         }
-        consumer.accept(++row, values);
+        consumer.accept(row, values);
       }
       return row;
     } catch (SQLException e) {
       throw new UserError(path + ": cannot read: " + reason(sql, e), e);
     }
+  }
+
+  /** Takes a row apart; false when a value holds the separator. */
+  private static boolean split(String text, String[] values) {
+    int start = 0;
+    for (int c = 0; c < values.length; c++) {
+      int end = text.indexOf(VALUE_SEPARATOR, start);
+      boolean last = c == values.length - 1;
+      if (last != end < 0) {
+        return false;
+      }
+      String value = text.substring(start, last ? text.length() : end);
+      values[c] = value.equals(MISSING) ? null : value;
+      start = end + 1;
+    }
+    return true;
   }
 
   /** A stream that breaks off does not say why; a statement that is no stream does. */

@@ -330,6 +330,11 @@ class DatasetLoaderTest {
             YAML,
             "row 5: column clicked is empty"),
         Arguments.of("log.csv", LOG.replace("bob,i2", ",i2"), YAML, "row 5: column user is empty"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("bob,i2", "bob,i\u001E2"),
+            YAML,
+            "log.csv: row 5: holds the control character U+001E; remove it"),
         Arguments.of("log.csv", LOG.replace("bob,i2", "bob,"), YAML, "row 5: column item is empty"),
         Arguments.of(
             "log.csv",
