@@ -75,24 +75,22 @@ INLINE void linear_vectors(const int nv, const score_instruction *s, const float
 static void linear_rows(const score_memory *m, const score_instruction *s, int64_t vectors) {
     float *dst = score_at(m, s->dst);
     const float *x = score_at(m, s->a), *w = score_at(m, s->b), *bias = score_at(m, s->c);
-    for (int64_t g = 0; g < s->m; g++, dst += s->n * SCORE_LANES, x += s->k * SCORE_LANES, w += s->block_stride) {
-        for (int64_t j = 0; j < s->n; j += TILE) {
-            const float *panel = w + j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL;
-            const float *b = bias ? bias + g * s->n + j : NULL;
-            int64_t n = l4m_min(TILE, s->n - j);
-            for (int64_t v = 0; v < vectors; v += GROUP) {
-                const float *xv = x + v * VL;
-                float *to = dst + j * SCORE_LANES + v * VL;
-                switch (l4m_min(GROUP, vectors - v)) {
-                    case 1:
-                        linear_vectors(1, s, xv, panel, b, n, to);
-                        break;
-                    case 2:
-                        linear_vectors(2, s, xv, panel, b, n, to);
-                        break;
-                    default:
-                        linear_vectors(3, s, xv, panel, b, n, to);
-                }
+    for (int64_t j = 0; j < s->n; j += TILE) {
+        const float *panel = w + j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL;
+        const float *b = bias ? bias + j : NULL;
+        int64_t n = l4m_min(TILE, s->n - j);
+        for (int64_t v = 0; v < vectors; v += GROUP) {
+            const float *xv = x + v * VL;
+            float *to = dst + j * SCORE_LANES + v * VL;
+            switch (l4m_min(GROUP, vectors - v)) {
+                case 1:
+                    linear_vectors(1, s, xv, panel, b, n, to);
+                    break;
+                case 2:
+                    linear_vectors(2, s, xv, panel, b, n, to);
+                    break;
+                default:
+                    linear_vectors(3, s, xv, panel, b, n, to);
             }
         }
     }
@@ -142,29 +140,20 @@ static void softmax_rows(const columns *a, int64_t n, int64_t lane, float *dst) 
     for (int64_t j = 0; j < n; j++) vstore(dst + j * SCORE_LANES, vload(dst + j * SCORE_LANES) / sum);
 }
 
-static void norm_rows(const score_instruction *s, const columns *a, const columns *b, const columns *c, int64_t lane,
-                      float *dst) {
-    vf mean = vzero(), squares = vzero(), count = vset1((float)s->n);
-    if (s->op == SCORE_LAYER_NORM) {
-        for (int64_t j = 0; j < s->n; j++) mean += column(a, j, lane);
-        mean /= count;
-    }
+static void norm_rows(const score_instruction *s, const columns *a, const columns *b, int64_t lane, float *dst) {
+    vf squares = vzero();
     for (int64_t j = 0; j < s->n; j++) {
-        vf x = column(a, j, lane) - mean;
+        vf x = column(a, j, lane);
         squares = vfma(x, x, squares);
     }
-    vf scale = vset1(1.0f) / vsqrt(squares / count + vset1((float)s->p));
-    for (int64_t j = 0; j < s->n; j++) {
-        vf y = (column(a, j, lane) - mean) * scale * column(b, j, lane);
-        if (s->op == SCORE_LAYER_NORM) y += column(c, j, lane);
-        vstore(dst + j * SCORE_LANES, y);
-    }
+    vf scale = vset1(1.0f) / vsqrt(squares / vset1((float)s->n) + vset1((float)s->p));
+    for (int64_t j = 0; j < s->n; j++)
+        vstore(dst + j * SCORE_LANES, column(a, j, lane) * scale * column(b, j, lane));
 }
 
 // Instructions that treat every lane alike.
 static void lanes(const score_memory *m, const score_instruction *s, int64_t vectors) {
     columns a = operand(m, s->a, (s->flags & SCORE_A_ONE) != 0), b = operand(m, s->b, (s->flags & SCORE_B_ONE) != 0);
-    columns c = operand(m, s->c, 0);
     for (int64_t lane = 0; lane < vectors * VL; lane += VL) {
         float *dst = score_at(m, s->dst) + lane;
         switch (s->op) {
@@ -193,8 +182,7 @@ static void lanes(const score_memory *m, const score_instruction *s, int64_t vec
                 }
                 break;
             case SCORE_RMS_NORM:
-            case SCORE_LAYER_NORM:
-                norm_rows(s, &a, &b, &c, lane, dst);
+                norm_rows(s, &a, &b, lane, dst);
                 break;
             case SCORE_COPY:
                 for (int64_t j = 0; j < s->n; j++) vstore(dst + j * SCORE_LANES, column(&a, j, lane));
@@ -260,18 +248,16 @@ static void softmax_vector(const float *a, int64_t n, float *dst) {
     for (int64_t j = 0; j < n; j++) dst[j] /= sum;
 }
 
-static void norm_vector(const score_instruction *s, const float *a, const float *b, const float *c, float *dst) {
-    float mean = 0, squares = 0;
-    for (int64_t j = 0; s->op == SCORE_LAYER_NORM && j < s->n; j++) mean += a[j] / (float)s->n;
-    for (int64_t j = 0; j < s->n; j++) squares += (a[j] - mean) * (a[j] - mean);
+static void norm_vector(const score_instruction *s, const float *a, const float *b, float *dst) {
+    float squares = 0;
+    for (int64_t j = 0; j < s->n; j++) squares += a[j] * a[j];
     float scale = 1 / __builtin_sqrtf(squares / (float)s->n + (float)s->p);
-    for (int64_t j = 0; j < s->n; j++)
-        dst[j] = (a[j] - mean) * scale * b[j] + (s->op == SCORE_LAYER_NORM ? c[j] : 0);
+    for (int64_t j = 0; j < s->n; j++) dst[j] = a[j] * scale * b[j];
 }
 
 // One item and vectors: what depends on the user and the request alone.
 static void vector_instruction(const score_memory *m, const score_instruction *s) {
-    const float *a = score_at(m, s->a), *b = score_at(m, s->b), *c = score_at(m, s->c);
+    const float *a = score_at(m, s->a), *b = score_at(m, s->b);
     float *dst = score_at(m, s->dst);
     int64_t sa = (s->flags & SCORE_A_ONE) ? 0 : 1, sb = (s->flags & SCORE_B_ONE) ? 0 : 1;
     switch (s->op) {
@@ -304,8 +290,7 @@ static void vector_instruction(const score_memory *m, const score_instruction *s
             }
             break;
         case SCORE_RMS_NORM:
-        case SCORE_LAYER_NORM:
-            norm_vector(s, a, b, c, dst);
+            norm_vector(s, a, b, dst);
             break;
         case SCORE_COPY:
             memcpy(dst, a, (size_t)s->n * sizeof(float));

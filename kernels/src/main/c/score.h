@@ -24,19 +24,17 @@ enum {
 // Instructions on rows. Operands outside SCORE_ROWS are the same for all items: one float per column.
 enum {
     SCORE_GATHER = 1,   // dst[n] = row of each item in the table a [k, n]
-    SCORE_LINEAR = 2,   // dst = act((dst if ACCUMULATE) + c[n] + x a[k] W b), m blocks side by side
+    SCORE_LINEAR = 2,   // dst[n] = act((dst if ACCUMULATE) + c[n] + a[k] W b)
     SCORE_BINARY = 3,   // dst[n] = act(a op b), kind = op, m = activation
     SCORE_UNARY = 4,    // dst[n] = kind(a)
     SCORE_SCALE = 5,    // dst[n] = p a + q
     SCORE_SOFTMAX = 6,  // dst[n] = softmax over the columns of a
     SCORE_MIXTURE = 7,  // dst[n] = sum over k of a[k] b[k n ...]
-    SCORE_RMS_NORM = 8,    // dst[n] = a / sqrt(mean(a^2) + p) * b
-    SCORE_LAYER_NORM = 9,  // dst[n] = (a - mean) / sqrt(variance + p) * b + c
-    SCORE_COPY = 10,       // dst[n] = a
-    SCORE_REPEAT = 11,     // dst[n m] = every column of a m times
-    SCORE_INPUT = 12,      // dst[1] = the request's number for each item
-    SCORE_OUTPUT = 13,     // the item's result is a[1]
-    SCORE_OP_COUNT = 14,
+    SCORE_RMS_NORM = 8,   // dst[n] = a / sqrt(mean(a^2) + p) * b
+    SCORE_COPY = 9,       // dst[n] = a
+    SCORE_REPEAT = 10,    // dst[n m] = every column of a m times
+    SCORE_INPUT = 11,     // dst[1] = the request's number for each item
+    SCORE_OUTPUT = 12,    // the item's result is a[1]
 };
 
 // Kinds of SCORE_BINARY.
@@ -47,15 +45,14 @@ enum { SCORE_A_ONE = 1, SCORE_B_ONE = 2, SCORE_ACCUMULATE = 4 };
 
 // The instructions before the rows are the same with one item and vectors in the place of columns, but for
 // SCORE_LINEAR: there dst[m, n] = act(c[n] + a[m, k] b[k, n]), all row-major.
-// On rows W[p, j] of block g lies at b + g * block_stride + j / 8 * panel_stride + p * inner_stride + j % 8.
+// On rows W[p, j] lies at b + j / 8 * panel_stride + p * inner_stride + j % 8.
 typedef struct {
     int64_t op, kind;
     int64_t dst, a, b, c;
     int64_t n, k, m;
-    int64_t inner_stride, panel_stride, block_stride;
+    int64_t inner_stride, panel_stride;
     int64_t flags;
     double p, q;
-    int64_t unused;
 } score_instruction;
 
 typedef struct {

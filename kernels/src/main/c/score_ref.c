@@ -1,7 +1,4 @@
 // The specification of scoring programs: one item after the other, in double.
-#include <stdlib.h>
-#include <string.h>
-
 #include "kernels.h"
 #include "ref.h"
 #include "score.h"
@@ -20,20 +17,19 @@ static double combine(int64_t kind, double a, double b) {
     return kind == SCORE_ADD ? a + b : kind == SCORE_SUB ? a - b : kind == SCORE_MUL ? a * b : a / b;
 }
 
+// On rows one item; before them m rows of a matrix.
 static void linear(const score_memory *m, const score_instruction *s, int64_t lane) {
     int rows = score_space(s->dst) == SCORE_ROWS;
-    for (int64_t g = 0; g < s->m; g++) {
+    for (int64_t i = 0; i < (rows ? 1 : s->m); i++) {
         for (int64_t j = 0; j < s->n; j++) {
-            int64_t bias = rows ? g * s->n + j : j;
-            double sum = s->c ? value(m, s->c, bias, lane) : 0;
-            if (s->flags & SCORE_ACCUMULATE) sum += value(m, s->dst, g * s->n + j, lane);
+            double sum = s->c ? value(m, s->c, j, lane) : 0;
+            if (s->flags & SCORE_ACCUMULATE) sum += value(m, s->dst, j, lane);
             for (int64_t p = 0; p < s->k; p++) {
-                int64_t at = rows ? g * s->block_stride + j / SCORE_PANEL * s->panel_stride + p * s->inner_stride +
-                                        j % SCORE_PANEL
+                int64_t at = rows ? j / SCORE_PANEL * s->panel_stride + p * s->inner_stride + j % SCORE_PANEL
                                   : p * s->n + j;
-                sum += value(m, s->a, g * s->k + p, lane) * (double)score_at(m, s->b)[at];
+                sum += value(m, s->a, i * s->k + p, lane) * (double)score_at(m, s->b)[at];
             }
-            *element(m, s->dst, g * s->n + j, lane) = (float)ref_activate(sum, (int32_t)s->kind);
+            *element(m, s->dst, i * s->n + j, lane) = (float)ref_activate(sum, (int32_t)s->kind);
         }
     }
 }
@@ -47,18 +43,11 @@ static void softmax(const score_memory *m, const score_instruction *s, int64_t l
 }
 
 static void norm(const score_memory *m, const score_instruction *s, int64_t lane) {
-    double mean = 0, squares = 0;
-    int layer = s->op == SCORE_LAYER_NORM;
-    for (int64_t j = 0; layer && j < s->n; j++) mean += value(m, s->a, j, lane) / (double)s->n;
-    for (int64_t j = 0; j < s->n; j++) {
-        double x = value(m, s->a, j, lane) - mean;
-        squares += x * x;
-    }
+    double squares = 0;
+    for (int64_t j = 0; j < s->n; j++) squares += pow(value(m, s->a, j, lane), 2);
     double scale = 1 / sqrt(squares / (double)s->n + s->p);
-    for (int64_t j = 0; j < s->n; j++) {
-        double y = (value(m, s->a, j, lane) - mean) * scale * value(m, s->b, j, lane);
-        *element(m, s->dst, j, lane) = (float)(layer ? y + value(m, s->c, j, lane) : y);
-    }
+    for (int64_t j = 0; j < s->n; j++)
+        *element(m, s->dst, j, lane) = (float)(value(m, s->a, j, lane) * scale * value(m, s->b, j, lane));
 }
 
 static void run(const score_memory *m, const score_instruction *s, int64_t lane) {
@@ -71,7 +60,6 @@ static void run(const score_memory *m, const score_instruction *s, int64_t lane)
             softmax(m, s, lane);
             return;
         case SCORE_RMS_NORM:
-        case SCORE_LAYER_NORM:
             norm(m, s, lane);
             return;
         default:

@@ -17,7 +17,6 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.Vocabulary;
-import org.llm4msr.model.scorer.Scorer;
 import org.llm4msr.model.scorer.Snapshot;
 import org.llm4msr.model.training.Predictions;
 import org.llm4msr.runtime.UserError;
@@ -106,8 +105,7 @@ public final class SnapshotExport {
     int checked = Math.min(rows, MOST_ROWS);
     double largest = 0;
     try (Snapshot snapshot = Snapshot.open(file);
-        RequestScorer scorer = new RequestScorer(snapshot, 1);
-        Scorer measured = snapshot.scorer()) {
+        RequestScorer scorer = new RequestScorer(snapshot, 1)) {
       ContextValues context = new ContextValues(dataset, snapshot.contextFields());
       for (int i = 0; i < checked; i++) {
         int at = (int) ((long) i * rows / checked);
@@ -129,7 +127,7 @@ public final class SnapshotExport {
           snapshot.model(),
           Files.size(file),
           snapshot.byteSize(),
-          measured.stateBytes(),
+          snapshot.stateBytes(),
           snapshot.users(),
           snapshot.items(),
           snapshot.scenarios(),

@@ -41,7 +41,6 @@ public final class ScoringProgram {
     SOFTMAX,
     MIXTURE,
     RMS_NORM,
-    LAYER_NORM,
     COPY,
     REPEAT,
     INPUT,
@@ -71,7 +70,7 @@ public final class ScoringProgram {
    * @param kind activation or, for BINARY, operation
    * @param n columns of the result
    * @param k columns summed over, or rows of a table
-   * @param m blocks, rows or repetitions, or BINARY's activation
+   * @param m rows of a matrix or repetitions, or BINARY's activation
    */
   public record Instruction(
       Code code,
@@ -85,12 +84,11 @@ public final class ScoringProgram {
       long m,
       long innerStride,
       long panelStride,
-      long blockStride,
       int flags,
       double p,
       double q) {
     /** Longs of an instruction. */
-    public static final int WORDS = 16;
+    public static final int WORDS = 14;
 
     /** As native code reads it. */
     public long[] words() {
@@ -106,11 +104,9 @@ public final class ScoringProgram {
         m,
         innerStride,
         panelStride,
-        blockStride,
         flags,
         Double.doubleToRawLongBits(p),
-        Double.doubleToRawLongBits(q),
-        0
+        Double.doubleToRawLongBits(q)
       };
     }
 
@@ -126,9 +122,8 @@ public final class ScoringProgram {
           || w[0] >= Code.values().length
           || w[1] < 0
           || w[1] > 255
-          || w[12] < 0
-          || w[12] > 7
-          || w[15] != 0) {
+          || w[11] < 0
+          || w[11] > 7) {
         throw new IllegalArgumentException("instruction " + index + " is unknown");
       }
       return new Instruction(
@@ -143,10 +138,9 @@ public final class ScoringProgram {
           w[8],
           w[9],
           w[10],
-          w[11],
-          (int) w[12],
-          Double.longBitsToDouble(w[13]),
-          Double.longBitsToDouble(w[14]));
+          (int) w[11],
+          Double.longBitsToDouble(w[12]),
+          Double.longBitsToDouble(w[13]));
     }
   }
 
@@ -246,6 +240,7 @@ public final class ScoringProgram {
         result(s, rows, s.n);
       }
       case LINEAR -> {
+        require(rows ? s.m == 1 : (s.flags & ACCUMULATE) == 0, "a layer of another stage");
         operand(s.a, rows, Math.multiplyExact(s.m, s.k));
         if (rows) {
           weights(s);
@@ -254,7 +249,7 @@ public final class ScoringProgram {
         }
         if (s.c != 0) {
           require(space(s.c) != Space.ROWS, "a bias per item");
-          operand(s.c, rows, rows ? Math.multiplyExact(s.m, s.n) : s.n);
+          operand(s.c, rows, s.n);
         }
         result(s, rows, Math.multiplyExact(s.m, s.n));
       }
@@ -274,12 +269,9 @@ public final class ScoringProgram {
         operand(s.b, rows, Math.multiplyExact(s.k, s.n));
         result(s, rows, s.n);
       }
-      case RMS_NORM, LAYER_NORM -> {
+      case RMS_NORM -> {
         operand(s.a, rows, s.n);
         operand(s.b, rows, s.n);
-        if (s.code == Code.LAYER_NORM) {
-          operand(s.c, rows, s.n);
-        }
         result(s, rows, s.n);
       }
       case REPEAT -> {
@@ -348,16 +340,14 @@ public final class ScoringProgram {
   private void weights(Instruction s) {
     Space space = space(s.b);
     require(space == Space.CONSTANT || space == Space.STATE, "weights in " + space);
-    require(s.innerStride >= 0 && s.panelStride >= 0 && s.blockStride >= 0, "a negative stride");
-    if (s.n == 0 || s.k == 0 || s.m == 0) {
+    require(s.innerStride >= 0 && s.panelStride >= 0, "a negative stride");
+    if (s.n == 0 || s.k == 0) {
       return;
     }
     long last =
         Math.addExact(
-            Math.multiplyExact(s.m - 1, s.blockStride),
-            Math.addExact(
-                Math.multiplyExact((s.n - 1) / PANEL, s.panelStride),
-                Math.multiplyExact(s.k - 1, s.innerStride)));
+            Math.multiplyExact((s.n - 1) / PANEL, s.panelStride),
+            Math.multiplyExact(s.k - 1, s.innerStride));
     inside(s.b, Math.addExact(last, 1), space);
   }
 

@@ -41,12 +41,12 @@ public final class StableHash {
   }
 
   /** A number in [0, bound) by multiplication (Lemire 2019, without the rejection step). */
-  public static int bounded(long hash, int bound) {
+  static int bounded(long hash, int bound) {
     return (int) (((hash >>> 32) * bound) >>> 32);
   }
 
   /** Shuffles in place (Fisher-Yates) with a SplitMix64 generator started at {@code seed}. */
-  static void shuffle(int[] values, long seed) {
+  public static void shuffle(int[] values, long seed) {
     long state = mix(seed);
     for (int i = values.length - 1; i > 0; i--) {
       state += GOLDEN_GAMMA;

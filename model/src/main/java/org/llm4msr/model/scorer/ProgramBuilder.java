@@ -266,7 +266,7 @@ final class ProgramBuilder {
     long table = ScoringProgram.address(Space.CONSTANT, pool.table(item));
     instructions.add(
         new Instruction(
-            Code.GATHER, 0, to, table, 0, 0, item.width(), pool.items() + 1L, 0, 0, 0, 0, 0, 0, 0));
+            Code.GATHER, 0, to, table, 0, 0, item.width(), pool.items() + 1L, 0, 0, 0, 0, 0, 0));
   }
 
   private void forget(Term term) {
@@ -338,7 +338,6 @@ final class ProgramBuilder {
                 code(activation),
                 0,
                 0,
-                0,
                 flags,
                 0,
                 0));
@@ -355,7 +354,6 @@ final class ProgramBuilder {
                   0,
                   0,
                   term.width(),
-                  0,
                   0,
                   0,
                   0,
@@ -385,18 +383,6 @@ final class ProgramBuilder {
               operand(term.input(0)),
               operand(term.input(1)),
               0,
-              term.width(),
-              0,
-              0,
-              epsilon);
-      case Term.LayerNorm(double epsilon) ->
-          emit(
-              Code.LAYER_NORM,
-              0,
-              to,
-              operand(term.input(0)),
-              operand(term.input(1)),
-              operand(term.input(2)),
               term.width(),
               0,
               0,
@@ -449,7 +435,6 @@ final class ProgramBuilder {
             1,
             innerStride,
             panelStride,
-            0,
             linear.row() ? ScoringProgram.ACCUMULATE : 0,
             0,
             0));
@@ -466,6 +451,6 @@ final class ProgramBuilder {
 
   private void emit(
       Code code, int kind, long dst, long a, long b, long c, long n, long k, long m, double p) {
-    instructions.add(new Instruction(code, kind, dst, a, b, c, n, k, m, 0, 0, 0, 0, p, 0));
+    instructions.add(new Instruction(code, kind, dst, a, b, c, n, k, m, 0, 0, 0, p, 0));
   }
 }

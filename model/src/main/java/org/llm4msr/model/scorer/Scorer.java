@@ -19,7 +19,6 @@ public final class Scorer implements AutoCloseable {
 
   private final Snapshot snapshot;
   private final ScoringProgram[] programs;
-  private final long stateBytes;
   private final HostBuffer state;
   private final MemorySegment[] slots;
   private final long[] slotKeys;
@@ -35,13 +34,11 @@ public final class Scorer implements AutoCloseable {
     }
     this.snapshot = snapshot;
     programs = snapshot.programs().toArray(ScoringProgram[]::new);
-    long floats = 0;
     long columns = 0;
     for (ScoringProgram program : programs) {
-      floats = Math.max(floats, program.sizes().state());
       columns = Math.max(columns, program.sizes().columns());
     }
-    stateBytes = (floats * Float.BYTES + HostBuffer.ALIGNMENT - 1) & -HostBuffer.ALIGNMENT;
+    long stateBytes = snapshot.stateBytes();
     slots = new MemorySegment[rememberedUsers];
     slotKeys = new long[rememberedUsers];
     Arrays.fill(slotKeys, EMPTY);
@@ -69,11 +66,6 @@ public final class Scorer implements AutoCloseable {
 
   public Snapshot snapshot() {
     return snapshot;
-  }
-
-  /** Bytes kept for each remembered user. */
-  public long stateBytes() {
-    return stateBytes;
   }
 
   /**
@@ -144,6 +136,7 @@ public final class Scorer implements AutoCloseable {
       throw new IllegalArgumentException(
           "user " + user + ", expected 0 to " + (snapshot.users() - 1) + " or UNKNOWN");
     }
+    // A user always falls into the same slot; who comes later takes it over.
     long key = (user + 1L) * programs.length + scenario;
     int slot = (int) Long.remainderUnsigned(key * 0x9E3779B97F4A7C15L >>> 20, slots.length);
     boolean kept = slotKeys[slot] == key;

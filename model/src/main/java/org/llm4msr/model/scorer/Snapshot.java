@@ -6,12 +6,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.ToIntFunction;
 import org.llm4msr.bindings.cpu.CpuLibrary;
 import org.llm4msr.bindings.cpu.ScoringProgram;
 import org.llm4msr.bindings.cpu.ScoringProgram.Instruction;
 import org.llm4msr.bindings.cpu.ScoringProgram.Sizes;
-import org.llm4msr.model.data.StableHash;
+import org.llm4msr.model.data.Vocabulary;
 import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.memory.HostBuffer;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -21,8 +23,9 @@ import tools.jackson.databind.JsonNode;
  *
  * <p>Users and items have numbers from 0, {@link #user} and {@link #item} find them by the keys of
  * the log. {@link #UNKNOWN} stands for one that the snapshot does not know: an unknown user has the
- * unknown value in every feature and no knowledge of her own, so that scenario-level knowledge
- * speaks alone; an unknown item has the unknown value in every feature.
+ * unknown value in every feature and a knowledge vector of zeros, as training has it for users
+ * without a vector: beside the scenario's knowledge, layers speak that all such users share. An
+ * unknown item has the unknown value in every feature.
  */
 public final class Snapshot implements AutoCloseable {
   /** Number of a user or item that the snapshot does not know. */
@@ -48,13 +51,10 @@ public final class Snapshot implements AutoCloseable {
 
   /** A feature that a request says about itself. */
   record ContextField(
-      String name, int offset, int dim, int size, MemorySegment table, KeyIndex keys) {
+      String name, int offset, int dim, MemorySegment table, ToIntFunction<String> ids) {
     /** The id of a value; 0 for unknown. */
     int id(String value) {
-      if (keys != null) {
-        return keys.find(value) + 1;
-      }
-      return 1 + StableHash.bounded(StableHash.of(value), size - 1);
+      return ids.applyAsInt(value);
     }
   }
 
@@ -72,7 +72,9 @@ public final class Snapshot implements AutoCloseable {
     Arena arena = Arena.ofShared();
     try {
       return new Snapshot(path, arena, SnapshotContainer.open(path, arena));
-    } catch (SnapshotContainer.DamagedException | IllegalArgumentException e) {
+    } catch (SnapshotContainer.DamagedException
+        | IllegalArgumentException
+        | ArithmeticException e) {
       arena.close();
       throw SnapshotContainer.damaged(path, e.getMessage());
     } catch (RuntimeException | Error e) {
@@ -97,6 +99,11 @@ public final class Snapshot implements AutoCloseable {
     for (JsonNode field : directory.path("context")) {
       context.add(contextField(file, field));
     }
+    for (ContextField field : context) {
+      if (field.offset() > contextWidth() - field.dim()) {
+        throw new SnapshotContainer.DamagedException("the place of " + field.name());
+      }
+    }
     int number = 0;
     for (JsonNode scenario : directory.path("scenarios")) {
       scenarios.add(text(scenario, "name"));
@@ -120,9 +127,18 @@ public final class Snapshot implements AutoCloseable {
         name,
         count(field, "offset"),
         dim,
-        size,
         file.section("context." + name, Math.multiplyExact((long) size * dim, Float.BYTES)),
-        hashed ? null : new KeyIndex(file, "context_keys." + name, size - 1));
+        ids(file, name, size, hashed));
+  }
+
+  private static ToIntFunction<String> ids(
+      SnapshotContainer file, String name, int size, boolean hashed)
+      throws SnapshotContainer.DamagedException {
+    if (hashed) {
+      return Vocabulary.hashed(size - 1)::id;
+    }
+    KeyIndex keys = new KeyIndex(file, "context_keys." + name, size - 1);
+    return value -> keys.find(value) + 1;
   }
 
   private ScoringProgram program(SnapshotContainer file, JsonNode scenario, int number)
@@ -208,16 +224,6 @@ public final class Snapshot implements AutoCloseable {
     return items.find(key);
   }
 
-  /** The key of an item's number. */
-  public String itemKey(int item) {
-    return items.key(item);
-  }
-
-  /** The key of a user's number. */
-  public String userKey(int user) {
-    return users.key(user);
-  }
-
   /** Names of the features that a request may say about itself, such as the hour of the day. */
   public List<String> contextFields() {
     return context.stream().map(ContextField::name).toList();
@@ -242,7 +248,7 @@ public final class Snapshot implements AutoCloseable {
    * A scorer for one thread.
    *
    * @param rememberedUsers how many users' generated layers it keeps at most; memory for each is
-   *     {@link Scorer#stateBytes()}
+   *     {@link #stateBytes()}
    * @throws IllegalStateException if the snapshot is closed
    */
   public Scorer scorer(int rememberedUsers) {
@@ -255,6 +261,12 @@ public final class Snapshot implements AutoCloseable {
     }
   }
 
+  /** Bytes that a scorer keeps for each user that it remembers. */
+  public long stateBytes() {
+    long floats = programs.stream().mapToLong(program -> program.sizes().state()).max().orElse(0);
+    return (floats * Float.BYTES + HostBuffer.ALIGNMENT - 1) & -HostBuffer.ALIGNMENT;
+  }
+
   List<ScoringProgram> programs() {
     return programs;
   }
@@ -264,7 +276,7 @@ public final class Snapshot implements AutoCloseable {
   }
 
   int contextWidth() {
-    return context.stream().mapToInt(ContextField::dim).sum();
+    return context.stream().mapToInt(ContextField::dim).reduce(0, Math::addExact);
   }
 
   MemorySegment constants() {

@@ -25,7 +25,6 @@ import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
-import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.ReshapeOp;
@@ -202,7 +201,7 @@ final class Specialiser {
       return switch (node.op()) {
         case EmbeddingConcatOp _ -> embeddings(node);
         case GatherOp _ -> gathered(node);
-        case MatMulOp op when !op.transposeA() -> matmul(node, op);
+        case MatMulOp op when !op.transposeA() && !op.hasResidual() -> matmul(node, op);
         case GroupedMatMulOp op -> grouped(node, op);
         case BlockMatMulOp op -> blocks(node, op);
         case MixtureOp _ -> terms.mixture(term(node.input(0)), term(node.input(1)));
@@ -216,8 +215,6 @@ final class Specialiser {
         case ReshapeOp _, StopGradientOp _ -> term(node.input(0));
         case RmsNormOp(double epsilon) ->
             terms.rmsNorm(term(node.input(0)), term(node.input(1)), epsilon);
-        case LayerNormOp(double epsilon) ->
-            terms.layerNorm(term(node.input(0)), term(node.input(1)), term(node.input(2)), epsilon);
         case GroupedBatchNormOp op -> batchNorm(node, op);
         case BinaryOp(BinaryOp.Kind kind) -> binary(node, kind);
         default ->
@@ -283,9 +280,6 @@ final class Specialiser {
       int in = extent(b, op.transposeB() ? 1 : 0);
       int out = extent(b, op.transposeB() ? 0 : 1);
       Term addend = op.hasBias() ? term(node.input(2)) : null;
-      if (op.hasResidual()) {
-        addend = terms.add(addend, term(node.inputs().getLast()));
-      }
       Term w = term(b);
       Term weight = op.transposeB() ? terms.transpose(w, out) : w;
       return rules.linear(term(node.input(0)), weight, in, out, addend, op.activation());

@@ -90,8 +90,6 @@ final class Term {
 
   record RmsNorm(double epsilon) implements Op {}
 
-  record LayerNorm(double epsilon) implements Op {}
-
   record Concat() implements Op {}
 
   /** Columns {@code [from, to)}. */

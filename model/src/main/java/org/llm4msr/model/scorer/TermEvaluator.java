@@ -75,8 +75,7 @@ final class TermEvaluator {
         }
         case Term.Softmax _ -> softmax(term, r, y, at);
         case Term.Mixture _ -> mixture(term, r, y, at);
-        case Term.RmsNorm(double epsilon) -> norm(term, r, y, at, epsilon, false);
-        case Term.LayerNorm(double epsilon) -> norm(term, r, y, at, epsilon, true);
+        case Term.RmsNorm(double epsilon) -> norm(term, r, y, at, epsilon);
         case Term.Concat _ -> {
           int next = at;
           for (Term part : term.inputs()) {
@@ -158,20 +157,15 @@ final class TermEvaluator {
     }
   }
 
-  private void norm(Term term, int row, float[] y, int at, double epsilon, boolean layer) {
+  private void norm(Term term, int row, float[] y, int at, double epsilon) {
     Term x = term.input(0);
-    double mean = 0;
-    for (int j = 0; layer && j < x.width(); j++) {
-      mean += get(x, row, j) / x.width();
-    }
     double squares = 0;
     for (int j = 0; j < x.width(); j++) {
-      squares += (get(x, row, j) - mean) * (get(x, row, j) - mean);
+      squares += get(x, row, j) * get(x, row, j);
     }
     double scale = 1 / Math.sqrt(squares / x.width() + epsilon);
     for (int j = 0; j < x.width(); j++) {
-      double value = (get(x, row, j) - mean) * scale * get(term.input(1), row, j);
-      y[at + j] = (float) (layer ? value + get(term.input(2), row, j) : value);
+      y[at + j] = (float) (get(x, row, j) * scale * get(term.input(1), row, j));
     }
   }
 

@@ -199,10 +199,6 @@ final class Terms {
     return fold(new Term.RmsNorm(epsilon), List.of(x, weight), x.width());
   }
 
-  Term layerNorm(Term x, Term weight, Term bias, double epsilon) {
-    return fold(new Term.LayerNorm(epsilon), List.of(x, weight, bias), x.width());
-  }
-
   Term repeat(Term x, int times) {
     return times == 1 ? x : fold(new Term.Repeat(times), List.of(x), x.width() * times);
   }

@@ -11,6 +11,8 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -18,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -319,5 +322,66 @@ class SnapshotTest {
     future[8] = 2;
     Files.write(broken, future);
     assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 2");
+  }
+
+  /** Damage with a checksum that fits: no program leaves its memory, whatever it is. */
+  @Test
+  void forgedSnapshotsDoNoHarm() throws IOException {
+    Path file = folder.resolve("model.snapshot");
+    try (ScoredLog log = new ScoredLog(small(BackboneKind.STAR, Map.of()), both())) {
+      log.export(file, true);
+    }
+    byte[] whole = Files.readAllBytes(file);
+    Random random = new Random(13);
+    Path forged = folder.resolve("forged");
+    int opened = 0;
+    for (int i = 0; i < 1_500; i++) {
+      byte[] changed = whole.clone();
+      // The programs come first, the directory last.
+      int reach = Math.min(5_000, changed.length - 96);
+      int at =
+          switch (i % 3) {
+            case 0 -> 64 + random.nextInt(reach);
+            case 1 -> changed.length - 32 - random.nextInt(reach);
+            default -> 64 + random.nextInt(changed.length - 96);
+          };
+      changed[at] = (byte) random.nextInt(256);
+      ByteBuffer buffer = ByteBuffer.wrap(changed).order(ByteOrder.LITTLE_ENDIAN);
+      CRC32C crc = new CRC32C();
+      crc.update(changed, 0, changed.length - 16);
+      buffer.putLong(changed.length - 16, crc.getValue());
+      Files.write(forged, changed);
+      try (Snapshot snapshot = Snapshot.open(forged);
+          Scorer scorer = snapshot.scorer()) {
+        opened++;
+        for (int scenario = 0; scenario < snapshot.scenarios().size(); scenario++) {
+          scorer.score(scenario, Snapshot.UNKNOWN, new int[] {-1, 0, 2}, new float[3]);
+        }
+        snapshot.user("u1");
+      } catch (UserError e) {
+        assertThat(e).hasMessageContaining("forged");
+      }
+    }
+    assertThat(opened).isBetween(100, 1_400);
+  }
+
+  /** As in docs/embedding.md. */
+  @Test
+  void theExampleOfTheDocumentation() {
+    Path path = folder.resolve("star.snapshot");
+    try (ScoredLog log = new ScoredLog(small(BackboneKind.STAR, Map.of()), both())) {
+      log.export(path, true);
+    }
+    try (Snapshot snapshot = Snapshot.open(path);
+        Scorer scorer = snapshot.scorer()) {
+      int scenario = snapshot.scenario("web");
+      int user = snapshot.user("u7");
+      int[] items = {snapshot.item("i2"), snapshot.item("i9")};
+      float[] probabilities = new float[items.length];
+      scorer.score(scenario, user, items, probabilities);
+      int[] best = new int[1];
+      scorer.topK(scenario, user, items, best);
+      assertThat(best[0]).isEqualTo(probabilities[0] < probabilities[1] ? 1 : 0);
+    }
   }
 }
