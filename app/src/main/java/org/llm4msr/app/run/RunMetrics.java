@@ -60,8 +60,8 @@ public record RunMetrics(MetricsReport report, Map<String, Values> slices) {
   /** The scenario with the fewest training rows, the first of several. */
   static int sparsest(Dataset dataset) {
     int[] rows = new int[dataset.scenarios().size()];
-    for (int row : dataset.rowsOf(Split.TRAIN)) {
-      rows[dataset.scenario(row)]++;
+    for (int row = 0; row < dataset.rows(); row++) {
+      rows[dataset.scenario(row)] += dataset.split(row) == Split.TRAIN ? 1 : 0;
     }
     int least = 0;
     for (int scenario = 1; scenario < rows.length; scenario++) {

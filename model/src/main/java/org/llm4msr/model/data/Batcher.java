@@ -41,7 +41,7 @@ public final class Batcher {
   private int position;
 
   /**
-   * @param rows the batcher's own from now on
+   * @param rows the batcher's own from now on if they are shuffled
    * @param shuffled of training rows, anew in every epoch
    */
   private Batcher(
@@ -91,9 +91,13 @@ public final class Batcher {
     return inOrder(dataset, dataset.rowsOf(part), batchSize, folds);
   }
 
-  /** The given rows in their order, the same in every epoch. */
+  /**
+   * The given rows in their order, the same in every epoch.
+   *
+   * @param rows read, not changed; must stay as they are
+   */
   public static Batcher inOrder(Dataset dataset, int[] rows, int batchSize, Folds folds) {
-    return new Batcher(dataset, rows.clone(), batchSize, folds, 0, false, false);
+    return new Batcher(dataset, rows, batchSize, folds, 0, false, false);
   }
 
   /** Rows of one epoch. */

@@ -13,11 +13,11 @@ import java.util.function.IntPredicate;
 import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import org.llm4msr.model.data.Batch;
-import org.llm4msr.model.data.Batcher;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Scenario;
+import org.llm4msr.model.data.StableHash;
 import org.llm4msr.model.metrics.Auc;
 import org.llm4msr.model.recommender.Evidence;
 import org.llm4msr.model.recommender.RecommenderModel;
@@ -48,10 +48,8 @@ public final class ModelReader implements AutoCloseable {
   private final Dataset dataset;
   private final Folds folds;
   private final EvidenceCounts evidence;
-  private final int batchSize;
   private final Value weight;
-  private final Plan plan;
-  private final BatchFeed feed;
+  private final Evaluator evaluator;
   private final int[] rows;
   private final byte[] labels;
   private final List<String> partNames = new ArrayList<>();
@@ -76,7 +74,6 @@ public final class ModelReader implements AutoCloseable {
     this.dataset = dataset;
     this.folds = folds;
     this.evidence = evidence;
-    batchSize = model.inputs().schema().maxBatch();
     rows = sample(candidates, most, "rows");
     labels = new byte[rows.length];
     for (int i = 0; i < rows.length; i++) {
@@ -84,29 +81,18 @@ public final class ModelReader implements AutoCloseable {
     }
     divide();
     weight = model.knowledgeWeight();
-    List<Value> outputs =
-        weight == null ? List.of(model.logits()) : List.of(model.logits(), weight);
-    plan = new Plan(store.backend(), model.graph(), store, outputs);
-    feed = new BatchFeed(plan, model.inputs(), null);
+    List<Value> others = weight == null ? List.of() : List.of(weight);
+    evaluator = new Evaluator(store, model, dataset, folds, evidence, others);
   }
 
   private static int[] sample(int[] all, int most, String name) {
     int[] drawn = all.clone();
     if (all.length > most) {
-      shuffle(drawn, ParameterInitializer.generator(0, name));
+      StableHash.shuffle(drawn, StableHash.of(name));
       drawn = Arrays.copyOf(drawn, most);
     }
     Arrays.sort(drawn);
     return drawn;
-  }
-
-  private static void shuffle(int[] values, RandomGenerator random) {
-    for (int i = values.length - 1; i > 0; i--) {
-      int j = random.nextInt(i + 1);
-      int swapped = values[i];
-      values[i] = values[j];
-      values[j] = swapped;
-    }
   }
 
   private void divide() {
@@ -196,7 +182,7 @@ public final class ModelReader implements AutoCloseable {
       column += field.length();
       factor += field.isWeighted() ? field.length() : 0;
     }
-    if (plan.uses(model.inputs().vectorRows()) || plan.uses(model.inputs().userRows())) {
+    if (evaluator.uses(model.inputs().vectorRows()) || evaluator.uses(model.inputs().userRows())) {
       changes.add(new Change(Input.USER_KNOWLEDGE, "knowledge of the user", this::permuteUsers));
     }
     if (!model.scenarioLayers().isEmpty() && dataset.scenarios().size() > 1) {
@@ -204,7 +190,7 @@ public final class ModelReader implements AutoCloseable {
           new Change(
               Input.SCENARIO_KNOWLEDGE, "knowledge of the scenario", this::permuteScenarios));
     }
-    if (model.inputs().externalLogit() != null && plan.uses(model.inputs().externalLogit())) {
+    if (model.inputs().externalLogit() != null && evaluator.uses(model.inputs().externalLogit())) {
       changes.add(
           new Change(
               Input.EXTERNAL_LOGIT,
@@ -225,7 +211,7 @@ public final class ModelReader implements AutoCloseable {
 
   private double[] permuteRows(RandomGenerator random, Take take) {
     int[] source = rows.clone();
-    shuffle(source, random);
+    StableHash.shuffle(source, random.nextLong());
     return predict(
         batch -> {
           for (int b = 0; b < batch.size(); b++) {
@@ -256,7 +242,7 @@ public final class ModelReader implements AutoCloseable {
   private double[] permuteUsers(RandomGenerator random) {
     int[] users = sampledUsers();
     int[] other = users.clone();
-    shuffle(other, random);
+    StableHash.shuffle(other, random.nextLong());
     return predict(
         batch -> {
           for (int p = 0; p < batch.profileCount(); p++) {
@@ -310,32 +296,21 @@ public final class ModelReader implements AutoCloseable {
    * @param weights gets the weight of knowledge of each row where there is one; null if not wanted
    */
   private double[] predict(Consumer<Batch> change, double[] weights) {
-    double[] probabilities = new double[rows.length];
-    Batcher batcher = Batcher.inOrder(dataset, rows, batchSize, folds);
-    EvidenceCounts wanted = feed.needsEvidence() ? evidence : null;
-    try (Arena arena = Arena.ofConfined();
-        BatchPipeline batches = new BatchPipeline(batcher, wanted, dataset, batchSize)) {
-      MemorySegment host = arena.allocate(JAVA_FLOAT, batchSize);
-      for (BatchPipeline.Slot slot = batches.take(); !slot.isEndOfEpoch(); slot = batches.take()) {
-        Batch batch = slot.batch();
-        change.accept(batch);
-        feed.load(batch, slot.evidence());
-        plan.run();
-        plan.read(model.logits(), host);
-        for (int b = 0; b < batch.size(); b++) {
-          double logit = host.getAtIndex(JAVA_FLOAT, b);
-          probabilities[position(batch, b)] = 1 / (1 + StrictMath.exp(-logit));
-        }
-        if (weight != null && weights != null) {
-          plan.read(weight, host);
-          for (int b = 0; b < batch.size(); b++) {
-            weights[position(batch, b)] = host.getAtIndex(JAVA_FLOAT, isPerRow() ? b : 0);
-          }
-        }
-        batches.release(slot);
-      }
+    if (weight == null || weights == null) {
+      return evaluator.predict(rows, change, batch -> {});
     }
-    return probabilities;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(JAVA_FLOAT, model.inputs().schema().maxBatch());
+      return evaluator.predict(
+          rows,
+          change,
+          batch -> {
+            evaluator.read(weight, host);
+            for (int b = 0; b < batch.size(); b++) {
+              weights[position(batch, b)] = host.getAtIndex(JAVA_FLOAT, isPerRow() ? b : 0);
+            }
+          });
+    }
   }
 
   private boolean isPerRow() {
@@ -401,7 +376,8 @@ public final class ModelReader implements AutoCloseable {
   }
 
   private ModelReading.UserSpread userSpread() {
-    int[] users = sample(sampledUsers(), Math.min(MOST_USERS, batchSize), "users");
+    int[] users =
+        sample(sampledUsers(), Math.min(MOST_USERS, model.inputs().schema().maxBatch()), "users");
     if (model.userLayers().isEmpty() || users.length < 2) {
       return null;
     }
@@ -441,6 +417,6 @@ public final class ModelReader implements AutoCloseable {
 
   @Override
   public void close() {
-    plan.close();
+    evaluator.close();
   }
 }
