@@ -47,7 +47,7 @@ public final class ScoringService implements AutoCloseable {
   private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
   private final Semaphore admitted;
   private final Semaphore reloading = new Semaphore(1);
-  private final ScoringMetrics metrics = new ScoringMetrics();
+  private final ScoringMetrics metrics;
   private volatile boolean stopping;
 
   /**
@@ -104,6 +104,7 @@ public final class ScoringService implements AutoCloseable {
     this.token = token == null ? null : digest(token);
     this.log = log;
     admitted = new Semaphore(limits.concurrent());
+    metrics = new ScoringMetrics(pool, this::inFlight);
     // The JDK's server has these for the whole virtual machine only, read at its first start.
     System.setProperty("sun.net.httpserver.nodelay", "true");
     System.setProperty("sun.net.httpserver.maxReqTime", Integer.toString(limits.clientSeconds()));
@@ -202,15 +203,15 @@ public final class ScoringService implements AutoCloseable {
     return switch (path) {
       case "/health" -> status(200, "up");
       case "/ready" -> stopping ? status(503, "stopping") : status(200, "ready");
-      case "/metrics" ->
-          new Reply(
-              200,
-              TEXT,
-              metrics.print(pool.served(), limits.concurrent() - admitted.availablePermits()));
+      case "/metrics" -> new Reply(200, TEXT, metrics.print());
       case "/v1/models" -> Reply.json(200, models());
       case "/v1/reload" -> reload(exchange);
       default -> score(exchange, path.equals("/v1/rank"));
     };
+  }
+
+  private int inFlight() {
+    return limits.concurrent() - admitted.availablePermits();
   }
 
   private static Reply status(int code, String status) {

@@ -66,24 +66,7 @@ class ServeCommandTest {
   private static Path snapshot(TinyShop shop, String seed) {
     Path run = folder.resolve("run" + seed);
     Path file = folder.resolve(seed + ".snapshot");
-    CommandLineRun trained =
-        CommandLineRun.of(
-            "train",
-            "--data",
-            shop.data(),
-            "--knowledge",
-            shop.knowledge(),
-            "--out",
-            run.toString(),
-            "--batch-size",
-            "128",
-            "--epochs",
-            "1",
-            "--hidden",
-            "8",
-            "--seed",
-            seed);
-    assertThat(trained.exitCode()).as(trained.err()).isZero();
+    CommandLineRun.train(shop, run, "--epochs=1", "--hidden=8", "--seed=" + seed);
     CommandLineRun exported = CommandLineRun.of("export", "--run=" + run, "--out=" + file);
     assertThat(exported.exitCode()).as(exported.err()).isZero();
     return file;
@@ -175,13 +158,13 @@ class ServeCommandTest {
       assertThat(get(port, "/ready", null).statusCode()).isEqualTo(200);
       assertThat(get(port, "/metrics", null).body())
           .contains(
-              "llm4msr_http_replies_total{path=\"/v1/score\",status=\"200\"} 2\n",
+              "llm4msr_http_replies_total{path=\"/v1/score\",status=\"200\"} 2.0\n",
               "llm4msr_scoring_seconds_count{scenario=\"web\"} 3\n",
               "llm4msr_scoring_seconds_bucket{scenario=\"web\",le=\"+Inf\"} 3\n",
-              "llm4msr_items_total 9\n",
-              "llm4msr_unknown_users_total 1\n",
-              "llm4msr_unknown_items_total 1\n",
-              "llm4msr_requests_in_flight 0\n");
+              "llm4msr_items_total 9.0\n",
+              "llm4msr_unknown_users_total 1.0\n",
+              "llm4msr_unknown_items_total 1.0\n",
+              "llm4msr_requests_in_flight 0.0\n");
     }
   }
 
@@ -282,7 +265,7 @@ class ServeCommandTest {
             client.sendAsync(
                 post(port, "/v1/score", null, GOOD.getBytes(StandardCharsets.UTF_8)),
                 BodyHandlers.ofString());
-        while (!get(port, "/metrics", null).body().contains("llm4msr_requests_in_flight 1\n")) {
+        while (!get(port, "/metrics", null).body().contains("llm4msr_requests_in_flight 1.0\n")) {
           Thread.sleep(5);
         }
         HttpResponse<String> refused = post(port, "/v1/score", GOOD);
