@@ -1,8 +1,14 @@
 package org.llm4msr.app.command;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.llm4msr.app.Main;
+import org.llm4msr.app.run.TinyShop;
 
 /** One call of the command line within this virtual machine. */
 record CommandLineRun(int exitCode, String out, String err) {
@@ -11,5 +17,15 @@ record CommandLineRun(int exitCode, String out, String err) {
     StringWriter err = new StringWriter();
     int code = Main.run(args, new PrintWriter(out, true), new PrintWriter(err, true));
     return new CommandLineRun(code, out.toString(), err.toString());
+  }
+
+  /** Trains on a shop with its knowledge, to the end. */
+  static void train(TinyShop shop, Path run, String... options) {
+    List<String> args = new ArrayList<>(List.of("train", "--data", shop.data()));
+    args.addAll(List.of("--knowledge", shop.knowledge(), "--out", run.toString()));
+    args.addAll(List.of("--batch-size", "128"));
+    args.addAll(List.of(options));
+    CommandLineRun trained = of(args.toArray(String[]::new));
+    assertThat(trained.exitCode()).as(trained.err()).isZero();
   }
 }

@@ -84,26 +84,7 @@ class TrainCommandTest {
   @Test
   void anEvaluationExplainsWhatTheModelLeansOn() throws IOException {
     Path run = folder.resolve("explained");
-    String[] train = {
-      "train",
-      "--data",
-      shop.data(),
-      "--knowledge",
-      shop.knowledge(),
-      "--out",
-      run.toString(),
-      "--batch-size",
-      "128",
-      "--epochs",
-      "8",
-      "--lr",
-      "0.01",
-      "--hidden",
-      "12",
-      "--fusion",
-      "evidence"
-    };
-    assertThat(CommandLineRun.of(train).exitCode()).isZero();
+    CommandLineRun.train(shop, run, "--epochs=8", "--lr=0.01", "--hidden=12", "--fusion=evidence");
     CommandLineRun json =
         CommandLineRun.of("evaluate", "--run", run.toString(), "--explain", "--json");
     assertThat(json.exitCode()).as(json.err()).isZero();
