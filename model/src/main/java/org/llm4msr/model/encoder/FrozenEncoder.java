@@ -113,8 +113,8 @@ public final class FrozenEncoder implements AutoCloseable {
     }
   }
 
-  private void requireMemory(long weights, long workspace) {
-    new MemoryNeed(weights, workspace, MemoryNeed.free()).require(files.path());
+  private void requireMemory(long weightBytes, long workspaceBytes) {
+    new MemoryNeed(weightBytes, workspaceBytes, MemoryNeed.free()).require(files.path());
   }
 
   /** What the weights and batches of the usual size need; computed, not measured. */
