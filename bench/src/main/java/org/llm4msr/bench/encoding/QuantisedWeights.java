@@ -1,6 +1,7 @@
 package org.llm4msr.bench.encoding;
 
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,59 +12,69 @@ import org.llm4msr.model.encoder.MemoryNeed;
 import org.llm4msr.runtime.DType;
 
 /**
- * How long a model takes to load and how much heap, how fast it encodes, and how near the vectors
- * of its quantised forms are to its own:
+ * How long models take to load and how much heap, how fast they encode, and how near their vectors
+ * are to those of the first. A Hugging Face directory is also quantised while it is loaded:
  *
  * <pre>
- * bench/run.sh -m org.llm4msr.bench.encoding.QuantisedWeights MODEL VOCABULARY [THREADS]
+ * bench/run.sh -m org.llm4msr.bench.encoding.QuantisedWeights VOCABULARY THREADS MODEL…
  * </pre>
  */
 public final class QuantisedWeights {
   private static final int PROMPTS = 8;
   private static final int TOKENS = 64;
+  private static final DType[] AS_STORED = {null};
+  private static final DType[] ON_LOAD = {null, DType.Q8_0, DType.Q4_0};
 
   private QuantisedWeights() {}
 
   public static void main(String[] arguments) {
-    Path model = Path.of(arguments[0]);
-    int vocabulary = Integer.parseInt(arguments[1]);
-    int threads = arguments.length > 2 ? Integer.parseInt(arguments[2]) : 2;
-    boolean directory = model.toFile().isDirectory();
+    int vocabulary = Integer.parseInt(arguments[0]);
+    int threads = Integer.parseInt(arguments[1]);
     SplittableRandom random = new SplittableRandom(5);
     List<int[]> prompts = new ArrayList<>();
     for (int i = 0; i < PROMPTS; i++) {
       prompts.add(random.ints(TOKENS, 0, vocabulary).toArray());
     }
     float[][] exact = null;
-    for (DType type : directory ? new DType[] {null, DType.Q8_0, DType.Q4_0} : new DType[1]) {
-      EncoderOptions options = EncoderOptions.defaults().withThreads(threads).withQuantise(type);
-      long start = System.nanoTime();
-      FrozenEncoder.load(model, options).close();
-      double firstSeconds = (System.nanoTime() - start) / 1e9;
-      start = System.nanoTime();
-      try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
-        double loadSeconds = (System.nanoTime() - start) / 1e9;
-        long heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
-        MemoryNeed need = encoder.memory();
-        encoder.encodeTokens(prompts.subList(0, 1));
-        double best = 0;
-        float[][] vectors = null;
-        for (int round = 0; round < 3; round++) {
-          start = System.nanoTime();
-          vectors = encoder.encodeTokens(prompts);
-          best = Math.max(best, PROMPTS * TOKENS / ((System.nanoTime() - start) / 1e9));
-        }
+    for (int m = 2; m < arguments.length; m++) {
+      Path model = Path.of(arguments[m]);
+      for (DType type : Files.isDirectory(model) ? ON_LOAD : AS_STORED) {
+        EncoderOptions options = EncoderOptions.defaults().withThreads(threads).withQuantise(type);
+        String name = type == null ? model.getFileName().toString() : type.toString();
+        float[][] vectors = measure(name, model, options, prompts, exact);
         exact = exact == null ? vectors : exact;
-        System.out.printf(
-            "%-10s load %.2f s, again %.2f s, heap %d MB, weights %d MB, %.0f tokens/s, cosine %s%n",
-            type == null ? "as stored" : type,
-            firstSeconds,
-            loadSeconds,
-            heap >> 20,
-            need.weightBytes() >> 20,
-            best,
-            cosines(vectors, exact));
       }
+    }
+  }
+
+  private static float[][] measure(
+      String name, Path model, EncoderOptions options, List<int[]> prompts, float[][] exact) {
+    long start = System.nanoTime();
+    FrozenEncoder.load(model, options).close();
+    double firstSeconds = (System.nanoTime() - start) / 1e9;
+    start = System.nanoTime();
+    try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
+      double loadSeconds = (System.nanoTime() - start) / 1e9;
+      long heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+      MemoryNeed need = encoder.memory();
+      encoder.encodeTokens(prompts.subList(0, 1));
+      double best = 0;
+      float[][] vectors = null;
+      for (int round = 0; round < 3; round++) {
+        start = System.nanoTime();
+        vectors = encoder.encodeTokens(prompts);
+        best = Math.max(best, PROMPTS * TOKENS / ((System.nanoTime() - start) / 1e9));
+      }
+      System.out.printf(
+          "%-16s load %.2f s, again %.2f s, heap %d MB, weights %d MB, %.0f tokens/s, cosine %s%n",
+          name,
+          firstSeconds,
+          loadSeconds,
+          heap >> 20,
+          need.weightBytes() >> 20,
+          best,
+          cosines(vectors, exact == null ? vectors : exact));
+      return vectors;
     }
   }
 
