@@ -1,15 +1,16 @@
 #!/bin/sh
-# Measures us beside PyTorch's native library, in turn and in one process:
+# Measures us beside the native libraries of PyTorch and ONNX Runtime, in turn and in one process:
 #   bench/peers.sh training THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS]
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
 #   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS]
-# The first build downloads 115 MB from Maven Central, and PyTorch unpacks 430 MB under ~/.djl.ai.
+#   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY    (made of it by bench/onnx_bert.py)
+# The first build downloads 250 MB from Maven Central, and PyTorch unpacks 430 MB under ~/.djl.ai.
 # BACKEND=reference measures another backend than cpu; SKIP_BUILD=1 runs what was built before.
 set -eu
 cd "$(dirname "$0")/.."
 JAVA_HOME=$(.mvn/find-jdk.sh) || exit 1
 export JAVA_HOME
-[ $# -ge 3 ] || { sed -n '2,5s/^# *//p' "$0" >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n '2,6s/^# *//p' "$0" >&2; exit 2; }
 what=$1
 shift
 case $what in
@@ -22,6 +23,9 @@ case $what in
   scoring)
     main=ScoringComparison
     set -- "$1" "$2" "${3:-7}" ;;
+  onnx)
+    main=OnnxComparison
+    [ $# -eq 5 ] || { sed -n '2,6s/^# *//p' "$0" >&2; exit 2; } ;;
   *) echo "bench/peers.sh: no comparison is called '$what'" >&2; exit 2 ;;
 esac
 if [ -z "${SKIP_BUILD:-}" ]; then
