@@ -114,7 +114,10 @@ def write_safetensors(path, tensors):
 def main():
     if len(sys.argv) != 5:
         sys.exit(__doc__)
-    tensors = weights(pathlib.Path(sys.argv[1]))
+    try:
+        tensors = weights(pathlib.Path(sys.argv[1]))
+    except (StopIteration, IndexError, ValueError):
+        sys.exit(f"{sys.argv[1]}: not an ONNX file")
     word = "embeddings.word_embeddings.weight"
     if word not in tensors:
         sys.exit(f"{sys.argv[1]}: no {word}; expected the export of a BERT model")
