@@ -69,9 +69,9 @@ final class ReadingTable {
           Locale.ROOT,
           "Between two of %d users: median %s, 10 %% below %s, 10 %% above %s%n",
           reading.users().users(),
-          MetricsTable.figure(reading.users().median()),
-          MetricsTable.figure(reading.users().low()),
-          MetricsTable.figure(reading.users().high()));
+          MetricsTable.figure(reading.users().distances().median()),
+          MetricsTable.figure(reading.users().distances().low()),
+          MetricsTable.figure(reading.users().distances().high()));
     }
     out.flush();
   }

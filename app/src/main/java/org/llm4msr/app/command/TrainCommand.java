@@ -98,7 +98,7 @@ public final class TrainCommand implements Callable<Integer> {
               model,
               trainingOptions.training(seed),
               device.environment(backend));
-      TrainingRun run = new TrainingRun(inputs, backend, err);
+      TrainingRun run = new TrainingRun(inputs, backend, err, true);
       if (!run.run(config, directory, force, interrupt::isRequested)) {
         err.println("stopped; the same command goes on from here (" + out + ")");
         err.flush();

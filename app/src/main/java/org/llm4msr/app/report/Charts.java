@@ -210,16 +210,11 @@ final class Charts {
     return rows;
   }
 
-  static void verticalGrid(StringBuilder svg, Axis axis, double top, double bottom) {
+  static void verticalGrid(StringBuilder svg, Axis axis, double top, double bottom, String unit) {
     for (double tick : axis.ticks()) {
       line(svg, "grid", axis.pixel(tick), top, axis.pixel(tick), bottom);
       text(svg, "tick", axis.pixel(tick), bottom + 18, "middle", axis.label(tick));
     }
-  }
-
-  private static void verticalGrid(
-      StringBuilder svg, Axis axis, double top, double bottom, String unit) {
-    verticalGrid(svg, axis, top, bottom);
     double middle = axis.pixel(axis.ticks().getFirst() / 2 + axis.ticks().getLast() / 2);
     text(svg, "tick", middle, bottom + 38, "middle", unit);
   }

@@ -1,6 +1,7 @@
 package org.llm4msr.app.report;
 
 import java.util.List;
+import org.llm4msr.model.training.ModelReading;
 
 /**
  * Everything that a report shows; plain values, so that any command can fill it. A number that is
@@ -13,6 +14,7 @@ import java.util.List;
  *     encoder that knows nothing
  * @param results one entry per backbone, at least one
  * @param curves one entry per training run, possibly none
+ * @param readings what models lean on, possibly none
  * @param userMap the user vectors in two dimensions, or null where there are none
  * @param settings everything needed to repeat it, versions included
  * @param limits what the numbers do not show
@@ -23,6 +25,7 @@ public record ReportModel(
     List<String> notices,
     List<Result> results,
     List<Curve> curves,
+    List<Reading> readings,
     UserMap userMap,
     List<Setting> settings,
     List<String> limits) {
@@ -35,6 +38,7 @@ public record ReportModel(
     notices = List.copyOf(notices);
     results = List.copyOf(results);
     curves = List.copyOf(curves);
+    readings = List.copyOf(readings);
     settings = List.copyOf(settings);
     limits = List.copyOf(limits);
     if (results.isEmpty()) {
@@ -193,6 +197,18 @@ public record ReportModel(
 
   /** Loss on the training rows and AUC on the validation rows after an epoch. */
   public record Epoch(double trainLoss, double validAuc) {}
+
+  /**
+   * What a model leans on.
+   *
+   * @param model its name in words
+   * @param scenarios in the order of the reading's distances
+   */
+  public record Reading(String model, ModelReading reading, List<String> scenarios) {
+    public Reading {
+      scenarios = List.copyOf(scenarios);
+    }
+  }
 
   /** A setting or a version, in words. */
   public record Setting(String name, String value) {}

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import org.llm4msr.app.report.ReportModel.Curve;
 import org.llm4msr.app.report.ReportModel.Epoch;
+import org.llm4msr.app.report.ReportModel.Reading;
 import org.llm4msr.app.report.ReportModel.Result;
 import org.llm4msr.app.report.ReportModel.Row;
 import org.llm4msr.app.report.ReportModel.Scores;
@@ -50,11 +51,7 @@ public final class ReportWriter {
 
   static String html(ReportModel model) {
     StringBuilder page = new StringBuilder(1 << 16);
-    page.append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
-    page.append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
-    page.append("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
-    page.append("<title>").append(escape(model.title())).append("</title>\n<style>\n");
-    page.append(styleSheet()).append("</style>\n</head>\n<body>\n<main>\n");
+    head(page, model.title());
     page.append("<header>\n<p class=\"brand\">llm4msr</p>\n<h1>").append(escape(model.title()));
     page.append("</h1>\n<p class=\"data\">").append(escape(model.data())).append("</p>\n");
     for (String notice : model.notices()) {
@@ -64,6 +61,7 @@ public final class ReportWriter {
     for (Result result : model.results()) {
       result(page, result, model.results().size() > 1);
     }
+    readings(page, model.readings());
     curves(page, model.curves());
     if (model.userMap() != null && !model.userMap().points().isEmpty()) {
       userMap(page, model.userMap());
@@ -71,6 +69,15 @@ public final class ReportWriter {
     settings(page, model.settings());
     limits(page, model.limits());
     return page.append("</main>\n</body>\n</html>\n").toString();
+  }
+
+  /** Everything up to the page's contents. */
+  static void head(StringBuilder page, String title) {
+    page.append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
+    page.append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
+    page.append("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
+    page.append("<title>").append(escape(title)).append("</title>\n<style>\n");
+    page.append(styleSheet()).append("</style>\n</head>\n<body>\n<main>\n");
   }
 
   private static void result(StringBuilder page, Result result, boolean several) {
@@ -210,6 +217,25 @@ public final class ReportWriter {
     page.append("kept: the best on the validation rows.</p>\n</section>\n");
   }
 
+  private static void readings(StringBuilder page, List<Reading> readings) {
+    if (readings.isEmpty()) {
+      return;
+    }
+    page.append("<section class=\"card\">\n<h2>What the model leans on");
+    page.append(readings.size() == 1 ? ": " + escape(readings.getFirst().model()) : "");
+    page.append("</h2>\n");
+    for (Reading reading : readings) {
+      boolean folded = readings.size() > 1;
+      if (folded) {
+        page.append("<details>\n<summary>").append(escape(reading.model()));
+        page.append("</summary>\n");
+      }
+      ReadingSections.append(page, reading.reading(), reading.scenarios());
+      page.append(folded ? "</details>\n" : "");
+    }
+    page.append("</section>\n");
+  }
+
   private static void userMap(StringBuilder page, UserMap map) {
     page.append("<section class=\"card\">\n<h2>Users as the language model sees them</h2>\n");
     page.append("<p class=\"legend\">");
@@ -241,7 +267,7 @@ public final class ReportWriter {
     page.append("</ul>\n</section>\n");
   }
 
-  static String styleSheet() {
+  private static String styleSheet() {
     try (InputStream in = ReportWriter.class.getResourceAsStream("report.css")) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {

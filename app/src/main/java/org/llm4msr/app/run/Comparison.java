@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import java.util.function.UnaryOperator;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
@@ -187,6 +188,24 @@ public record Comparison(
     return Double.NaN;
   }
 
+  /**
+   * A difference that is reported.
+   *
+   * @param difference pair by pair
+   * @param holm its p as {@link #holm} corrects it
+   */
+  record Change(Sample difference, double holm) {}
+
+  /** What an arm changes against another; empty where it is not measured against that. */
+  Optional<Change> change(BackboneKind backbone, Arm arm, Arm base, String part, Measure measure) {
+    return isMeasured(arm, base)
+        ? Optional.of(
+            new Change(
+                difference(backbone, arm, base, part, measure),
+                holm(backbone, arm, base, part, measure)))
+        : Optional.empty();
+  }
+
   /** Numbers that an arm trains. */
   long weights(BackboneKind backbone, Arm arm) {
     return costs.get(new Key(backbone, arm, seeds.getFirst())).weights();
@@ -245,30 +264,29 @@ public record Comparison(
       put(ofArm, "deviation", sample.deviation());
       ArrayNode values = ofArm.putArray("values");
       Arrays.stream(sample.values()).filter(Double::isFinite).forEach(values::add);
-      if (arm != Arm.WITHOUT) {
-        ObjectNode change = ofArm.putObject("difference");
-        put(change, backbone, arm, Arm.WITHOUT, part, measure);
-        if (isMeasured(arm, Arm.RANDOM)) {
-          put(ofArm.putObject("over_random"), backbone, arm, Arm.RANDOM, part, measure);
-        }
-        if (measure == Measure.AUC) {
-          put(change, "relaimpr_percent", relaImpr(backbone, arm, part));
-        }
-      }
+      change(backbone, arm, Arm.WITHOUT, part, measure)
+          .ifPresent(change -> {
+            ObjectNode ofChange = put(ofArm.putObject("difference"), change);
+            if (measure == Measure.AUC) {
+              put(ofChange, "relaimpr_percent", relaImpr(backbone, arm, part));
+            }
+          });
+      change(backbone, arm, Arm.RANDOM, part, measure)
+          .ifPresent(change -> put(ofArm.putObject("over_random"), change));
     }
     return node;
   }
 
-  private void put(
-      ObjectNode node, BackboneKind backbone, Arm arm, Arm base, String part, Measure measure) {
-    Sample difference = difference(backbone, arm, base, part, measure);
+  private static ObjectNode put(ObjectNode node, Change change) {
+    Sample difference = change.difference();
     put(node, "mean", difference.mean());
     put(node, "deviation", difference.deviation());
     put(node, "low", difference.low());
     put(node, "high", difference.high());
     put(node, "t_test_p", difference.tTest());
-    put(node, "holm_p", holm(backbone, arm, base, part, measure));
+    put(node, "holm_p", change.holm());
     put(node, "wilcoxon_p", difference.wilcoxon());
+    return node;
   }
 
   private static void put(ObjectNode node, String name, double value) {

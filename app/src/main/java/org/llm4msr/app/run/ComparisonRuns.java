@@ -16,8 +16,10 @@ import org.llm4msr.app.run.Comparison.Key;
 import org.llm4msr.app.run.RunConfig.Environment;
 import org.llm4msr.model.checkpoint.Safetensors;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Split;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.training.HistoryEntry;
+import org.llm4msr.model.training.ModelReading;
 import org.llm4msr.model.training.TrainingConfig;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
@@ -80,7 +82,8 @@ public final class ComparisonRuns {
           err.printf("%s (%d of %d)%n", key.folder(), runs.size() + 1, total);
           err.flush();
           if (!finished(directory, config, force)
-              && !new TrainingRun(inputs, backend, err).run(config, directory, force, stop)) {
+              && !new TrainingRun(inputs, backend, err, false)
+                  .run(config, directory, force, stop)) {
             return Optional.empty();
           }
           runs.put(key, directory.metrics());
@@ -130,6 +133,14 @@ public final class ComparisonRuns {
     directory.write(RESULT, comparison.toJson().toPrettyString() + "\n");
     directory.write(TABLE, ComparisonTable.csv(comparison));
     ReportBuilder.write(report, directory.file(RunDirectory.REPORT));
+  }
+
+  /** What the model of a finished run leans on, measured on the test rows. */
+  ModelReading reading(Key key) {
+    RunDirectory directory = directory(key);
+    try (TrainedModel model = TrainedModel.load(directory, directory.config(), inputs, backend)) {
+      return model.read(Split.TEST);
+    }
   }
 
   /** The folder of one run. */

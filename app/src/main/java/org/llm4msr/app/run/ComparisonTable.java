@@ -4,7 +4,9 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.llm4msr.app.run.Comparison.Arm;
+import org.llm4msr.app.run.Comparison.Change;
 import org.llm4msr.app.run.Comparison.Measure;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 
@@ -63,12 +65,12 @@ public final class ComparisonTable {
       line.add(arm.title());
       line.add(spread(comparison.sample(backbone, arm, part, Measure.AUC)));
       if (compares) {
-        line.addAll(change(comparison, backbone, arm, Arm.WITHOUT, part, Measure.AUC));
+        line.addAll(cells(comparison.change(backbone, arm, Arm.WITHOUT, part, Measure.AUC)));
         double relaImpr = comparison.relaImpr(backbone, arm, part);
         line.add(arm == Arm.WITHOUT ? "" : number("%+.2f %%", relaImpr));
       }
       if (controlled) {
-        List<String> over = change(comparison, backbone, arm, Arm.RANDOM, part, Measure.AUC);
+        List<String> over = cells(comparison.change(backbone, arm, Arm.RANDOM, part, Measure.AUC));
         line.add(over.get(0));
         line.add(over.get(2));
       }
@@ -101,23 +103,18 @@ public final class ComparisonTable {
   }
 
   /** Difference, interval, p and corrected p; empty where there is nothing to compare. */
-  private static List<String> change(
-      Comparison comparison,
-      BackboneKind backbone,
-      Arm arm,
-      Arm base,
-      String part,
-      Measure measure) {
-    if (!comparison.isMeasured(arm, base)) {
+  private static List<String> cells(Optional<Change> change) {
+    if (change.isEmpty()) {
       return List.of("", "", "", "");
     }
-    Sample change = comparison.difference(backbone, arm, base, part, measure);
-    String interval = number("%+.4f", change.low()) + " to " + number("%+.4f", change.high());
+    Sample difference = change.get().difference();
+    String low = number("%+.4f", difference.low());
+    String interval = low + " to " + number("%+.4f", difference.high());
     return List.of(
-        number("%+.4f", change.mean()),
-        Double.isFinite(change.low()) ? interval : UNDEFINED,
-        number("%.4f", change.tTest()),
-        number("%.4f", comparison.holm(backbone, arm, base, part, measure)));
+        number("%+.4f", difference.mean()),
+        Double.isFinite(difference.low()) ? interval : UNDEFINED,
+        number("%.4f", difference.tTest()),
+        number("%.4f", change.get().holm()));
   }
 
   /** AUC and LogLoss of every model on every slice. */
@@ -136,9 +133,9 @@ public final class ComparisonTable {
         for (Arm arm : comparison.arms()) {
           List<String> line = new ArrayList<>(List.of(slice, rows, arm.title(), measure.label()));
           line.add(spread(comparison.sample(backbone, arm, slice, measure)));
-          line.addAll(change(comparison, backbone, arm, Arm.WITHOUT, slice, measure));
+          line.addAll(cells(comparison.change(backbone, arm, Arm.WITHOUT, slice, measure)));
           if (controlled) {
-            line.addAll(change(comparison, backbone, arm, Arm.RANDOM, slice, measure));
+            line.addAll(cells(comparison.change(backbone, arm, Arm.RANDOM, slice, measure)));
           }
           lines.add(line);
         }
@@ -190,7 +187,7 @@ public final class ComparisonTable {
             line.add(field(sample.mean()));
             line.add(field(sample.deviation()));
             for (Arm base : List.of(Arm.WITHOUT, Arm.RANDOM)) {
-              line.addAll(fields(comparison, backbone, arm, base, part, measure));
+              line.addAll(fields(comparison.change(backbone, arm, base, part, measure)));
             }
             text.append(String.join(",", line)).append('\n');
           }
@@ -200,23 +197,17 @@ public final class ComparisonTable {
     return text.toString();
   }
 
-  private static List<String> fields(
-      Comparison comparison,
-      BackboneKind backbone,
-      Arm arm,
-      Arm base,
-      String part,
-      Measure measure) {
-    if (!comparison.isMeasured(arm, base)) {
+  private static List<String> fields(Optional<Change> change) {
+    if (change.isEmpty()) {
       return List.of("", "", "", "", "");
     }
-    Sample change = comparison.difference(backbone, arm, base, part, measure);
+    Sample difference = change.get().difference();
     return List.of(
-        field(change.mean()),
-        field(change.low()),
-        field(change.high()),
-        field(change.tTest()),
-        field(comparison.holm(backbone, arm, base, part, measure)));
+        field(difference.mean()),
+        field(difference.low()),
+        field(difference.high()),
+        field(difference.tTest()),
+        field(change.get().holm()));
   }
 
   private static String field(double value) {

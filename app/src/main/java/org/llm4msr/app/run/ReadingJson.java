@@ -7,6 +7,7 @@ import org.llm4msr.model.training.ModelReading.CurvePoint;
 import org.llm4msr.model.training.ModelReading.Fusion;
 import org.llm4msr.model.training.ModelReading.Importance;
 import org.llm4msr.model.training.ModelReading.Loss;
+import org.llm4msr.model.training.ModelReading.Spread;
 import org.llm4msr.model.training.ModelReading.UserSpread;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -54,8 +55,7 @@ public final class ReadingJson {
     }
     UserSpread users = reading.users();
     if (users != null) {
-      ObjectNode node = root.putObject("user_distances").put("users", users.users());
-      node.put("low", users.low()).put("median", users.median()).put("high", users.high());
+      put(root.putObject("user_distances").put("users", users.users()), users.distances());
     }
     return root;
   }
@@ -70,11 +70,21 @@ public final class ReadingJson {
         means.addNull();
       }
     }
+    ArrayNode spreads = node.putArray("spreads");
+    fusion.spreads().forEach(spread -> put(spreads.addObject(), spread));
     ArrayNode curve = node.putArray("curve");
     for (CurvePoint point : fusion.curve()) {
       ObjectNode at = curve.addObject().put("user_rows", point.userRows());
       at.put("new_item", point.newItem()).put("known_item", point.knownItem());
     }
+  }
+
+  private static void put(ObjectNode node, Spread spread) {
+    put(node, "low", spread.low());
+    put(node, "lower_quarter", spread.lowerQuarter());
+    put(node, "median", spread.median());
+    put(node, "upper_quarter", spread.upperQuarter());
+    put(node, "high", spread.high());
   }
 
   private static void put(ObjectNode node, String name, double value) {

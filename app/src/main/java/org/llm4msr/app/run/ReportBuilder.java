@@ -10,6 +10,7 @@ import org.llm4msr.app.report.ReportModel.Change;
 import org.llm4msr.app.report.ReportModel.Curve;
 import org.llm4msr.app.report.ReportModel.Epoch;
 import org.llm4msr.app.report.ReportModel.Model;
+import org.llm4msr.app.report.ReportModel.Reading;
 import org.llm4msr.app.report.ReportModel.Result;
 import org.llm4msr.app.report.ReportModel.Row;
 import org.llm4msr.app.report.ReportModel.Scores;
@@ -32,6 +33,7 @@ import org.llm4msr.model.prompt.PromptIds;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.KnowledgeVectors;
+import org.llm4msr.model.training.ModelReading;
 import org.llm4msr.model.training.StopMetric;
 
 /** Makes {@code report.html} of runs and comparisons. */
@@ -66,8 +68,13 @@ public final class ReportBuilder {
     }
   }
 
-  /** Of one run. */
-  ReportModel run(RunConfig config, RunMetrics metrics, List<HistoryEntry> history) {
+  /**
+   * Of one run.
+   *
+   * @param reading what its model leans on, or null for a report without
+   */
+  ReportModel run(
+      RunConfig config, RunMetrics metrics, List<HistoryEntry> history, ModelReading reading) {
     boolean with = config.model().meta() != MetaLevels.OFF;
     String backbone = name(config.model().backbone());
     List<Row> rows = new ArrayList<>();
@@ -80,12 +87,14 @@ public final class ReportBuilder {
     Side side = with ? Side.WITH : Side.WITHOUT;
     List<Curve> curves = new ArrayList<>();
     addCurve(curves, backbone, side, config, history);
+    String model = backbone + (with ? " with LLM4MSR" : " alone");
     return new ReportModel(
-        "Training of " + backbone + (with ? " with LLM4MSR" : " alone"),
+        "Training of " + model,
         dataLine(),
         List.of(),
         List.of(new Result(backbone, 1, rows, all, List.of(), List.of())),
         curves,
+        reading == null ? List.of() : List.of(new Reading(model, reading, scenarios)),
         with ? userMap() : null,
         settings(config, Long.toString(config.training().seed())),
         LIMITS);
@@ -100,6 +109,7 @@ public final class ReportBuilder {
       String title, List<String> notices, Comparison comparison, ComparisonRuns runs) {
     List<Result> results = new ArrayList<>();
     List<Curve> curves = new ArrayList<>();
+    List<Reading> readings = new ArrayList<>();
     boolean compares = comparison.arms().contains(Arm.WITH);
     for (BackboneKind backbone : comparison.backbones()) {
       List<Row> rows = new ArrayList<>();
@@ -125,6 +135,11 @@ public final class ReportBuilder {
           addCurve(curves, name(backbone), side, directory.config(), directory.history());
         }
       }
+      if (compares) {
+        Key key = new Key(backbone, Arm.WITH, comparison.seeds().getFirst());
+        String model = name(backbone) + " with LLM4MSR, seed " + key.seed();
+        readings.add(new Reading(model, runs.reading(key), scenarios));
+      }
     }
     Arm last = compares ? Arm.WITH : Arm.WITHOUT;
     BackboneKind first = comparison.backbones().getFirst();
@@ -137,6 +152,7 @@ public final class ReportBuilder {
         allNotices,
         results,
         curves,
+        readings,
         compares ? userMap() : null,
         settings(
             runs.directory(new Key(first, last, seed)).config(),
@@ -232,12 +248,13 @@ public final class ReportBuilder {
       Arm base,
       String part,
       Measure measure) {
-    if (!comparison.isMeasured(arm, base)) {
-      return Change.NONE;
-    }
-    Sample change = comparison.difference(backbone, arm, base, part, measure);
-    double p = comparison.holm(backbone, arm, base, part, measure);
-    return new Change(change.mean(), change.low(), change.high(), p);
+    return comparison
+        .change(backbone, arm, base, part, measure)
+        .map(change -> {
+          Sample difference = change.difference();
+          return new Change(difference.mean(), difference.low(), difference.high(), change.holm());
+        })
+        .orElse(Change.NONE);
   }
 
   private static Model model(Comparison comparison, BackboneKind backbone, Arm arm, String part) {

@@ -23,11 +23,6 @@ import org.llm4msr.runtime.plan.ParameterStore;
 
 /** A finished run's model, ready to predict. */
 public final class TrainedModel implements AutoCloseable {
-  /** Rows of the sample that {@link #read} measures on, at most. */
-  public static final int MOST_ROWS = 20_000;
-
-  private static final int REPEATS = 5;
-
   private final ParameterStore store;
   private final Evaluator evaluator;
   private final RecommenderModel model;
@@ -96,13 +91,9 @@ public final class TrainedModel implements AutoCloseable {
     SnapshotWriter.write(file, name, model, store, dataset, folds, evidence, precompute);
   }
 
-  /** Reads what the model leans on, measured on at most {@link #MOST_ROWS} rows of a part. */
+  /** What the model leans on, see {@link ModelReader}. */
   public ModelReading read(Split part) {
-    int[] rows = dataset.rowsOf(part);
-    try (ModelReader reader =
-        new ModelReader(store, model, dataset, folds, evidence, rows, MOST_ROWS)) {
-      return reader.read(REPEATS, 1);
-    }
+    return ModelReader.read(store, model, dataset, folds, evidence, part);
   }
 
   @Override

@@ -8,6 +8,7 @@ import org.llm4msr.app.command.Progress;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.ModelFile;
+import org.llm4msr.model.training.ModelReading;
 import org.llm4msr.model.training.Predictions;
 import org.llm4msr.model.training.Trainer;
 import org.llm4msr.model.training.TrainingListener;
@@ -18,14 +19,17 @@ public final class TrainingRun {
   private final TrainingInputs inputs;
   private final Backend backend;
   private final PrintWriter err;
+  private final boolean reads;
 
   /**
    * @param err where progress goes
+   * @param reads whether the report shows what the model leans on
    */
-  public TrainingRun(TrainingInputs inputs, Backend backend, PrintWriter err) {
+  public TrainingRun(TrainingInputs inputs, Backend backend, PrintWriter err, boolean reads) {
     this.inputs = inputs;
     this.backend = backend;
     this.err = err;
+    this.reads = reads;
   }
 
   /**
@@ -76,8 +80,9 @@ public final class TrainingRun {
     PredictionsFile.write(directory.file(RunDirectory.PREDICTIONS), predictions);
     directory.writeHistory(trainer.history());
     RunMetrics metrics = RunMetrics.of(predictions);
+    ModelReading reading = reads ? trainer.read(Split.TEST) : null;
     ReportBuilder.write(
-        new ReportBuilder(inputs).run(config, metrics, trainer.history()),
+        new ReportBuilder(inputs).run(config, metrics, trainer.history(), reading),
         directory.file(RunDirectory.REPORT));
     directory.write(RunDirectory.METRICS, metrics.toJson().toPrettyString() + "\n");
     directory.deleteCheckpoint();

@@ -66,6 +66,13 @@ class CompareCommandTest {
     }
     String report = Files.readString(folder.resolve("c/report.html"));
     assertThat(report).contains("sharedbottom", "random vectors", "store", "Models and controls");
+    assertThat(report)
+        .contains("What the model leans on")
+        .contains("<summary>star with LLM4MSR, seed 1</summary>")
+        .contains("<summary>sharedbottom with LLM4MSR, seed 1</summary>", "Who leans on");
+    JsonNode first = JsonMapper.shared().readTree(folder.resolve("c/star-with-seed1/metrics.json"));
+    assertThat(report)
+        .contains("<td>%.4f</td>".formatted(first.at("/scenarios/store/auc").asDouble()));
 
     FileTime before =
         Files.getLastModifiedTime(folder.resolve("c/star-with-seed1/model.safetensors"));

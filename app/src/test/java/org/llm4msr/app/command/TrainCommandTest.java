@@ -101,7 +101,22 @@ class TrainCommandTest {
     assertThat(table.out()).contains("knowledge of the user", "weight of knowledge", "Distance");
     assertThat(Files.readString(run.resolve("reading.html")))
         .contains(
-            "<svg", "Who leans on knowledge", "store", "How much the generated layers differ");
+            "<svg", "Who leans on the knowledge", "store", "How much the generated layers differ");
+    // The run's own report has shown the same, as training ended.
+    String report = Files.readString(run.resolve("report.html"));
+    assertThat(report)
+        .contains("What the model leans on: star with LLM4MSR", "How much the generated layers")
+        .contains("<td>%.4f</td>".formatted(pairsAuc(run.resolve("predictions.csv"), "store")));
+    for (JsonNode importance : importances) {
+      double mean = importance.at("/auc_losses/0/mean").asDouble();
+      assertThat(report)
+          .contains(
+              importance.get("name").stringValue(),
+              "%.4f ± %.4f</text>"
+                  .formatted(Math.abs(mean), importance.at("/auc_losses/0/deviation").asDouble()));
+    }
+    JsonNode curve = reading.at("/weight_of_knowledge/curve/0/new_item");
+    assertThat(report).contains("0 rows, new item: %.4f<".formatted(curve.asDouble()));
   }
 
   @Test

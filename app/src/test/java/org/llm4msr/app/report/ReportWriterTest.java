@@ -15,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.llm4msr.app.report.ReportModel.Curve;
 import org.llm4msr.app.report.ReportModel.Epoch;
+import org.llm4msr.app.report.ReportModel.Reading;
 import org.llm4msr.app.report.ReportModel.Result;
 import org.llm4msr.app.report.ReportModel.Row;
 import org.llm4msr.app.report.ReportModel.Scores;
@@ -62,6 +63,7 @@ class ReportWriterTest {
             List.of(HOSTILE),
             List.of(new Result(HOSTILE, 2, List.of(row), row, List.of(), List.of())),
             List.of(new Curve(HOSTILE, Side.WITH, HOSTILE, List.of(new Epoch(1, 0.5)), 0)),
+            List.of(new Reading(HOSTILE, SampleReport.reading(HOSTILE), List.of(HOSTILE, "b"))),
             UserMap.of(vectors, new long[][] {{1}, {2}}, List.of(HOSTILE)),
             List.of(new Setting(HOSTILE, HOSTILE)),
             List.of(HOSTILE));
@@ -113,7 +115,15 @@ class ReportWriterTest {
 
   private static ReportModel minimal(Result result) {
     return new ReportModel(
-        "title", "data", List.of(), List.of(result), List.of(), null, List.of(), List.of());
+        "title",
+        "data",
+        List.of(),
+        List.of(result),
+        List.of(),
+        List.of(),
+        null,
+        List.of(),
+        List.of());
   }
 
   private static Document parse(ReportModel model) throws Exception {

@@ -10,6 +10,14 @@ import org.llm4msr.app.report.ReportModel.Row;
 import org.llm4msr.app.report.ReportModel.Scores;
 import org.llm4msr.app.report.ReportModel.Setting;
 import org.llm4msr.app.report.ReportModel.Side;
+import org.llm4msr.model.training.ModelReading;
+import org.llm4msr.model.training.ModelReading.Fusion;
+import org.llm4msr.model.training.ModelReading.Importance;
+import org.llm4msr.model.training.ModelReading.Input;
+import org.llm4msr.model.training.ModelReading.Loss;
+import org.llm4msr.model.training.ModelReading.Part;
+import org.llm4msr.model.training.ModelReading.Spread;
+import org.llm4msr.model.training.ModelReading.UserSpread;
 
 /** Invented numbers in the shape of a real report, for tests and for looking at the page. */
 final class SampleReport {
@@ -77,6 +85,7 @@ final class SampleReport {
             "The built-in encoder's vectors tell texts apart but hold no knowledge."),
         results,
         curves,
+        List.of(),
         UserMap.of(vectors, counts, names),
         List.of(
             new Setting("seed", "1 to 5"),
@@ -90,5 +99,43 @@ final class SampleReport {
         List.of(
             "Five seeds of one split: another split may move these numbers.",
             "Offline AUC is not revenue."));
+  }
+
+  /**
+   * What a model leans on: a field, the users' knowledge (more in the second scenario), a gate, and
+   * layers that differ by 0.5 between two scenarios.
+   *
+   * @param first name of the first scenario; the second is {@code b}
+   */
+  static ModelReading reading(String first) {
+    List<Part> parts =
+        List.of(
+            new Part("all", 300, 0.7),
+            new Part(first, 200, 0.72),
+            new Part("b", 100, 0.65),
+            new Part("users with 0 training rows", 0, Double.NaN),
+            new Part("users with 100 or more training rows", 300, 0.7));
+    Loss none = new Loss(Double.NaN, Double.NaN);
+    Loss field = new Loss(0.02, 0.002);
+    Loss small = new Loss(0.005, 0.001);
+    Loss large = new Loss(0.04, 0.004);
+    List<Importance> importances =
+        List.of(
+            new Importance(Input.FIELD, "colour", List.of(field, field, field, none, field)),
+            new Importance(
+                Input.USER_KNOWLEDGE,
+                "knowledge of the user",
+                List.of(small, new Loss(-0.01, 0.001), large, none, small)));
+    Spread undefined = new Spread(Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN);
+    Spread narrow = new Spread(0.1, 0.15, 0.2, 0.25, 0.3);
+    Spread wide = new Spread(0.1, 0.3, 0.5, 0.7, 0.9);
+    Fusion fusion =
+        new Fusion(
+            true,
+            List.of(0.3, 0.21, 0.5, Double.NaN, 0.3),
+            List.of(narrow, narrow, wide, undefined, narrow),
+            List.of());
+    double[][] distances = {{0, 0.5}, {0.5, 0}};
+    return new ModelReading(5, parts, importances, fusion, distances, new UserSpread(90, wide));
   }
 }

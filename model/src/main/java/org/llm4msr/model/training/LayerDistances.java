@@ -1,7 +1,5 @@
 package org.llm4msr.model.training;
 
-import java.util.Arrays;
-
 /**
  * Distances between generated layers, all weights and biases of one owner as one long vector:
  * {@code |a - b|} over the root mean square of all owners' lengths. 0 for the same layers, sqrt(2)
@@ -47,12 +45,6 @@ final class LayerDistances {
         pairs[next++] = distances[i][j];
       }
     }
-    Arrays.sort(pairs);
-    return new ModelReading.UserSpread(
-        owners, quantile(pairs, 0.1), quantile(pairs, 0.5), quantile(pairs, 0.9));
-  }
-
-  private static double quantile(double[] sorted, double share) {
-    return sorted[(int) Math.round(share * (sorted.length - 1))];
+    return new ModelReading.UserSpread(owners, ModelReading.Spread.of(pairs));
   }
 }

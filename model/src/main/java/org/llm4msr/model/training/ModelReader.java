@@ -17,6 +17,7 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Scenario;
+import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.StableHash;
 import org.llm4msr.model.metrics.Auc;
 import org.llm4msr.model.recommender.Evidence;
@@ -39,6 +40,14 @@ public final class ModelReader implements AutoCloseable {
   /** Training rows of the known item in an evidence curve. */
   public static final int KNOWN_ITEM_ROWS = 100;
 
+  /**
+   * Rows that {@link #read(ParameterStore, RecommenderModel, Dataset, Folds, EvidenceCounts,
+   * Split)} measures on, at most.
+   */
+  public static final int MOST_ROWS = 20_000;
+
+  private static final int REPEATS = 5;
+  private static final int MOST_PREDICTIONS = 2_000_000;
   private static final int[] CURVE = {0, 1, 2, 5, 10, 20, 50, 100, 200, 500};
   private static final int[] USER_ROWS = {0, 1, 5, 20, 100};
   private static final int MOST_USERS = 200;
@@ -83,6 +92,29 @@ public final class ModelReader implements AutoCloseable {
     weight = model.knowledgeWeight();
     List<Value> others = weight == null ? List.of() : List.of(weight);
     evaluator = new Evaluator(store, model, dataset, folds, evidence, others);
+  }
+
+  /**
+   * What a model leans on, measured with five permutations on at most {@link #MOST_ROWS} rows of a
+   * part; on fewer where there are more than about twenty inputs, so that it stays a matter of
+   * seconds.
+   *
+   * @param model built for evaluation, its parameters in the store
+   * @param evidence null where the model does not ask for it
+   */
+  public static ModelReading read(
+      ParameterStore store,
+      RecommenderModel model,
+      Dataset dataset,
+      Folds folds,
+      EvidenceCounts evidence,
+      Split part) {
+    int most = Math.min(MOST_ROWS, MOST_PREDICTIONS / REPEATS / (dataset.fields().size() + 1));
+    try (ModelReader reader =
+        new ModelReader(
+            store, model, dataset, folds, evidence, dataset.rowsOf(part), Math.max(1, most))) {
+      return reader.read(REPEATS, 1);
+    }
   }
 
   private static int[] sample(int[] all, int most, String name) {
@@ -336,10 +368,16 @@ public final class ModelReader implements AutoCloseable {
       return null;
     }
     List<Double> means = new ArrayList<>();
+    List<ModelReading.Spread> spreads = new ArrayList<>();
     for (int[] positions : partPositions) {
-      means.add(Arrays.stream(positions).mapToDouble(i -> weights[i]).average().orElse(Double.NaN));
+      double[] own = Arrays.stream(positions).mapToDouble(i -> weights[i]).toArray();
+      means.add(Arrays.stream(own).average().orElse(Double.NaN));
+      if (isPerRow()) {
+        spreads.add(ModelReading.Spread.of(own));
+      }
     }
-    return new ModelReading.Fusion(isPerRow(), means, evidence == null ? List.of() : curve());
+    List<ModelReading.CurvePoint> curve = evidence == null ? List.of() : curve();
+    return new ModelReading.Fusion(isPerRow(), means, spreads, curve);
   }
 
   private List<ModelReading.CurvePoint> curve() {

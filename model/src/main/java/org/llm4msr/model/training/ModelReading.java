@@ -1,5 +1,6 @@
 package org.llm4msr.model.training;
 
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -59,9 +60,38 @@ public record ModelReading(
    *
    * @param perRow whether it differs from row to row
    * @param means in the order of the parts
+   * @param spreads of each part's rows, in the same order; empty where all rows have the same
+   *     weight
    * @param curve over the evidence, for {@code evidence}; else empty
    */
-  public record Fusion(boolean perRow, List<Double> means, List<CurvePoint> curve) {}
+  public record Fusion(
+      boolean perRow, List<Double> means, List<Spread> spreads, List<CurvePoint> curve) {}
+
+  /**
+   * How numbers lie.
+   *
+   * @param low their 10th percentile
+   * @param lowerQuarter their 25th
+   * @param median their 50th
+   * @param upperQuarter their 75th
+   * @param high their 90th
+   */
+  public record Spread(
+      double low, double lowerQuarter, double median, double upperQuarter, double high) {
+    /** The nearest of the numbers for each percentile; not a number where there are none. */
+    static Spread of(double[] numbers) {
+      double[] sorted = numbers.clone();
+      Arrays.sort(sorted);
+      return new Spread(
+          at(sorted, 0.1), at(sorted, 0.25), at(sorted, 0.5), at(sorted, 0.75), at(sorted, 0.9));
+    }
+
+    private static double at(double[] sorted, double share) {
+      return sorted.length == 0
+          ? Double.NaN
+          : sorted[(int) Math.round(share * (sorted.length - 1))];
+    }
+  }
 
   /**
    * @param userRows training rows of the user in the scenario
@@ -74,9 +104,6 @@ public record ModelReading(
    * Distances between the layers of each two of some users.
    *
    * @param users how many
-   * @param low their 10th percentile
-   * @param median their 50th
-   * @param high their 90th
    */
-  public record UserSpread(int users, double low, double median, double high) {}
+  public record UserSpread(int users, Spread distances) {}
 }

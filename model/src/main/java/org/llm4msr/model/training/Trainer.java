@@ -183,6 +183,11 @@ public final class Trainer implements AutoCloseable {
     return evaluator.predict(part);
   }
 
+  /** What the model leans on with the current weights, see {@link ModelReader}. */
+  public ModelReading read(Split part) {
+    return ModelReader.read(store, evaluationModel, dataset, folds, evidence, part);
+  }
+
   /**
    * Trains until all epochs are done or patience ends, then restores the best weights.
    *

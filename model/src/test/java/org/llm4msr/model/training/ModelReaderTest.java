@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -111,8 +112,9 @@ class ModelReaderTest {
       double alpha = number(trainer, "alpha", 0);
       double knowledgeWeight = 1 - 1 / (1 + Math.exp(-alpha));
       assertThat(reading.fusion().perRow()).isFalse();
+      assertThat(reading.fusion().spreads()).isEmpty();
       assertThat(reading.fusion().means().getFirst()).isCloseTo(knowledgeWeight, within(1e-6));
-      assertThat(reading.users().median()).isPositive();
+      assertThat(reading.users().distances().median()).isPositive();
     }
   }
 
@@ -160,11 +162,22 @@ class ModelReaderTest {
       ModelReading reading = read(trainer, dataset, counts);
       double sum = 0;
       int[] rows = dataset.rowsOf(Split.TEST);
+      List<Double> ascending = new ArrayList<>();
       for (int row : rows) {
         int user = counts.user(dataset.user(row), dataset.scenario(row));
         int item = counts.item(dataset.item(row), dataset.scenario(row));
         sum += weight(trainer, user, item);
+        ascending.add(weight(trainer, user, item));
       }
+      Collections.sort(ascending);
+      ModelReading.Spread spread = reading.fusion().spreads().getFirst();
+      assertThat(spread.low())
+          .isCloseTo(ascending.get((int) Math.round(0.1 * (rows.length - 1))), within(1e-6))
+          .isLessThan(spread.median());
+      assertThat(spread.upperQuarter())
+          .isCloseTo(ascending.get((int) Math.round(0.75 * (rows.length - 1))), within(1e-6))
+          .isBetween(spread.median(), spread.high());
+      assertThat(reading.fusion().spreads()).hasSameSizeAs(reading.parts());
       assertThat(reading.fusion().perRow()).isTrue();
       assertThat(reading.fusion().means().getFirst()).isCloseTo(sum / rows.length, within(1e-6));
       double[][] layers = {scenarioLayers(trainer, 0), scenarioLayers(trainer, 1)};
