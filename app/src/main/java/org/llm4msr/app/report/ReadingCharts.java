@@ -8,10 +8,15 @@ import org.llm4msr.model.training.ModelReading.Spread;
 /** Pictures of what a model leans on. */
 final class ReadingCharts {
   private static final int WIDTH = 900;
-  private static final int LEFT = 250;
+  private static final int LEFT = 280;
   private static final int RIGHT = WIDTH - 150;
   private static final int ROW = 28;
-  private static final int LONGEST_NAME = 32;
+
+  /** A span at least; what is less must look like nothing. */
+  private static final double LEAST_LOSS = 1e-3;
+
+  private static final double LEAST_DISTANCE = 0.1;
+  private static final int LONGEST_NAME = 38;
 
   private ReadingCharts() {}
 
@@ -24,7 +29,7 @@ final class ReadingCharts {
   /** Losses of AUC with their deviation. */
   static String bars(List<Bar> bars, String label) {
     double low = 0;
-    double high = 1e-4;
+    double high = LEAST_LOSS;
     for (Bar bar : bars) {
       double spread = Double.isNaN(bar.deviation()) ? 0 : bar.deviation();
       if (!Double.isNaN(bar.value())) {
@@ -168,7 +173,7 @@ final class ReadingCharts {
     int count = names.size();
     int cell = Math.clamp((WIDTH - LEFT) / count, 40, 110);
     int height = 28;
-    double most = 1e-9;
+    double most = LEAST_DISTANCE;
     for (double[] row : distances) {
       for (double distance : row) {
         most = Math.max(most, distance);

@@ -168,7 +168,8 @@ final class ReadingSections {
 
   private void table() {
     heading("The same in numbers");
-    page.append("<div class=\"scroll\"><table>\n<thead>\n<tr><th>Rows of</th><th>rows</th>");
+    page.append(
+        "<div class=\"scroll\"><table class=\"wrap\">\n<thead>\n<tr><th>Rows of</th><th>rows</th>");
     page.append("<th>AUC ↑</th>");
     knowledge.forEach(importance ->
         page.append("<th>lost without ").append(escape(importance.name())).append("</th>"));
