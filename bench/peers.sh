@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures us beside the native libraries of PyTorch and ONNX Runtime, in turn and in one process:
-#   bench/peers.sh training THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS]
+#   bench/peers.sh training star|mmoe|ple THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS [LARGEST_TABLE]]
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
 #   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS]
 #   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY    (made of it by bench/onnx_bert.py)
@@ -16,7 +16,8 @@ shift
 case $what in
   training)
     main=TrainingComparison
-    set -- "${BACKEND:-cpu}" "$1" "$2" "$3" "$4" "${5:-7}" ;;
+    [ $# -ge 5 ] || { sed -n '2,6s/^# *//p' "$0" >&2; exit 2; }
+    set -- "${BACKEND:-cpu}" "$1" "${7:-1000000}" "$2" "$3" "$4" "$5" "${6:-7}" ;;
   encoding)
     main=EncodingComparison
     set -- "${BACKEND:-cpu}" "$1" "$2" "${3:-7}" bench/target/random-110m ;;

@@ -45,7 +45,8 @@ public final class LargeLog {
       sql.execute("SET threads = 2");
       sql.execute("SET preserve_insertion_order = false");
       // Uniform in [0, 1), from a number and the purpose it is drawn for.
-      sql.execute("CREATE MACRO u(n, purpose) AS (hash(n * 16 + purpose) >> 11) / 9007199254740992.");
+      sql.execute(
+          "CREATE MACRO u(n, purpose) AS (hash(n * 16 + purpose) >> 11) / 9007199254740992.");
       sql.execute("CREATE MACRO segment(user) AS floor(10 * u(user, 0))::INT");
       sql.execute("CREATE MACRO kind(item) AS floor(20 * u(item, 1))::INT");
       copy(
@@ -64,17 +65,18 @@ public final class LargeLog {
 
   private static String log(long rows, long users, long items) {
     return """
-        WITH drawn AS (
-          SELECT n,
-              floor(%d * pow(u(n, 2), 1.5))::BIGINT AS usr,
-              floor(%d * pow(u(n, 3), 2))::BIGINT AS itm,
-              CASE WHEN u(n, 4) < 0.5 THEN 0 WHEN u(n, 4) < 0.8 THEN 1 ELSE 2 END AS s
-          FROM range(%d) r(n))
-        SELECT 'u' || usr AS user, 'i' || itm AS item, ['web', 'app', 'store'][s + 1] AS scenario,
-            'h' || floor(24 * u(n, 5))::INT AS hour,
-            (u(n, 6) < 1 / (1 + exp(1 - 3 * (u(usr, 7) - 0.5) - 3 * (u(itm, 8) - 0.5)
-                - 1.5 * sin(1.7 * segment(usr) + 2.3 * kind(itm) + s))))::INT AS label
-        FROM drawn"""
+    WITH drawn AS (
+      SELECT n,
+          floor(%d * pow(u(n, 2), 1.5))::BIGINT AS usr,
+          floor(%d * pow(u(n, 3), 2))::BIGINT AS itm,
+          CASE WHEN u(n, 4) < 0.5 THEN 0 WHEN u(n, 4) < 0.8 THEN 1 ELSE 2 END AS s
+      FROM range(%d) r(n))
+    SELECT 'u' || usr AS user, 'i' || itm AS item, ['web', 'app', 'store'][s + 1] AS scenario,
+        'h' || floor(24 * u(n, 5))::INT AS hour,
+        (u(n, 6) < 1 / (1 + exp(1 - 3 * (u(usr, 7) - 0.5) - 3 * (u(itm, 8) - 0.5)
+            - 1.5 * sin(1.7 * segment(usr) + 2.3 * kind(itm) + s))))::INT AS label
+    FROM drawn\
+    """
         .formatted(users, items, rows);
   }
 

@@ -8,17 +8,23 @@ import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.Backends;
 
 /**
- * Where a training step's time goes, per operator. Arguments: backend, threads, batch size, width
- * of the knowledge vectors (0 for none), {@code lazy} or {@code dense}, steps.
+ * Where a training step's time goes, per operator. Arguments: backend, backbone, rows of the
+ * largest tables, threads, batch size, width of the knowledge vectors (0 for none), {@code lazy} or
+ * {@code dense}, steps.
  */
 public final class TrainingProfile {
   private TrainingProfile() {}
 
   public static void main(String[] args) {
-    int threads = Integer.parseInt(args[1]);
-    StarWorkload workload = new StarWorkload(Integer.parseInt(args[2]), Integer.parseInt(args[3]));
-    boolean lazy = args[4].equals("lazy");
-    int steps = Integer.parseInt(args[5]);
+    int threads = Integer.parseInt(args[3]);
+    TrainingWorkload workload =
+        new TrainingWorkload(
+            TrainingWorkload.Kind.valueOf(args[1].toUpperCase(Locale.ROOT)),
+            Integer.parseInt(args[2]),
+            Integer.parseInt(args[4]),
+            Integer.parseInt(args[5]));
+    boolean lazy = args[6].equals("lazy");
+    int steps = Integer.parseInt(args[7]);
     try (Backend backend = Backends.open(args[0], new BackendOptions(threads));
         TrainingStep step = new TrainingStep(backend, workload, lazy)) {
       System.out.println(Machine.describe(backend.description()));
@@ -35,7 +41,7 @@ public final class TrainingProfile {
           Locale.ROOT,
           "%s, %s: %.0f us a step, %.0f samples/s%n",
           workload,
-          args[4],
+          args[6],
           micros,
           workload.batchSize() / micros * 1e6);
       step.plan().profileNanos().entrySet().stream()

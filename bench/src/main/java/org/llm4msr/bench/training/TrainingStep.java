@@ -26,7 +26,8 @@ import org.llm4msr.runtime.plan.ParameterStore;
 import org.llm4msr.runtime.plan.Plan;
 
 /**
- * A whole training step of {@link StarWorkload}: forward, backward, Adam, on batches made before.
+ * A whole training step of {@link TrainingWorkload}: forward, backward, Adam, on batches made
+ * before.
  */
 public final class TrainingStep implements AutoCloseable {
   public static final double LEARNING_RATE = 1e-3;
@@ -35,12 +36,15 @@ public final class TrainingStep implements AutoCloseable {
   private static final long SEED = 2;
   private static final double SPREAD = 0.02;
 
+  /** Of the language model's vectors, whatever their width. */
+  private static final double VECTOR_LENGTH = 16;
+
   private final ModelBuilder inputs;
   private final TrainingGraph training;
   private final ParameterStore parameters;
   private final Plan plan;
   private final Map<String, Tensor> trained = new LinkedHashMap<>();
-  private final List<StarWorkload.Rows> rows;
+  private final List<TrainingWorkload.Rows> rows;
   private final List<Map<Value, MemorySegment>> batches;
   private final int[] distinctUsers;
   private final Arena arena = Arena.ofConfined();
@@ -50,7 +54,7 @@ public final class TrainingStep implements AutoCloseable {
    * @param backend stays the caller's
    * @param lazy LazyAdam for the tables, otherwise Adam over all their rows
    */
-  public TrainingStep(Backend backend, StarWorkload workload, boolean lazy) {
+  public TrainingStep(Backend backend, TrainingWorkload workload, boolean lazy) {
     RecommenderModel model =
         RecommenderModel.build(workload.config(), workload.schema(), DType.F32, true);
     training = TrainingGraph.of(model, OptimizerConfig.adam(LEARNING_RATE, lazy));
@@ -60,7 +64,7 @@ public final class TrainingStep implements AutoCloseable {
     for (ModelBuilder.ModelParameter parameter : inputs.parameters()) {
       Tensor tensor = parameters.create(parameter.value());
       trained.put(parameter.value().name(), tensor);
-      draw(parameter, tensor.segment(), random);
+      draw(parameter, tensor.segment(), workload, random);
     }
     for (Value value : model.graph().values()) {
       if (value.kind() == Value.Kind.PARAMETER && !parameters.contains(value.name())) {
@@ -75,12 +79,15 @@ public final class TrainingStep implements AutoCloseable {
 
   /** A spread around the usual start keeps every gradient from being zero by symmetry. */
   private static void draw(
-      ModelBuilder.ModelParameter parameter, MemorySegment elements, RandomGenerator random) {
+      ModelBuilder.ModelParameter parameter,
+      MemorySegment elements,
+      TrainingWorkload workload,
+      RandomGenerator random) {
     boolean knowledge = parameter.group() == ParameterGroup.KNOWLEDGE;
     double spread =
         switch (parameter.group()) {
           case EMBEDDING -> 0;
-          case KNOWLEDGE -> 1;
+          case KNOWLEDGE -> VECTOR_LENGTH / Math.sqrt(workload.knowledgeWidth());
           default -> SPREAD;
         };
     PrimitiveIterator.OfDouble start = parameter.init().elements(random).iterator();
@@ -98,7 +105,7 @@ public final class TrainingStep implements AutoCloseable {
   }
 
   /** The contents of the plan's inputs for one batch. */
-  private Map<Value, MemorySegment> prepare(StarWorkload.Rows batch) {
+  private Map<Value, MemorySegment> prepare(TrainingWorkload.Rows batch) {
     int size = batch.labels().length;
     int[] order = new int[size];
     Arrays.setAll(order, row -> row);
@@ -107,7 +114,8 @@ public final class TrainingStep implements AutoCloseable {
     contents.put(inputs.scenarioIds(), copy(batch.scenarios()));
     contents.put(inputs.byScenario().order(), copy(order));
     contents.put(
-        inputs.byScenario().offsets(), copy(offsets(batch.scenarios(), StarWorkload.SCENARIOS)));
+        inputs.byScenario().offsets(),
+        copy(offsets(batch.scenarios(), TrainingWorkload.SCENARIOS)));
     contents.put(training.labels(), arena.allocateFrom(JAVA_FLOAT, batch.labels()));
     int[] users = distinct(batch.users());
     Map<Integer, Integer> groups = new LinkedHashMap<>();
@@ -162,7 +170,7 @@ public final class TrainingStep implements AutoCloseable {
   }
 
   /** The batches that {@link #run} goes round. */
-  public List<StarWorkload.Rows> rows() {
+  public List<TrainingWorkload.Rows> rows() {
     return rows;
   }
 

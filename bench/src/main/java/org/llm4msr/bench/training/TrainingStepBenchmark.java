@@ -19,7 +19,7 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** One training step of {@link StarWorkload}, batches made beforehand. */
+/** One training step of {@link TrainingWorkload}, batches made beforehand. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
@@ -30,13 +30,19 @@ public class TrainingStepBenchmark {
   @Param({"cpu"})
   public String backend;
 
+  @Param({"STAR", "MMOE", "PLE"})
+  public TrainingWorkload.Kind backbone;
+
+  @Param({"10000", "100000", "1000000"})
+  public int largestTable;
+
   @Param({"1", "2"})
   public int threads;
 
   @Param({"4096", "512"})
   public int batchSize;
 
-  @Param({"0", "896"})
+  @Param({"0", "896", "4096"})
   public int knowledgeWidth;
 
   @Param({"lazy", "dense"})
@@ -49,7 +55,8 @@ public class TrainingStepBenchmark {
   public void open() {
     opened = Backends.open(backend, new BackendOptions(threads));
     System.out.println(Machine.describe(opened.description()));
-    StarWorkload workload = new StarWorkload(batchSize, knowledgeWidth);
+    TrainingWorkload workload =
+        new TrainingWorkload(backbone, largestTable, batchSize, knowledgeWidth);
     step = new TrainingStep(opened, workload, adam.equals("lazy"));
   }
 

@@ -13,7 +13,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.llm4msr.bench.training.StarWorkload;
+import org.llm4msr.bench.training.TrainingWorkload;
 import org.llm4msr.bench.training.TrainingStep;
 import org.llm4msr.runtime.Tensor;
 
@@ -43,7 +43,7 @@ final class TorchTraining implements AutoCloseable {
   private int steps;
 
   TorchTraining(
-      NDManager parent, StarWorkload workload, TrainingStep ours, Tables tables, Routing routing) {
+      NDManager parent, TrainingWorkload workload, TrainingStep ours, Tables tables, Routing routing) {
     manager = parent.newSubManager();
     Map<String, NDArray> weights = weights(ours, workload.knowledgeWidth() > 0);
     String source =
@@ -53,7 +53,7 @@ final class TorchTraining implements AutoCloseable {
     initial.forEach(array -> array.setName("initial[]"));
     script.call("load", true, initial).close();
     initial.forEach(NDArray::close);
-    for (StarWorkload.Rows rows : ours.rows()) {
+    for (TrainingWorkload.Rows rows : ours.rows()) {
       batches.add(batch(rows));
     }
   }
@@ -86,10 +86,10 @@ final class TorchTraining implements AutoCloseable {
     return array;
   }
 
-  private NDList batch(StarWorkload.Rows rows) {
+  private NDList batch(TrainingWorkload.Rows rows) {
     int size = rows.labels().length;
     return new NDList(
-        longs(rows.ids(), new Shape(size, StarWorkload.fields())),
+        longs(rows.ids(), new Shape(size, TrainingWorkload.fields())),
         longs(rows.scenarios(), new Shape(size)),
         longs(rows.users(), new Shape(size)),
         manager.create(FloatBuffer.wrap(rows.labels()), new Shape(size), DataType.FLOAT32));

@@ -2,9 +2,10 @@ package org.llm4msr.bench.peers;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import org.llm4msr.bench.training.StarWorkload;
+import org.llm4msr.bench.training.TrainingWorkload;
 import org.llm4msr.bench.training.TrainingStep;
 import org.llm4msr.bench.peers.TorchTraining.Routing;
 import org.llm4msr.bench.peers.TorchTraining.Tables;
@@ -23,7 +24,7 @@ final class TorchTrainingSource {
 
   private static final String INDENT = "    ";
 
-  private final StarWorkload workload;
+  private final TrainingWorkload workload;
   private final List<String> trained;
   private final List<String> frozen;
   private final List<String> all;
@@ -31,7 +32,7 @@ final class TorchTrainingSource {
   private final Routing routing;
   private final StringBuilder code = new StringBuilder();
 
-  TorchTrainingSource(StarWorkload workload, List<String> names, Tables tables, Routing routing) {
+  TorchTrainingSource(TrainingWorkload workload, List<String> names, Tables tables, Routing routing) {
     this.workload = workload;
     this.tables = tables;
     this.routing = routing;
@@ -107,7 +108,7 @@ final class TorchTrainingSource {
 
   private void forward() {
     line("w = self.w", 2);
-    for (int f = 0; f < StarWorkload.fields(); f++) {
+    for (int f = 0; f < TrainingWorkload.fields(); f++) {
       line(
           "e%d = torch.embedding(%s, torch.select(fields, 1, %d), -1, False, %s)"
               .formatted(
@@ -117,21 +118,21 @@ final class TorchTrainingSource {
                   tables == Tables.DENSE ? "False" : "True"),
           2);
     }
-    line("x = torch.cat([" + list("e", StarWorkload.fields()) + "], 1)", 2);
+    line("x = torch.cat([" + list("e", TrainingWorkload.fields()) + "], 1)", 2);
     if (workload.knowledgeWidth() == 0) {
       line("z = x", 2);
-      star();
+      backbone();
       line("y = yb", 2);
       return;
     }
     line("uniq, inv, _c = torch._unique2(users, True, True)", 2);
     String table = "self.frozen[" + frozen.indexOf("knowledge.user") + "]";
     line("hu = torch.index_select(" + table + ", 0, uniq)", 2);
-    int width = StarWorkload.fields() * StarWorkload.EMBEDDING_DIM;
-    int hidden = StarWorkload.META_HIDDEN.get(0);
+    int width = TrainingWorkload.fields() * TrainingWorkload.EMBEDDING_DIM;
+    int hidden = TrainingWorkload.META_HIDDEN.get(0);
     meta("user_meta", "x", "hu", "inv", new int[] {width, hidden, width});
     line("z = q", 2);
-    star();
+    backbone();
     String scenarios = "self.frozen[" + frozen.indexOf("knowledge.scenario") + "]";
     meta("scen_meta", "z", scenarios, "scenario", new int[] {width, hidden, 1});
     line("ym = torch.squeeze(q, 1)", 2);
@@ -139,41 +140,129 @@ final class TorchTrainingSource {
     line("y = torch.add(torch.mul(a, yb), torch.mul(torch.rsub(a, 1), ym))", 2);
   }
 
-  /** Leaves the logits in {@code yb}. */
-  private void star() {
-    if (routing == Routing.OWN_TOWER) {
+  /** From {@code z}; leaves the logits in {@code yb}. */
+  private void backbone() {
+    switch (workload.kind()) {
+      case STAR -> perScenario(List.of("z"), this::star);
+      case MMOE -> {
+        for (int k = 0; k < TrainingWorkload.EXPERTS; k++) {
+          mlp("backbone.experts." + k, "z", "ex" + k);
+        }
+        line("es = torch.stack([" + list("ex", TrainingWorkload.EXPERTS) + "], 1)", 2);
+        perScenario(
+            List.of("z", "es"),
+            s -> {
+              gate("backbone.gates." + s, "z_s", "es_s", "h");
+              tower(s);
+            });
+      }
+      case PLE -> ple();
+    }
+  }
+
+  private void star(int s) {
+    line("h = z_s", 2);
+    int layers = TrainingWorkload.STAR_HIDDEN.size() + 1;
+    for (int l = 0; l < layers; l++) {
+      line(
+          "h = torch.addmm(torch.add(%s, %s), h, torch.mul(%s, %s))"
+              .formatted(
+                  w("backbone.shared_b." + l),
+                  w("backbone.spec_b." + s + "." + l),
+                  w("backbone.shared_w." + l),
+                  w("backbone.spec_w." + s + "." + l)),
+          2);
+      if (l < layers - 1) {
+        line("h = torch.relu(h)", 2);
+      }
+    }
+  }
+
+  /** Two levels: the first sees every row, since what is shared mixes every scenario's experts. */
+  private void ple() {
+    String first = "backbone.cgc.0";
+    String last = "backbone.cgc.1";
+    for (int s = 0; s < TrainingWorkload.SCENARIOS; s++) {
+      mlp(first + ".specific." + s, "z", "own" + s);
+    }
+    mlp(first + ".shared.0", "z", "common");
+    line("all = torch.stack([" + list("own", TrainingWorkload.SCENARIOS) + ", common], 1)", 2);
+    gate(first + ".gate_shared", "z", "all", "x0");
+    List<String> inputs = new ArrayList<>();
+    for (int s = 0; s < TrainingWorkload.SCENARIOS; s++) {
+      line("pair = torch.stack([own" + s + ", common], 1)", 2);
+      gate(first + ".gates." + s, "z", "pair", "x" + (s + 1));
+      inputs.add("x" + (s + 1));
+    }
+    mlp(last + ".shared.0", "x0", "common1");
+    inputs.add("common1");
+    perScenario(
+        inputs,
+        s -> {
+          String x = "x" + (s + 1) + "_s";
+          mlp(last + ".specific." + s, x, "own");
+          line("pair = torch.stack([own, common1_s], 1)", 2);
+          gate(last + ".gates." + s, x, "pair", "h");
+          tower(s);
+        });
+  }
+
+  /** Runs a scenario's part on every row or on its own, on inputs named {@code …_s}. */
+  private void perScenario(List<String> inputs, IntConsumer part) {
+    boolean own = routing == Routing.OWN_TOWER;
+    if (own) {
       line("yb = torch.zeros_like(labels)", 2);
     }
-    int layers = StarWorkload.HIDDEN.size() + 1;
-    for (int s = 0; s < StarWorkload.SCENARIOS; s++) {
-      if (routing == Routing.OWN_TOWER) {
+    for (int s = 0; s < TrainingWorkload.SCENARIOS; s++) {
+      if (own) {
         line("rows = torch.squeeze(torch.nonzero(torch.eq(scenario, " + s + ")), 1)", 2);
-        line("h = torch.index_select(z, 0, rows)", 2);
-      } else {
-        line("h = z", 2);
       }
-      for (int l = 0; l < layers; l++) {
-        line(
-            "h = torch.addmm(torch.add(%s, %s), h, torch.mul(%s, %s))"
-                .formatted(
-                    w("backbone.shared_b." + l),
-                    w("backbone.spec_b." + s + "." + l),
-                    w("backbone.shared_w." + l),
-                    w("backbone.spec_w." + s + "." + l)),
-            2);
-        if (l < layers - 1) {
-          line("h = torch.relu(h)", 2);
+      for (String input : inputs) {
+        boolean read = !input.startsWith("x") || input.equals("x" + (s + 1));
+        if (read) {
+          String rows = own ? "torch.index_select(" + input + ", 0, rows)" : input;
+          line(input + "_s = " + rows, 2);
         }
       }
+      part.accept(s);
       line("y" + s + " = torch.squeeze(h, 1)", 2);
-      if (routing == Routing.OWN_TOWER) {
+      if (own) {
         line("yb = torch.index_add(yb, 0, rows, y" + s + ")", 2);
       }
     }
-    if (routing == Routing.EVERY_TOWER) {
-      line("ys = torch.stack([" + list("y", StarWorkload.SCENARIOS) + "], 1)", 2);
+    if (!own) {
+      line("ys = torch.stack([" + list("y", TrainingWorkload.SCENARIOS) + "], 1)", 2);
       line("yb = torch.squeeze(torch.gather(ys, 1, torch.unsqueeze(scenario, 1)), 1)", 2);
     }
+  }
+
+  private void mlp(String name, String input, String output) {
+    String h = input;
+    for (int l = 0; l < TrainingWorkload.EXPERT.size(); l++) {
+      line(output + " = torch.relu(" + linear(name + ".lin." + l, h) + ")", 2);
+      h = output;
+    }
+  }
+
+  /** {@code output = softmax(G x + c)} times the experts stacked along the second axis. */
+  private void gate(String name, String x, String experts, String output) {
+    line("g = torch.softmax(" + linear(name + ".lin", x) + ", 1)", 2);
+    line(
+        "%s = torch.squeeze(torch.bmm(torch.unsqueeze(g, 1), %s), 1)".formatted(output, experts),
+        2);
+  }
+
+  /** Takes {@code h} and leaves the logits in it. */
+  private void tower(int s) {
+    String name = "backbone.towers." + s;
+    for (int l = 0; l < TrainingWorkload.TOWER.size(); l++) {
+      line("h = torch.relu(" + linear(name + ".lin." + l, "h") + ")", 2);
+    }
+    line("h = " + linear(name + ".out", "h"), 2);
+  }
+
+  private String linear(String name, String x) {
+    return "torch.linear(%s, %s, %s)".formatted(x, w(name + ".weight"), w(name + ".bias"));
   }
 
   /** Leaves the meta layers' output in {@code q}. */

@@ -5,11 +5,12 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.llm4msr.bench.Machine;
 import org.llm4msr.bench.Rounds;
 import org.llm4msr.bench.peers.TorchTraining.Routing;
 import org.llm4msr.bench.peers.TorchTraining.Tables;
-import org.llm4msr.bench.training.StarWorkload;
+import org.llm4msr.bench.training.TrainingWorkload;
 import org.llm4msr.bench.training.TrainingStep;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
@@ -19,8 +20,8 @@ import org.llm4msr.runtime.backend.Backends;
  * The training step, ours and PyTorch's, round by round. First both train from the same weights on
  * the same batches, and their losses must agree.
  *
- * <p>Arguments: backend, threads, batch size, width of the knowledge vectors (0 for the backbone
- * alone), {@code lazy} or {@code dense}, rounds.
+ * <p>Arguments: backend, backbone, rows of the largest tables, threads, batch size, width of the
+ * knowledge vectors (0 for the backbone alone), {@code lazy} or {@code dense}, rounds.
  */
 public final class TrainingComparison {
   private static final double TOLERANCE = 1e-5;
@@ -29,22 +30,26 @@ public final class TrainingComparison {
   private TrainingComparison() {}
 
   public static void main(String[] args) {
-    int threads = Integer.parseInt(args[1]);
-    StarWorkload workload =
-        new StarWorkload(Integer.parseInt(args[2]), Integer.parseInt(args[3]));
-    boolean lazy = args[4].equals("lazy");
+    int threads = Integer.parseInt(args[3]);
+    TrainingWorkload workload =
+        new TrainingWorkload(
+            TrainingWorkload.Kind.valueOf(args[1].toUpperCase(Locale.ROOT)),
+            Integer.parseInt(args[2]),
+            Integer.parseInt(args[4]),
+            Integer.parseInt(args[5]));
+    boolean lazy = args[6].equals("lazy");
     Engine engine = Engine.getInstance();
     JniUtils.setNumThreads(threads);
     try (Backend backend = Backends.open(args[0], new BackendOptions(threads));
         NDManager manager = NDManager.newBaseManager()) {
       System.out.println(Machine.describe(backend.description()) + "; " + engine);
-      System.out.println(workload + ", " + args[4] + " Adam, threads " + threads);
-      compare(backend, manager, workload, lazy, Integer.parseInt(args[5]));
+      System.out.println(workload + ", " + args[6] + " Adam, threads " + threads);
+      compare(backend, manager, workload, lazy, Integer.parseInt(args[7]));
     }
   }
 
   private static void compare(
-      Backend backend, NDManager manager, StarWorkload workload, boolean lazy, int rounds) {
+      Backend backend, NDManager manager, TrainingWorkload workload, boolean lazy, int rounds) {
     List<TorchTraining> peers = new ArrayList<>();
     try (TrainingStep ours = new TrainingStep(backend, workload, lazy)) {
       Rounds runner = new Rounds(rounds, 0.5, rounds * 6.0);
