@@ -26,7 +26,10 @@ final class Checks {
 
   /** {@code count} ids, {@code stride} apart. */
   static MemorySegment ids(String name, MemorySegment segment, long count, long stride) {
-    positive("the stride of " + name, stride);
+    if (stride < 1) {
+      throw new IllegalArgumentException(
+          "the stride of " + name + " must be positive, but is " + stride);
+    }
     return ints(name, segment, span(size(name, count), 1, stride));
   }
 
@@ -70,6 +73,15 @@ final class Checks {
     return value;
   }
 
+  /** Of one of a thing's sizes; messages are put together only when something is wrong. */
+  private static long size(String what, String name, long value) {
+    if (value < 0) {
+      throw new IllegalArgumentException(
+          what + " of " + name + " must not be negative, but is " + value);
+    }
+    return value;
+  }
+
   static void positive(String name, long value) {
     if (value < 1) {
       throw new IllegalArgumentException(name + " must be positive, but is " + value);
@@ -80,7 +92,7 @@ final class Checks {
   static long product(String name, long... extents) {
     long product = 1;
     for (long extent : extents) {
-      product = Math.multiplyExact(product, size("an extent of " + name, extent));
+      product = Math.multiplyExact(product, size("an extent", name, extent));
     }
     return product;
   }
@@ -92,8 +104,8 @@ final class Checks {
   }
 
   private static void leading(String name, long rows, long cols, long ld) {
-    size("the rows of " + name, rows);
-    size("the columns of " + name, cols);
+    size("the rows", name, rows);
+    size("the columns", name, cols);
     if (ld < cols) {
       throw new IllegalArgumentException(
           "the leading dimension of " + name + " is " + ld + ", less than its columns " + cols);
@@ -112,7 +124,7 @@ final class Checks {
     if (!segment.isNative()) {
       throw new IllegalArgumentException(name + " must be native memory, not on the heap");
     }
-    long needed = Math.multiplyExact(size("the elements of " + name, count), (long) elementBytes);
+    long needed = Math.multiplyExact(size("the elements", name, count), (long) elementBytes);
     if (segment.byteSize() < needed) {
       throw new IllegalArgumentException(
           name + " needs " + needed + " bytes, but has " + segment.byteSize());
