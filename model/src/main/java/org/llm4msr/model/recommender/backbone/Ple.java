@@ -15,9 +15,9 @@ import org.llm4msr.runtime.graph.Value;
  * tower_s(x_s)}.
  *
  * <p>The last level needs no {@code x_0}, and of the others each row's own scenario only: there a
- * row runs its own experts, gate and tower. Earlier levels cannot be routed, since {@code x_0}
- * mixes every scenario's experts. Public implementations stop at fixed levels or compute a last
- * {@code x_0} whose gate never trains.
+ * row runs its own experts, gate and tower. Experts of earlier levels cannot be routed, since
+ * {@code x_0} mixes all of them; the gates of the last but one can. Public implementations stop at
+ * fixed levels or compute a last {@code x_0} whose gate never trains.
  *
  * @param levels how many, at least 1
  * @param specificExperts experts of each scenario
@@ -37,6 +37,7 @@ public record Ple(
   public Value logits(ModelBuilder model, Value z) {
     Value own = null;
     Value shared = z;
+    Value x = z;
     for (int level = 0; level + 1 < levels; level++) {
       String name = "backbone.cgc." + level;
       int scenarios = model.schema().scenarios();
@@ -45,20 +46,30 @@ public record Ple(
               ? model.experts(name + ".specific", z, scenarios * specificExperts, hidden)
               : model.experts(name + ".specific", own, scenarios, specificExperts, hidden);
       Value common = model.experts(name + ".shared", shared, sharedExperts, hidden);
-      own = everyScenario(model, name, own == null ? z : own, own == null, specific, common);
+      if (level + 2 == levels) {
+        Value read = own == null ? z : Ops.mixture(model.scenarioIndicator(), own);
+        x = mixed(model, name, read, Ops.mixture(model.scenarioIndicator(), specific), common);
+      } else {
+        own = everyScenario(model, name, own == null ? z : own, own == null, specific, common);
+      }
       int all = scenarios * specificExperts + sharedExperts;
       Value gate =
           model.linear(name + ".gate_shared.lin", ParameterGroup.NETWORK, shared, all, null);
       shared = Ops.mixture(Ops.softmax(gate), Ops.concat(specific, common));
     }
-    Value x = own == null ? z : Ops.mixture(model.scenarioIndicator(), own);
     String name = "backbone.cgc." + (levels - 1);
     Value specific = model.scenarioExperts(name + ".specific", x, specificExperts, hidden);
     Value common = model.experts(name + ".shared", shared, sharedExperts, hidden);
+    return model.towers("backbone.towers", mixed(model, name, x, specific, common), tower);
+  }
+
+  /**
+   * The next {@code x_s} of each row's own scenario, from that one's experts and the shared ones.
+   */
+  private Value mixed(ModelBuilder model, String name, Value x, Value specific, Value common) {
     int experts = specificExperts + sharedExperts;
     Value gate = Ops.softmax(model.scenarioLinear(name + ".gates.*.lin", x, experts, null));
-    Value mixed = Ops.mixture(gate, Ops.concat(specific, common));
-    return model.towers("backbone.towers", mixed, tower);
+    return Ops.mixture(gate, Ops.concat(specific, common));
   }
 
   /** The next {@code x_i} of every scenario, side by side. */
