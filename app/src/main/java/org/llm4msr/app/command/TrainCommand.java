@@ -82,15 +82,17 @@ public final class TrainCommand implements Callable<Integer> {
     directory.requireRoom(force);
     options.check(List.of(backbone));
     ModelSettings model = options.model(backbone, sources.hasKnowledge());
-    if (backbone == BackboneKind.EXTERNAL && model.meta() == ModelSettings.MetaLevels.USER) {
-      throw new ParameterException(
-          spec.commandLine(),
-          "--meta user: the backbone external reads no features, so there is nothing for the user"
-              + " level to act on; use --meta both or scenario");
-    }
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
         Backend backend = device.open()) {
+      if (backbone == BackboneKind.EXTERNAL
+          && model.meta() == ModelSettings.MetaLevels.USER
+          && inputs.dataset().representationWidth() == 0) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--meta user: the backbone external reads a logit only, so there is nothing for the"
+                + " user level to act on; use --meta both or scenario");
+      }
       RunConfig config =
           new RunConfig(
               inputs.dataSource(),

@@ -38,6 +38,7 @@ public record DataDescription(
    * The log itself.
    *
    * @param logit column with what an existing recommender says
+   * @param representation how an existing recommender represents the rows; not beside a logit
    */
   record Interactions(
       Table table,
@@ -46,7 +47,15 @@ public record DataDescription(
       String scenario,
       LabelRule label,
       Optional<String> time,
-      Optional<String> logit) {}
+      Optional<String> logit,
+      Optional<Representation> representation) {}
+
+  /**
+   * Columns whose numbers, one after the other, represent a row.
+   *
+   * @param separator what divides the numbers of a column that holds several
+   */
+  record Representation(List<String> columns, Optional<String> separator) {}
 
   /** A table about items or users. */
   record Entities(

@@ -13,6 +13,7 @@ import org.llm4msr.app.data.DataDescription.Entities;
 import org.llm4msr.app.data.DataDescription.Feature;
 import org.llm4msr.app.data.DataDescription.Interactions;
 import org.llm4msr.app.data.DataDescription.LabelRule;
+import org.llm4msr.app.data.DataDescription.Representation;
 import org.llm4msr.app.data.DataDescription.ScenarioText;
 import org.llm4msr.app.data.DataDescription.SplitSource;
 import org.llm4msr.model.data.Field;
@@ -67,13 +68,24 @@ final class DescriptionReader {
   }
 
   private Interactions interactions(Yaml yaml) {
-    yaml.allow("path", "format", "delimiter", "user", "item", "scenario", "label", "time", "logit");
+    yaml.allow(
+        "path",
+        "format",
+        "delimiter",
+        "user",
+        "item",
+        "scenario",
+        "label",
+        "time",
+        "logit",
+        "representation");
     LabelRule label = label(yaml.get("label"));
-    yaml.find("logit")
-        .filter(logit -> logit.text().equals(label.column()))
-        .ifPresent(logit -> {
-          throw logit.error("column " + label.column() + " gives the label away");
-        });
+    Optional<String> logit = yaml.find("logit").map(column -> tellsNoLabel(column, label));
+    Optional<Representation> representation =
+        yaml.find("representation").map(columns -> representation(columns, label));
+    if (logit.isPresent() && representation.isPresent()) {
+      throw yaml.get("representation").error("does not go together with logit");
+    }
     return new Interactions(
         Table.of(yaml, folder),
         yaml.get("user").text(),
@@ -81,7 +93,32 @@ final class DescriptionReader {
         yaml.get("scenario").text(),
         label,
         yaml.find("time").map(Yaml::text),
-        yaml.find("logit").map(Yaml::text));
+        logit,
+        representation);
+  }
+
+  private static String tellsNoLabel(Yaml column, LabelRule label) {
+    if (column.text().equals(label.column())) {
+      throw column.error("column " + label.column() + " gives the label away");
+    }
+    return column.text();
+  }
+
+  /** A column, a list of columns, or a column with what divides its numbers. */
+  private static Representation representation(Yaml yaml, LabelRule label) {
+    if (yaml.isScalar()) {
+      return new Representation(List.of(tellsNoLabel(yaml, label)), Optional.empty());
+    }
+    if (yaml.isList()) {
+      List<String> columns = yaml.list().stream().map(c -> tellsNoLabel(c, label)).toList();
+      if (columns.isEmpty()) {
+        throw yaml.error("expected at least one column");
+      }
+      return new Representation(columns, Optional.empty());
+    }
+    yaml.allow("column", "separator");
+    return new Representation(
+        List.of(tellsNoLabel(yaml.get("column"), label)), yaml.find("separator").map(Yaml::text));
   }
 
   private static LabelRule label(Yaml yaml) {

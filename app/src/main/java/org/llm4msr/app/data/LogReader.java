@@ -8,15 +8,18 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.llm4msr.app.data.DataDescription.Feature;
 import org.llm4msr.app.data.DataDescription.Interactions;
 import org.llm4msr.app.data.DataDescription.LabelRule;
+import org.llm4msr.app.data.DataDescription.Representation;
 import org.llm4msr.app.data.DataDescription.ScenarioText;
 import org.llm4msr.app.data.DataDescription.SplitSource;
 import org.llm4msr.model.checkpoint.FileErrors;
@@ -43,6 +46,9 @@ final class LogReader implements TableReader.RowConsumer {
   private final int timeColumn;
   private final int splitColumn;
   private final int logitColumn;
+  private final int firstRepresentation;
+  private final List<String> representation;
+  private float[] numbers = {};
   private final int firstFeature;
   private final int tableUsers;
   private final int tableItems;
@@ -74,6 +80,9 @@ final class LogReader implements TableReader.RowConsumer {
             ? column(name, "split.column")
             : -1;
     logitColumn = log.logit().map(name -> column(name, "interactions.logit")).orElse(-1);
+    firstRepresentation = names.size();
+    representation = log.representation().map(Representation::columns).orElse(List.of());
+    representation.forEach(name -> column(name, "interactions.representation"));
     firstFeature = names.size();
     for (FeatureColumn column : columns) {
       Feature feature = column.feature();
@@ -118,6 +127,9 @@ final class LogReader implements TableReader.RowConsumer {
         timeColumn < 0 ? Dataset.NO_TIME : time(row, values[timeColumn]));
     if (logitColumn >= 0) {
       builder.logit(logit(row, values[logitColumn]));
+    }
+    if (!representation.isEmpty()) {
+      builder.representation(representation(row, values));
     }
     for (int f = 0; f < features.size(); f++) {
       String value = DatasetLoader.text(values[firstFeature + f]);
@@ -223,6 +235,44 @@ final class LogReader implements TableReader.RowConsumer {
               + " probability p");
     }
     return logit;
+  }
+
+  /** The numbers of all columns, as many as the first row has. */
+  private float[] representation(long row, String[] values) {
+    Optional<String> separator = log.representation().orElseThrow().separator();
+    int count = 0;
+    for (int c = 0; c < representation.size(); c++) {
+      for (String text : TableReader.elements(values[firstRepresentation + c], separator)) {
+        float number = (float) number(text);
+        if (!Float.isFinite(number)) {
+          throw error(
+              row,
+              "column "
+                  + representation.get(c)
+                  + " holds "
+                  + shown(text)
+                  + ", expected finite numbers: the existing recommender's representation");
+        }
+        if (row == 1 && count == numbers.length) {
+          numbers = Arrays.copyOf(numbers, count + 1);
+        }
+        if (count < numbers.length) {
+          numbers[count] = number;
+        }
+        count++;
+      }
+    }
+    if (count != numbers.length || count == 0) {
+      throw error(
+          row,
+          "the existing recommender's representation ("
+              + String.join(", ", representation)
+              + ") has "
+              + count
+              + " numbers, expected "
+              + (row == 1 ? "at least one" : numbers.length + " as in the first row"));
+    }
+    return numbers;
   }
 
   /** The number that a text holds, NaN when it holds none. */

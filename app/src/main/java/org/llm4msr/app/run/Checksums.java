@@ -60,7 +60,7 @@ final class Checksums {
     for (int user = 0; user < dataset.users(); user++) {
       text(digest, dataset.userKey(user));
     }
-    int columns = 6 + dataset.idColumns() + dataset.factorColumns();
+    int columns = 5 + dataset.idColumns() + dataset.factorColumns() + dataset.externalColumns();
     ByteBuffer numbers = ByteBuffer.allocate(columns * Integer.BYTES);
     for (int row = 0; row < dataset.rows(); row++) {
       numbers.clear();
@@ -75,8 +75,8 @@ final class Checksums {
           }
         }
       }
-      if (dataset.hasLogits()) {
-        numbers.putFloat(dataset.logit(row));
+      for (float number : dataset.external(row)) {
+        numbers.putFloat(number);
       }
       digest.update(numbers.flip());
     }

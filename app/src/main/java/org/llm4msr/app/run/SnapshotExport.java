@@ -116,7 +116,7 @@ public final class SnapshotExport {
                 dataset.scenarios().get(dataset.scenario(row)).name(),
                 List.of(dataset.itemKey(dataset.item(row))),
                 context.of(row),
-                dataset.hasLogits() ? new float[] {dataset.logit(row)} : null,
+                dataset.hasLogits() ? dataset.external(row) : null,
                 0);
         float probability = scorer.score(request, "test row").probabilities()[0];
         double difference = Math.abs(probability - expected.probabilities()[at]);

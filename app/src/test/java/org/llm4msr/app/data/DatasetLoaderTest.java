@@ -240,9 +240,63 @@ class DatasetLoaderTest {
     write("log.csv", LOG.replace("store,0,,", "store,0,-1.5,"));
     Dataset dataset = load(YAML.replace("time: at", "logit: hour"));
     assertThat(dataset.hasLogits()).isTrue();
-    assertThat(dataset.logit(3)).isEqualTo(-1.5f);
-    assertThat(dataset.logit(4)).isEqualTo(23f);
+    assertThat(dataset.external(3)).containsExactly(-1.5f);
+    assertThat(dataset.external(4)).containsExactly(23f);
     assertThat(load(YAML).hasLogits()).isFalse();
+  }
+
+  /** Rows of a log with a representation, in the forms that files have for it. */
+  private Dataset represented(String file, String rows, String keys) throws IOException {
+    write(file, rows);
+    return load(
+        "interactions: {path: %s, user: u, item: i, scenario: s, label: y, %s}%nsplit: {column: part}%n"
+            .formatted(file, keys));
+  }
+
+  @Test
+  void readsTheRepresentationOfAnExistingRecommender() throws IOException {
+    String columns =
+        "u,i,s,y,part,a,b%na,x,web,1,train,1,-4%nb,x,web,0,train,3,4%nb,y,web,0,test,4,6%n";
+    String list = columns.replace(",a,b", ",v").replaceAll("(\\d),(-?\\d)%n", "$1 $2%n");
+    String json =
+        """
+        {"u": "a", "i": "x", "s": "web", "y": 1, "part": "train", "v": [1.0, -4]}
+        {"u": "b", "i": "x", "s": "web", "y": 0, "part": "train", "v": [3, 4]}
+        {"u": "b", "i": "y", "s": "web", "y": 0, "part": "test", "v": [4, 6]}
+        """;
+    String divided = "representation: {column: v, separator: ' '}";
+    try (Dataset first = represented("c.csv", columns.formatted(), "representation: [a, b]");
+        Dataset second = represented("l.csv", list.formatted(), divided);
+        Dataset third = represented("l.jsonl", json, "representation: v")) {
+      for (Dataset dataset : List.of(first, second, third)) {
+        assertThat(dataset.representationWidth()).isEqualTo(2);
+        assertThat(dataset.hasLogits()).isFalse();
+        // Means 2 and 0, deviations 1 and 4.
+        assertThat(dataset.external(0)).containsExactly(-1, -1);
+        assertThat(dataset.external(2)).containsExactly(2, 1.5f);
+      }
+    }
+    assertThatThrownBy(() ->
+            represented(
+                "c.csv", columns.replace("3,4", "3,").formatted(), "representation: [a, b]"))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("c.csv: row 2: ")
+        .hasMessageContaining("(a, b) has 1 numbers, expected 2 as in the first row");
+    assertThatThrownBy(
+            () -> represented("l.csv", list.replace("3 4", "3 4 5").formatted(), divided))
+        .hasMessageContaining("has 3 numbers, expected 2");
+    assertThatThrownBy(() -> represented("l.csv", list.replace("1 -4", "").formatted(), divided))
+        .hasMessageContaining("row 1: ")
+        .hasMessageContaining("has 0 numbers, expected at least one");
+    assertThatThrownBy(() ->
+            represented(
+                "c.csv", columns.replace("3,4", "3,NaN").formatted(), "representation: [a, b]"))
+        .hasMessageContaining("row 2: column b holds 'NaN', expected finite numbers");
+    assertThatThrownBy(() -> represented("c.csv", columns.formatted(), "representation: [a, y]"))
+        .hasMessageContaining("column y gives the label away");
+    assertThatThrownBy(
+            () -> represented("c.csv", columns.formatted(), "logit: a, representation: [b]"))
+        .hasMessageContaining("does not go together with logit");
   }
 
   @Test

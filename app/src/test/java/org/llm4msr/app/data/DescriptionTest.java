@@ -289,6 +289,6 @@ class DescriptionTest {
         read++;
       }
     }
-    assertThat(read).isEqualTo(3);
+    assertThat(read).isEqualTo(4);
   }
 }

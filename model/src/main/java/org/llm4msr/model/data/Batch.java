@@ -10,8 +10,8 @@ import java.lang.foreign.SegmentAllocator;
  * Room for one mini-batch, filled again and again by {@link Batcher#next}. Its rows are sorted by
  * scenario. Memory comes from the caller's allocator and lives as long as that says.
  *
- * <p>Notation: B rows, C ids and W factors of a row, S scenarios, P distinct profiles (users, or
- * users x folds).
+ * <p>Notation: B rows, C ids, W factors and E numbers of an existing recommender of a row, S
+ * scenarios, P distinct profiles (users, or users x folds).
  */
 public final class Batch {
   private static final long ALIGNMENT = 64;
@@ -19,11 +19,12 @@ public final class Batch {
   private final int capacity;
   private final int columns;
   private final int factorColumns;
+  private final int externalColumns;
   private final int scenarios;
   private final MemorySegment ids;
   private final MemorySegment factors;
   private final MemorySegment labels;
-  private final MemorySegment logits;
+  private final MemorySegment external;
   private final MemorySegment rows;
   private final MemorySegment scenarioOrder;
   private final MemorySegment scenarioOffsets;
@@ -45,6 +46,7 @@ public final class Batch {
         capacity,
         dataset.idColumns(),
         dataset.factorColumns(),
+        dataset.externalColumns(),
         dataset.scenarios().size());
   }
 
@@ -52,16 +54,24 @@ public final class Batch {
    * @param capacity most rows it can hold, at least 1
    * @param columns ids of a row
    * @param factorColumns factors of a row
+   * @param externalColumns numbers of an existing recommender of a row
    */
-  Batch(SegmentAllocator allocator, int capacity, int columns, int factorColumns, int scenarios) {
+  Batch(
+      SegmentAllocator allocator,
+      int capacity,
+      int columns,
+      int factorColumns,
+      int externalColumns,
+      int scenarios) {
     this.capacity = capacity;
     this.columns = columns;
     this.factorColumns = factorColumns;
+    this.externalColumns = externalColumns;
     this.scenarios = scenarios;
     ids = ints(allocator, Math.multiplyExact(capacity, columns));
     factors = floats(allocator, Math.multiplyExact(capacity, factorColumns));
     labels = floats(allocator, capacity);
-    logits = floats(allocator, capacity);
+    external = floats(allocator, Math.multiplyExact(capacity, externalColumns));
     rows = ints(allocator, capacity);
     scenarioOrder = ints(allocator, capacity);
     scenarioOffsets = ints(allocator, scenarios + 1);
@@ -96,6 +106,11 @@ public final class Batch {
     return factorColumns;
   }
 
+  /** E: numbers of an existing recommender of a row. */
+  public int externalColumns() {
+    return externalColumns;
+  }
+
   /** S. */
   public int scenarios() {
     return scenarios;
@@ -126,9 +141,9 @@ public final class Batch {
     return labels;
   }
 
-  /** The logits of an existing recommender, float32 [B]; zeros where the data set has none. */
-  public MemorySegment logits() {
-    return logits;
+  /** The logits or representations of an existing recommender, float32 [B, E]. */
+  public MemorySegment external() {
+    return external;
   }
 
   /** The number of each row in the data set, int32 [B]: where a prediction belongs. */

@@ -31,6 +31,7 @@ public final class Batcher {
   private final Field[] fields;
   private final int columns;
   private final int factorColumns;
+  private final ExternalScores external;
 
   private final int[] order;
   private final int[] batchRows;
@@ -65,6 +66,7 @@ public final class Batcher {
     fields = dataset.fields().toArray(Field[]::new);
     columns = dataset.idColumns();
     factorColumns = dataset.factorColumns();
+    external = dataset.externalScores();
     batchRows = new int[Math.min(batchSize, Math.max(1, order.length))];
     scenarioCursor = new int[dataset.scenarios().size()];
     slotOfProfile = new int[folds.profiles(dataset)];
@@ -151,6 +153,7 @@ public final class Batcher {
     if (batch.capacity() < size
         || batch.columns() != columns
         || batch.factorColumns() != factorColumns
+        || batch.externalColumns() != dataset.externalColumns()
         || batch.scenarios() != scenarioCursor.length) {
       throw new IllegalArgumentException(
           "a batch for %d rows, %d ids, %d scenarios cannot hold %d rows, %d ids, %d scenarios"
@@ -195,7 +198,6 @@ public final class Batcher {
     MemorySegment ids = batch.ids();
     MemorySegment factors = batch.factors();
     MemorySegment labels = batch.labels();
-    MemorySegment logits = batch.logits();
     MemorySegment.copy(batchRows, 0, batch.rows(), JAVA_INT, 0, size);
     long at = 0;
     long factorAt = 0;
@@ -211,7 +213,9 @@ public final class Batcher {
         }
       }
       labels.setAtIndex(JAVA_FLOAT, b, dataset.label(row));
-      logits.setAtIndex(JAVA_FLOAT, b, dataset.logit(row));
+    }
+    if (external != null) {
+      external.write(batchRows, size, batch.external());
     }
   }
 

@@ -1,5 +1,6 @@
 package org.llm4msr.model.data;
 
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
@@ -31,7 +32,8 @@ public final class Dataset implements AutoCloseable {
   private final Column label;
   private final Column split;
   private final Column time;
-  private final Column logits;
+  private final ExternalRecommender external;
+  private final int representationWidth;
   private final Column userHash;
   private final Column itemHash;
 
@@ -55,7 +57,8 @@ public final class Dataset implements AutoCloseable {
     label = from.label;
     split = from.split;
     time = from.time;
-    logits = from.logits;
+    external = from.external();
+    representationWidth = external == null ? 0 : external.representationWidth();
     userHash = from.hashes(users);
     itemHash = from.hashes(items);
   }
@@ -122,12 +125,31 @@ public final class Dataset implements AutoCloseable {
 
   /** Whether rows come with the logit of an existing recommender. */
   public boolean hasLogits() {
-    return logits != null;
+    return external != null && representationWidth == 0;
   }
 
-  /** The existing recommender's logit; 0 where the rows have none. */
-  public float logit(int row) {
-    return logits == null ? 0 : logits.getFloat(row);
+  /** Width of the representation that an existing recommender gives for each row; 0 without one. */
+  public int representationWidth() {
+    return representationWidth;
+  }
+
+  /** Numbers of a row that come from an existing recommender: 1 for a logit; 0 without one. */
+  public int externalColumns() {
+    return external == null ? 0 : Math.max(1, representationWidth);
+  }
+
+  /** What an existing recommender says of rows; for one thread. Null without one. */
+  public ExternalScores externalScores() {
+    return external == null ? null : new ExternalScores(this, external, externalColumns());
+  }
+
+  /** What an existing recommender says of one row, {@code [externalColumns]}. */
+  public float[] external(int row) {
+    float[] numbers = new float[externalColumns()];
+    if (external != null) {
+      externalScores().write(new int[] {row}, 1, MemorySegment.ofArray(numbers));
+    }
+    return numbers;
   }
 
   /** Ids of a row over all fields. */

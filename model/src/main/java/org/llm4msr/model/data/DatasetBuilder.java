@@ -36,11 +36,11 @@ public final class DatasetBuilder {
   final Column label;
   final Column split;
   Column time;
-  Column logits;
   private final Map<Dictionary, Column> hashes = new IdentityHashMap<>();
   private final FieldFactory factory = new FieldFactory(this);
   private int rows;
-  private int rowsWithLogit;
+  private ExternalColumns external;
+  private ExternalRecommender recommender;
 
   /** A builder of a log on the heap; the other parameters are as there. */
   public DatasetBuilder(String name, String description, List<Scenario> scenarios) {
@@ -170,18 +170,59 @@ public final class DatasetBuilder {
    * @param logit log(p / (1 - p)) of its probability p, finite
    */
   public void logit(double logit) {
-    if (rows == 0 || !Double.isFinite(logit)) {
-      throw new IllegalArgumentException("logit " + logit + " after " + rows + " rows");
+    external(0, (float) logit);
+  }
+
+  /**
+   * Notes how an existing recommender represents the row that was added last; all rows need it, or
+   * none, and no row has a logit. Each number is standardised by the mean and the deviation of the
+   * training rows.
+   *
+   * @param numbers as many for every row, at least 1, finite
+   */
+  public void representation(float... numbers) {
+    if (numbers.length == 0) {
+      throw new IllegalArgumentException("a representation needs numbers");
     }
-    if (rowsWithLogit != rows - 1) {
+    external(numbers.length, numbers);
+  }
+
+  /**
+   * Names an existing recommender that is asked about rows whenever they are needed; rows then have
+   * neither logits nor representations of their own.
+   */
+  public void external(ExternalRecommender existing) {
+    if (existing.representationWidth() < 0) {
       throw new IllegalArgumentException(
-          "row " + (rows - 1) + " has a logit already, or an earlier one has none");
+          existing + " gives representations of width " + existing.representationWidth());
     }
-    if (logits == null) {
-      logits = store.column();
+    recommender = existing;
+  }
+
+  private void external(int width, float... numbers) {
+    for (float number : numbers) {
+      if (!Float.isFinite(number)) {
+        throw new IllegalArgumentException("an existing recommender says " + number);
+      }
     }
-    logits.reserve(rows, Float.BYTES);
-    logits.setFloat(rowsWithLogit++, (float) logit);
+    if (external == null && rows == 1) {
+      external = new ExternalColumns(store.column(), width);
+    }
+    if (external == null || external.rows() != rows - 1) {
+      throw new IllegalArgumentException(
+          "row " + (rows - 1) + " has its numbers already, or an earlier one has none");
+    }
+    if (external.representationWidth() != width) {
+      throw new IllegalArgumentException(
+          "row %d has a representation of width %d, earlier ones have one of %d (0: a logit)"
+              .formatted(rows - 1, width, external.representationWidth()));
+    }
+    external.add(numbers);
+  }
+
+  /** The existing recommender that rows are asked of; null without one. */
+  ExternalRecommender external() {
+    return external == null ? recommender : external;
   }
 
   /** Divides all rows by {@code rule}. */
@@ -386,8 +427,13 @@ public final class DatasetBuilder {
     if (rows == 0) {
       throw new UserError(name + ": the log has no rows");
     }
-    if (logits != null && rowsWithLogit != rows) {
-      throw new IllegalStateException(rowsWithLogit + " of " + rows + " rows have a logit");
+    if (external != null && (external.rows() != rows || recommender != null)) {
+      throw new IllegalStateException(
+          external.rows()
+              + " of "
+              + rows
+              + " rows have an existing recommender's numbers"
+              + (recommender == null ? "" : ", and one is to be asked as well"));
     }
     int[] scenarioRows = new int[scenarios.size()];
     int[] scenarioTrainRows = new int[scenarios.size()];
@@ -423,6 +469,9 @@ public final class DatasetBuilder {
               + ": every training row has label "
               + (positives == 0 ? 0 : 1)
               + ", so there is nothing to learn; check the label column or its rule");
+    }
+    if (external != null) {
+      external.standardise(row -> split.getByte(row) == Split.TRAIN.ordinal());
     }
     return new Dataset(this);
   }

@@ -34,6 +34,7 @@ public final class ModelBuilder {
   private final Value vectorRows;
   private final Value evidence;
   private final Value externalLogit;
+  private final Value representation;
   private final Value step;
   private final double dropout;
   private Value scenarioIndicator;
@@ -69,6 +70,8 @@ public final class ModelBuilder {
     vectorRows = graph.input("vectorRows", ValueType.of(DType.I32, rows));
     evidence = graph.input("evidence", rows, Dim.of(Evidence.FEATURES));
     externalLogit = schema.externalLogit() ? graph.input("externalLogit", rows, Dim.of(1)) : null;
+    int width = schema.representation();
+    representation = width > 0 ? graph.input("representation", rows, Dim.of(width)) : null;
     step = graph.input("step", ValueType.of(DType.F64, 2));
   }
 
@@ -152,6 +155,14 @@ public final class ModelBuilder {
    */
   public Value externalLogit() {
     return externalLogit;
+  }
+
+  /**
+   * How an existing recommender represents each row, {@code [rows, width]}; null where it is not
+   * known.
+   */
+  public Value representation() {
+    return representation;
   }
 
   /** F64 {@code [2]}: the learning rate, and the number of this step from 1. */

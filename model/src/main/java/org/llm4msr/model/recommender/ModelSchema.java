@@ -13,6 +13,8 @@ import java.util.Map;
  * @param knowledgeWidth width of the language model's vectors, 0 without knowledge
  * @param maxBatch largest number of rows of a batch
  * @param externalLogit whether rows come with the logit of an existing recommender
+ * @param representation width of the representation of each row by an existing recommender; 0
+ *     without one
  */
 public record ModelSchema(
     List<Field> fields,
@@ -20,7 +22,8 @@ public record ModelSchema(
     int userVectors,
     int knowledgeWidth,
     int maxBatch,
-    boolean externalLogit) {
+    boolean externalLogit,
+    int representation) {
   /**
    * An input of the model.
    *
@@ -45,10 +48,10 @@ public record ModelSchema(
     }
   }
 
-  /** Without the logit of an existing recommender. */
+  /** Without an existing recommender. */
   public ModelSchema(
       List<Field> fields, int scenarios, int userVectors, int knowledgeWidth, int maxBatch) {
-    this(fields, scenarios, userVectors, knowledgeWidth, maxBatch, false);
+    this(fields, scenarios, userVectors, knowledgeWidth, maxBatch, false, 0);
   }
 
   public ModelSchema {

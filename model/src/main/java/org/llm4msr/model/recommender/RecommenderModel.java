@@ -55,11 +55,11 @@ public final class RecommenderModel {
     ModelBuilder builder = new ModelBuilder(schema, computeType, training, config.dropout());
     RecommenderModel model = new RecommenderModel(builder);
     boolean scenarioLevel = meta.scenario() != MetaConfig.ScenarioMode.OFF;
-    if (!scenarioLevel && !config.backbone().readsFeatures()) {
+    if (!scenarioLevel && !config.backbone().readsInput(schema)) {
       model.logits = config.backbone().logits(builder, null);
       return model;
     }
-    Value x = builder.embeddings(config.embeddingDim(), config.embeddingDeviation());
+    Value x = config.backbone().input(builder, config.embeddingDim(), config.embeddingDeviation());
     boolean byEvidence = !meta.isOff() && meta.fusion() == MetaConfig.Fusion.EVIDENCE;
     model.knowledgeWeight = byEvidence ? evidence(builder) : null;
     Value z = model.userLevel(meta, x);

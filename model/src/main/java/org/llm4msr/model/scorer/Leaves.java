@@ -161,6 +161,8 @@ final class Leaves {
   Leaf externalLogit() {
     return known.computeIfAbsent(
         "logit",
-        key -> new Leaf(key, Leaf.Source.INPUT, 1, (row, to, at) -> to[at] = dataset.logit(row)));
+        key ->
+            new Leaf(
+                key, Leaf.Source.INPUT, 1, (row, to, at) -> to[at] = dataset.external(row)[0]));
   }
 }

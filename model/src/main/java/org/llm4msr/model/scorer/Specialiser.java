@@ -188,6 +188,12 @@ final class Specialiser {
       Term term = known.get(value);
       if (term == null) {
         float[] elements = fixedElements(value);
+        if (value == inputs.representation()) {
+          throw new UserError(
+              "this model cannot be exported: it reads the representation of an existing"
+                  + " recommender, which a request cannot bring; let the recommender join with its"
+                  + " logit, or use evaluate");
+        }
         if (elements == null) {
           throw new IllegalStateException(value + " is neither known nor fixed");
         }

@@ -22,7 +22,7 @@ final class BatchFeed {
   private final List<Columns> ids;
   private final List<Columns> factors;
   private final MemorySegment labels;
-  private final MemorySegment externalLogit;
+  private final MemorySegment external;
   private final MemorySegment scenarioIds;
   private final MemorySegment scenarioOrder;
   private final MemorySegment scenarioOffsets;
@@ -58,7 +58,8 @@ final class BatchFeed {
     ids = columns(inputs.idColumns());
     factors = columns(inputs.factorColumns());
     this.labels = find(labels);
-    externalLogit = find(inputs.externalLogit());
+    MemorySegment logit = find(inputs.externalLogit());
+    external = logit == null ? find(inputs.representation()) : logit;
     scenarioIds = find(inputs.scenarioIds());
     scenarioOrder = find(inputs.byScenario().order());
     scenarioOffsets = find(inputs.byScenario().offsets());
@@ -103,7 +104,7 @@ final class BatchFeed {
     copy(batch.ids(), batch.columns(), ids, size);
     copy(batch.factors(), batch.factorColumns(), factors, size);
     copy(batch.labels(), labels, size);
-    copy(batch.logits(), externalLogit, size);
+    copy(batch.external(), external, (long) size * batch.externalColumns());
     copy(batch.scenarioOrder(), scenarioOrder, size);
     copy(batch.scenarioOffsets(), scenarioOffsets, batch.scenarios() + 1L);
     copy(batch.profiles(), userRows, profiles);

@@ -10,6 +10,7 @@ import org.llm4msr.model.data.Batch;
 import org.llm4msr.model.data.Batcher;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.recommender.Evidence;
+import org.llm4msr.runtime.UserError;
 
 /**
  * Prepares batches on a second thread while the one before is computed. One thread fills them in
@@ -92,11 +93,17 @@ final class BatchPipeline implements AutoCloseable {
     }
   }
 
-  /** The next batch, in order; waits for it. */
+  /**
+   * The next batch, in order; waits for it.
+   *
+   * @throws UserError if an existing recommender could not be asked
+   */
   Slot take() {
     Slot slot = uninterrupted(ready);
-    if (slot.failure != null) {
-      throw new IllegalStateException("a batch could not be prepared", slot.failure);
+    switch (slot.failure) {
+      case null -> {}
+      case UserError e -> throw new UserError(e.getMessage(), e);
+      default -> throw new IllegalStateException("a batch could not be prepared", slot.failure);
     }
     return slot;
   }

@@ -14,6 +14,7 @@ import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import org.llm4msr.model.data.Batch;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.ExternalScores;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Scenario;
@@ -222,16 +223,14 @@ public final class ModelReader implements AutoCloseable {
           new Change(
               Input.SCENARIO_KNOWLEDGE, "knowledge of the scenario", this::permuteScenarios));
     }
-    if (model.inputs().externalLogit() != null && evaluator.uses(model.inputs().externalLogit())) {
+    if (uses(model.inputs().externalLogit())) {
+      changes.add(
+          new Change(Input.EXTERNAL, "existing recommender's logit", this::permuteExternal));
+    }
+    if (uses(model.inputs().representation())) {
       changes.add(
           new Change(
-              Input.EXTERNAL_LOGIT,
-              "existing recommender's logit",
-              random ->
-                  permuteRows(
-                      random,
-                      (b, batch, source) ->
-                          batch.logits().setAtIndex(JAVA_FLOAT, b, dataset.logit(source)))));
+              Input.EXTERNAL, "existing recommender's representation", this::permuteExternal));
     }
     return changes;
   }
@@ -241,9 +240,30 @@ public final class ModelReader implements AutoCloseable {
     void take(int position, Batch batch, int source);
   }
 
-  private double[] permuteRows(RandomGenerator random, Take take) {
+  private boolean uses(Value input) {
+    return input != null && evaluator.uses(input);
+  }
+
+  private double[] permuteExternal(RandomGenerator random) {
+    int[] source = shuffledRows(random);
+    ExternalScores scores = dataset.externalScores();
+    return predict(
+        batch -> {
+          int[] from =
+              IntStream.range(0, batch.size()).map(b -> source[position(batch, b)]).toArray();
+          scores.write(from, from.length, batch.external());
+        },
+        null);
+  }
+
+  private int[] shuffledRows(RandomGenerator random) {
     int[] source = rows.clone();
     StableHash.shuffle(source, random.nextLong());
+    return source;
+  }
+
+  private double[] permuteRows(RandomGenerator random, Take take) {
+    int[] source = shuffledRows(random);
     return predict(
         batch -> {
           for (int b = 0; b < batch.size(); b++) {

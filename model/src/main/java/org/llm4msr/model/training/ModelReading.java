@@ -26,8 +26,8 @@ public record ModelReading(
   /** What was permuted. */
   public enum Input {
     FIELD,
-    /** An existing recommender's logit. */
-    EXTERNAL_LOGIT,
+    /** What an existing recommender says, its logit or its representation. */
+    EXTERNAL,
     /** Users exchange their vectors. */
     USER_KNOWLEDGE,
     /** Scenarios exchange their vectors; none keeps its own. */

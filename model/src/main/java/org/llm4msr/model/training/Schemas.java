@@ -36,6 +36,7 @@ public final class Schemas {
         knowledge == null ? 0 : knowledge.folds().profiles(dataset),
         knowledge == null ? 0 : knowledge.vectors().width(),
         maxBatch,
-        dataset.hasLogits());
+        dataset.hasLogits(),
+        dataset.representationWidth());
   }
 }

@@ -212,7 +212,7 @@ class BatcherTest {
     try (Arena arena = Arena.ofConfined()) {
       assertThatThrownBy(() -> batcher.next(batch(arena, 99)))
           .isInstanceOf(IllegalArgumentException.class);
-      assertThatThrownBy(() -> batcher.next(new Batch(arena, 100, 1, 0, 4)))
+      assertThatThrownBy(() -> batcher.next(new Batch(arena, 100, 1, 0, 0, 4)))
           .isInstanceOf(IllegalArgumentException.class);
     }
   }

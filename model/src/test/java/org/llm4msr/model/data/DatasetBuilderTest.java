@@ -2,6 +2,7 @@ package org.llm4msr.model.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.Collections;
@@ -200,12 +201,43 @@ class DatasetBuilderTest {
     assertThatThrownBy(() -> builder.logit(1)).isInstanceOf(IllegalArgumentException.class);
     Dataset dataset = builder.build();
     assertThat(dataset.hasLogits()).isTrue();
-    assertThat(dataset.logit(2)).isEqualTo(0.5f);
+    assertThat(dataset.external(2)).containsExactly(0.5f);
     DatasetBuilder partial = twoScenarios();
     for (int row = 0; row < 3; row++) {
       partial.row(partial.user("u"), partial.item("i"), row % 2, row % 2, Split.TRAIN, row);
     }
     assertThatThrownBy(() -> partial.logit(1)).hasMessageContaining("an earlier one has none");
+  }
+
+  @Test
+  void representationsAreStandardisedByTheTrainingRows() {
+    DatasetBuilder builder = twoScenarios();
+    float[][] given = {{1, 5, 7}, {3, 5, -7}, {11, 5, 0}, {100, 6, 0}};
+    for (int row = 0; row < given.length; row++) {
+      Split part = row < 3 ? Split.TRAIN : Split.TEST;
+      builder.row(builder.user("u"), builder.item("i"), row % 2, row % 2, part, row);
+      builder.representation(given[row]);
+    }
+    Dataset dataset = builder.build();
+    assertThat(dataset.hasLogits()).isFalse();
+    assertThat(dataset.representationWidth()).isEqualTo(3);
+    // Mean 5 and deviation sqrt(56/3); nothing but 5; mean 0 and deviation sqrt(98/3).
+    float[] tested = dataset.external(3);
+    assertThat(tested[0]).isCloseTo((float) (95 / Math.sqrt(56 / 3.0)), within(1e-5f));
+    assertThat(tested[1]).isEqualTo(1);
+    assertThat(dataset.external(0)[2]).isCloseTo((float) (7 / Math.sqrt(98 / 3.0)), within(1e-6f));
+
+    DatasetBuilder uneven = twoScenarios();
+    for (int row = 0; row < 2; row++) {
+      uneven.row(uneven.user("u"), uneven.item("i"), row, row, Split.TRAIN, row);
+      if (row == 0) {
+        uneven.representation(1, 2);
+      }
+    }
+    assertThatThrownBy(() -> uneven.representation(1)).hasMessageContaining("width 1");
+    assertThatThrownBy(() -> uneven.logit(1)).hasMessageContaining("width 0");
+    assertThatThrownBy(() -> uneven.representation(1, Float.NaN)).hasMessageContaining("NaN");
+    assertThatThrownBy(uneven::build).hasMessageContaining("1 of 2 rows");
   }
 
   @Test

@@ -34,10 +34,18 @@ final class WiringRun implements AutoCloseable {
   private final int[][] ids = new int[ROWS][2];
   private final int[] scenarios = new int[ROWS];
   private final int[] users = new int[ROWS];
-  private final double[] externalLogits;
+  private final int externalColumns;
+  private final double[] external;
   private double evidence = Double.NaN;
 
   WiringRun(Backbone backbone, MetaConfig meta, boolean trained) {
+    this(backbone, meta, trained, 0);
+  }
+
+  /**
+   * @param representation width of what an existing recommender says of each row; 0 for a logit
+   */
+  WiringRun(Backbone backbone, MetaConfig meta, boolean trained, int representation) {
     ModelSchema schema =
         new ModelSchema(
             List.of(new ModelSchema.Field("user", 5), new ModelSchema.Field("item", 4)),
@@ -45,7 +53,8 @@ final class WiringRun implements AutoCloseable {
             USERS,
             WIDTH,
             ROWS,
-            true);
+            representation == 0,
+            representation);
     RecommenderConfig config = new RecommenderConfig(4, 0.5, backbone, meta);
     model = RecommenderModel.build(config, schema, DType.F64, trained);
     training = TrainingGraph.gradientsOf(model);
@@ -72,11 +81,12 @@ final class WiringRun implements AutoCloseable {
       scenarios[row] = row * SCENARIOS / ROWS;
       users[row] = random.nextInt(USERS);
     }
-    externalLogits = random.doubles(ROWS, -2, 2).toArray();
+    externalColumns = Math.max(1, representation);
+    external = random.doubles((long) ROWS * externalColumns, -2, 2).toArray();
   }
 
   double[] externalLogits() {
-    return externalLogits.clone();
+    return external.clone();
   }
 
   void disturb(Random random, double deviation) {
@@ -178,7 +188,10 @@ final class WiringRun implements AutoCloseable {
       put(in.ids(), 2 * i + 1, ids[row][1]);
       put(in.scenarioIds(), i, scenarios[row]);
       put(in.vectorRows(), i, users[row]);
-      put(in.externalLogit(), i, externalLogits[row]);
+      for (int k = 0; k < externalColumns; k++) {
+        Value said = externalColumns == 1 ? in.externalLogit() : in.representation();
+        put(said, i * externalColumns + k, external[row * externalColumns + k]);
+      }
       put(training.labels(), i, row % 2);
       for (int f = 0; f < Evidence.FEATURES; f++) {
         double counted = Double.isNaN(evidence) ? Math.log1p(row * (f + 1)) : evidence;
@@ -209,7 +222,7 @@ final class WiringRun implements AutoCloseable {
   }
 
   private void put(Value input, int index, double element) {
-    if (plan.uses(input)) {
+    if (input != null && plan.uses(input)) {
       input.type().dtype().set(plan.input(input), index, element);
     }
   }

@@ -47,27 +47,31 @@ class WiringTest {
   private static void gradientsEqualCentralDifferences(
       Backbone backbone, MetaConfig meta, String... trained) {
     try (WiringRun run = new WiringRun(backbone, meta, true)) {
-      run.disturb(new Random(5), 0.3);
-      Random random = new Random(6);
-      Map<String, double[]> direction = new HashMap<>();
-      Map<String, double[]> gradients = run.gradients();
-      assertThat(gradients.keySet()).containsAll(List.of(trained));
-      double expected = 0;
-      for (Map.Entry<String, double[]> entry : gradients.entrySet()) {
-        double[] d = random.doubles(entry.getValue().length, -1, 1).toArray();
-        direction.put(entry.getKey(), d);
-        for (int i = 0; i < d.length; i++) {
-          expected += d[i] * entry.getValue()[i];
-        }
-      }
-      double step = 1e-6;
-      run.move(direction, step);
-      double above = run.loss();
-      run.move(direction, -2 * step);
-      double below = run.loss();
-      double actual = (above - below) / (2 * step);
-      assertThat(actual).isCloseTo(expected, within(1e-7 + 1e-6 * Math.abs(expected)));
+      assertGradients(run, List.of(trained));
     }
+  }
+
+  private static void assertGradients(WiringRun run, List<String> trained) {
+    run.disturb(new Random(5), 0.3);
+    Random random = new Random(6);
+    Map<String, double[]> direction = new HashMap<>();
+    Map<String, double[]> gradients = run.gradients();
+    assertThat(gradients.keySet()).containsAll(trained);
+    double expected = 0;
+    for (Map.Entry<String, double[]> entry : gradients.entrySet()) {
+      double[] d = random.doubles(entry.getValue().length, -1, 1).toArray();
+      direction.put(entry.getKey(), d);
+      for (int i = 0; i < d.length; i++) {
+        expected += d[i] * entry.getValue()[i];
+      }
+    }
+    double step = 1e-6;
+    run.move(direction, step);
+    double above = run.loss();
+    run.move(direction, -2 * step);
+    double below = run.loss();
+    double actual = (above - below) / (2 * step);
+    assertThat(actual).isCloseTo(expected, within(1e-7 + 1e-6 * Math.abs(expected)));
   }
 
   /** An existing recommender is what it is; beside it the scenario level is trained. */
@@ -76,16 +80,40 @@ class WiringTest {
   void anExistingRecommenderJoinsWithItsLogit(MetaConfig.Fusion fusion) {
     MetaConfig both = meta(MetaConfig.UserMode.RESIDUAL, MetaConfig.ScenarioMode.BOTTOM, fusion);
     gradientsEqualCentralDifferences(
-        new External(), both, "scen_meta.trunk.weight", "user_meta.trunk.weight");
+        new External(List.of(4)), both, "scen_meta.trunk.weight", "user_meta.trunk.weight");
     MetaConfig userOnly = meta(MetaConfig.UserMode.RESIDUAL, MetaConfig.ScenarioMode.OFF, fusion);
     for (MetaConfig alone : List.of(MetaConfig.off(), userOnly)) {
-      try (WiringRun run = new WiringRun(new ScenarioId(new External(), 3), alone, false)) {
+      try (WiringRun run =
+          new WiringRun(new ScenarioId(new External(List.of(4)), 3), alone, false)) {
         assertThat(run.logits()).containsExactly(run.externalLogits());
         assertThat(run.parameters()).isEmpty();
       }
     }
-    try (WiringRun run = new WiringRun(new External(), both, false)) {
+    try (WiringRun run = new WiringRun(new External(List.of(4)), both, false)) {
       run.disturb(new Random(2), 0.3);
+      double[] together = run.logits();
+      for (int row = 0; row < WiringRun.ROWS; row++) {
+        assertThat(run.logitAlone(row)).isCloseTo(together[row], within(1e-12));
+      }
+    }
+  }
+
+  /** Its representation takes the place of the embedded features, at both levels. */
+  @Test
+  void anExistingRecommenderJoinsWithItsRepresentation() {
+    MetaConfig both =
+        meta(MetaConfig.UserMode.RESIDUAL, MetaConfig.ScenarioMode.BOTTOM, MetaConfig.Fusion.ALPHA);
+    Backbone external = new External(List.of(4));
+    try (WiringRun run = new WiringRun(new ScenarioId(external, 3), both, true, 5)) {
+      run.disturb(new Random(2), 0.3);
+      assertThat(run.parameters())
+          .contains(
+              "backbone.head.lin.0.weight",
+              "backbone.out.bias",
+              "user_meta.trunk.weight",
+              "scenario_id.weight")
+          .noneMatch(name -> name.startsWith("embedding."));
+      assertGradients(run, run.parameters());
       double[] together = run.logits();
       for (int row = 0; row < WiringRun.ROWS; row++) {
         assertThat(run.logitAlone(row)).isCloseTo(together[row], within(1e-12));
@@ -96,7 +124,8 @@ class WiringTest {
   @Test
   void anExistingRecommenderNeedsItsLogits() {
     ModelSchema schema = new ModelSchema(List.of(new ModelSchema.Field("user", 5)), 2, 0, 0, 4);
-    RecommenderConfig config = new RecommenderConfig(4, 0.5, new External(), MetaConfig.off());
+    RecommenderConfig config =
+        new RecommenderConfig(4, 0.5, new External(List.of(4)), MetaConfig.off());
     assertThatThrownBy(() -> RecommenderModel.build(config, schema, DType.F64, false))
         .isInstanceOf(UserError.class)
         .hasMessageContaining("interactions.logit");

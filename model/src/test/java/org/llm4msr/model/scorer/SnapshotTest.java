@@ -105,8 +105,8 @@ class SnapshotTest {
         Stream.of(
             Arguments.of(small(BackboneKind.PLE, Map.of("levels", "3")), both()),
             Arguments.of(small(BackboneKind.APG, Map.of("condition", "row")), both()),
-            Arguments.of(new External(), both()),
-            Arguments.of(new External(), MetaConfig.off()),
+            Arguments.of(new External(List.of(4)), both()),
+            Arguments.of(new External(List.of(4)), MetaConfig.off()),
             Arguments.of(new ScenarioId(small(BackboneKind.STAR, Map.of()), 3), MetaConfig.off()));
     Backbone bottom = new SharedBottom(List.of(18), List.of(7));
     Stream<Arguments> wirings =
@@ -172,7 +172,7 @@ class SnapshotTest {
       for (int i = 0; i < expected.rows().length; i++) {
         int row = expected.rows()[i];
         item.set(JAVA_INT, 0, snapshot.item(dataset.itemKey(dataset.item(row))));
-        logit.set(JAVA_FLOAT, 0, dataset.logit(row));
+        logit.set(JAVA_FLOAT, 0, dataset.external(row)[0]);
         int user = snapshot.user(dataset.userKey(dataset.user(row)));
         if (hour >= 0) {
           int id = dataset.fieldId(5, row);

@@ -145,13 +145,13 @@ class TrainerTest {
             backend,
             dataset,
             null,
-            model(new External(), MetaConfig.off()),
+            model(new External(List.of(4)), MetaConfig.off()),
             training(3, 1, 1e-2))) {
       trainer.fit(new TrainingListener() {}, NEVER);
       assertThat(trainer.weights()).isZero();
       Predictions test = trainer.predict(Split.TEST);
       for (int i = 0; i < test.rows().length; i++) {
-        double expected = 1 / (1 + Math.exp(-dataset.logit(test.rows()[i])));
+        double expected = 1 / (1 + Math.exp(-dataset.external(test.rows()[i])[0]));
         assertThat(test.probabilities()[i]).isCloseTo(expected, within(1e-6));
       }
       alone = test.metrics().overall().auc();
@@ -162,7 +162,11 @@ class TrainerTest {
     MetaConfig meta = meta(UserMode.RESIDUAL, ScenarioMode.BOTTOM, Fusion.ADD);
     try (Trainer trainer =
         new Trainer(
-            backend, dataset, knowledge, model(new External(), meta), training(12, 0, 1e-2))) {
+            backend,
+            dataset,
+            knowledge,
+            model(new External(List.of(4)), meta),
+            training(12, 0, 1e-2))) {
       trainer.fit(new TrainingListener() {}, NEVER);
       assertThat(trainer.predict(Split.TEST).metrics().overall().auc()).isGreaterThan(alone + 0.05);
     }

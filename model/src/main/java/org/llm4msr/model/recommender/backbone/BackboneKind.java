@@ -157,7 +157,10 @@ public enum BackboneKind {
       new BackboneOption(
           "condition", BackboneOption.Type.CONDITION, "scenario", "what it reads: scenario or row"),
       Options.SCENARIO_DIM),
-  EXTERNAL("an existing recommender's logit, a column of the log", o -> new External());
+  EXTERNAL(
+      "an existing recommender's logit, or a network on its representation",
+      o -> new External(o.widths("head")),
+      widths("head", "64", "widths of the network, with a representation"));
 
   private final String description;
   private final Function<BackboneOptions, Backbone> factory;

@@ -2,6 +2,7 @@ package org.llm4msr.model.recommender.backbone;
 
 import org.llm4msr.model.recommender.Init;
 import org.llm4msr.model.recommender.ModelBuilder;
+import org.llm4msr.model.recommender.ModelSchema;
 import org.llm4msr.model.recommender.ParameterGroup;
 import org.llm4msr.runtime.graph.Ops;
 import org.llm4msr.runtime.graph.Value;
@@ -21,13 +22,18 @@ public record ScenarioId(Backbone backbone, int dim) implements Backbone {
   }
 
   @Override
-  public boolean readsFeatures() {
-    return backbone.readsFeatures();
+  public boolean readsInput(ModelSchema schema) {
+    return backbone.readsInput(schema);
+  }
+
+  @Override
+  public Value input(ModelBuilder model, int embeddingDim, double deviation) {
+    return backbone.input(model, embeddingDim, deviation);
   }
 
   @Override
   public Value logits(ModelBuilder model, Value z) {
-    if (!readsFeatures()) {
+    if (!readsInput(model.schema())) {
       return backbone.logits(model, z);
     }
     Value table =
