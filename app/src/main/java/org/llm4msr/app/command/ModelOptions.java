@@ -8,6 +8,7 @@ import org.llm4msr.app.run.ModelSettings;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
 import org.llm4msr.app.run.ModelSettings.VectorSource;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
@@ -97,6 +98,16 @@ public final class ModelOptions {
       defaultValue = "8",
       description = "Widths inside the scenario's layers (default: ${DEFAULT-VALUE}).")
   private List<Integer> scenarioHidden;
+
+  @Option(
+      names = "--generators",
+      paramLabel = "FORM",
+      defaultValue = "centred",
+      description =
+          "How weights follow from vectors: centred, where the average vector makes layers that put"
+              + " out 0, or affine, where all vectors share a part and the trunk is a ReLU (default:"
+              + " ${DEFAULT-VALUE}).")
+  private Generators generators;
 
   @Option(
       names = "--normalize",
@@ -196,6 +207,7 @@ public final class ModelOptions {
         rank,
         userHidden,
         scenarioHidden,
+        generators,
         normalize,
         vectors,
         scenarioId);

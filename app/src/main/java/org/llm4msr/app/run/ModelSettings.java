@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.llm4msr.model.recommender.MetaConfig;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
@@ -35,6 +36,7 @@ public record ModelSettings(
     int rank,
     List<Integer> userHidden,
     List<Integer> scenarioHidden,
+    Generators generators,
     Normalization normalize,
     VectorSource vectors,
     boolean scenarioId) {
@@ -71,6 +73,7 @@ public record ModelSettings(
     if (meta == MetaLevels.OFF) {
       fusion = Fusion.ADD;
       rank = 0;
+      generators = Generators.CENTRED;
       vectors = VectorSource.LLM;
     }
     if (meta == MetaLevels.OFF || vectors == VectorSource.LEARNED) {
@@ -120,6 +123,7 @@ public record ModelSettings(
         rank,
         userHidden,
         scenarioHidden,
+        generators,
         normalize,
         source,
         readsScenario);
@@ -143,6 +147,7 @@ public record ModelSettings(
         scenarioInput,
         scenarioHidden,
         rank,
+        generators,
         normalize,
         fusion,
         vectors == VectorSource.LEARNED);

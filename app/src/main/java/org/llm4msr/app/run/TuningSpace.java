@@ -87,6 +87,7 @@ final class TuningSpace {
             RANKS[random.nextInt(RANKS.length)],
             m.userHidden(),
             m.scenarioHidden(),
+            m.generators(),
             m.normalize(),
             m.vectors(),
             m.scenarioId());

@@ -16,6 +16,7 @@ import org.llm4msr.app.run.RunConfig.DataSource;
 import org.llm4msr.app.run.RunConfig.Environment;
 import org.llm4msr.app.run.RunConfig.KnowledgeSource;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
@@ -48,6 +49,7 @@ class RunConfigTest {
             2,
             List.of(8),
             List.of(),
+            Generators.AFFINE,
             Normalization.RMS,
             VectorSource.LLM,
             true);

@@ -71,6 +71,7 @@ public final class ScoringWorkload implements AutoCloseable {
                 MetaConfig.ScenarioMode.BOTTOM,
                 List.of(META_HIDDEN),
                 RANK,
+                MetaConfig.Generators.AFFINE,
                 MetaConfig.Normalization.NONE,
                 MetaConfig.Fusion.ALPHA,
                 false);

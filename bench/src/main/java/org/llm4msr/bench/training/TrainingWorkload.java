@@ -89,6 +89,7 @@ public record TrainingWorkload(Kind kind, int largestTable, int batchSize, int k
                 MetaConfig.ScenarioMode.BOTTOM,
                 META_HIDDEN,
                 RANK,
+                MetaConfig.Generators.AFFINE,
                 MetaConfig.Normalization.NONE,
                 MetaConfig.Fusion.ALPHA,
                 false);

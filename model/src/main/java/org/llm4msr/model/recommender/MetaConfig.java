@@ -14,6 +14,7 @@ import java.util.List;
  * @param scenario what the scenario's meta layers read
  * @param scenarioHidden widths before their logit
  * @param rank width of the generators' trunk, 0 for none
+ * @param generators how weights follow from vectors
  * @param normalization of the language model's vectors
  * @param fusion how both logits become one
  * @param learnedVectors whether the vectors are free parameters of the same size instead of a
@@ -27,6 +28,7 @@ public record MetaConfig(
     ScenarioMode scenario,
     List<Integer> scenarioHidden,
     int rank,
+    Generators generators,
     Normalization normalization,
     Fusion fusion,
     boolean learnedVectors) {
@@ -57,6 +59,21 @@ public record MetaConfig(
     FEATURES
   }
 
+  /** How weights follow from vectors. */
+  public enum Generators {
+    /**
+     * Linear up to the common part of the layers before the last: {@code t = T h}, and the last
+     * layer is {@code W_K = reshape(A_K t), b_K = B_K t}. A vector of zeros, which after {@link
+     * Normalization#STANDARD} is the average one, makes layers that put out 0. So what a level
+     * learns is what vectors say and not another path beside the backbone's, which costs on a log
+     * that the backbone knows well. With {@link UserMode#REPLACE} the last layer keeps its common
+     * part, since the backbone reads nothing else.
+     */
+    CENTRED,
+    /** {@code t = ReLU(T h + t0)}, and every layer has a part that all vectors share. */
+    AFFINE
+  }
+
   /** Applied to the vectors h once, when they are loaded. */
   public enum Normalization {
     NONE,
@@ -65,8 +82,10 @@ public record MetaConfig(
     /** h / sqrt(mean(h^2)). */
     RMS,
     /**
-     * Each dimension less its mean over all users (or all scenarios), over its standard deviation:
-     * what the vectors have in common, often most of their length, tells nobody apart.
+     * Each dimension less its mean over all users (or all scenarios), over its standard deviation
+     * and the root of the width: what the vectors have in common, often most of their length, tells
+     * nobody apart. They become about 1 long however wide they are; otherwise a step of Adam on a
+     * matrix that reads them would move its result the more the wider they are.
      */
     STANDARD
   }
@@ -103,6 +122,7 @@ public record MetaConfig(
         ScenarioMode.OFF,
         List.of(),
         0,
+        Generators.CENTRED,
         Normalization.NONE,
         Fusion.ADD,
         false);

@@ -127,8 +127,10 @@ public final class RecommenderModel {
       return Ops.concat(x, weighted(projection(builder, h, output), knowledgeWeight));
     }
     Value h = Ops.gather(table, builder.userRows());
-    MetaNet net =
-        new MetaNet(builder, "user_meta", h, widths(width, meta.userHidden(), output), meta.rank());
+    boolean affine = meta.generators() == MetaConfig.Generators.AFFINE;
+    List<Long> widths = widths(width, meta.userHidden(), output);
+    boolean lastBias = affine || meta.user() == MetaConfig.UserMode.REPLACE;
+    MetaNet net = new MetaNet(builder, "user_meta", h, widths, meta.rank(), affine, lastBias);
     userLayers.addAll(net.layers());
     Value u = weighted(net.apply(x, builder.byUser(), meta.userLastActivation()), knowledgeWeight);
     return switch (meta.user()) {
@@ -152,13 +154,14 @@ public final class RecommenderModel {
   }
 
   /**
-   * The vectors {@code [count, width]}: a language model's, or learned ones as large as
-   * standardised vectors are.
+   * The vectors {@code [count, width]}: a language model's, or learned ones as long as standardised
+   * vectors are.
    */
   private static Value vectors(ModelBuilder builder, MetaConfig meta, String name, long count) {
     long width = builder.schema().knowledgeWidth();
+    Init start = new Init.Normal(1 / Math.sqrt(width));
     return meta.learnedVectors()
-        ? builder.parameter(LEARNED + name, ParameterGroup.VECTOR, new Init.Normal(1), count, width)
+        ? builder.parameter(LEARNED + name, ParameterGroup.VECTOR, start, count, width)
         : builder.parameter(name, ParameterGroup.KNOWLEDGE, Init.zeros(), count, width);
   }
 
@@ -166,7 +169,8 @@ public final class RecommenderModel {
     Value h = vectors(builder, meta, SCENARIO_KNOWLEDGE, builder.schema().scenarios());
     scenarioVectors = h;
     List<Long> widths = widths(input.type().dim(1).fixed(), meta.scenarioHidden(), 1);
-    MetaNet net = new MetaNet(builder, "scen_meta", h, widths, meta.rank());
+    boolean affine = meta.generators() == MetaConfig.Generators.AFFINE;
+    MetaNet net = new MetaNet(builder, "scen_meta", h, widths, meta.rank(), affine, affine);
     scenarioLayers.addAll(net.layers());
     return net.apply(input, builder.byScenario(), false);
   }

@@ -54,7 +54,7 @@ final class VectorScaling {
         double difference = table.getAtIndex(JAVA_FLOAT, (long) row * width + i) - mean;
         squares += difference * difference;
       }
-      double scale = squares == 0 ? 0 : 1 / Math.sqrt(squares / count);
+      double scale = squares == 0 ? 0 : 1 / Math.sqrt(squares / count * width);
       for (int row = rows.nextSetBit(0); row >= 0; row = rows.nextSetBit(row + 1)) {
         long at = (long) row * width + i;
         double difference = table.getAtIndex(JAVA_FLOAT, at) - mean;

@@ -184,6 +184,7 @@ final class GoldenCase {
         scenario,
         scenarioWidths,
         rank,
+        MetaConfig.Generators.AFFINE,
         normalization,
         fusion,
         false);

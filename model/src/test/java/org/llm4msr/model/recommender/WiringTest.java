@@ -145,6 +145,7 @@ class WiringTest {
             frozen.scenario(),
             frozen.scenarioHidden(),
             frozen.rank(),
+            frozen.generators(),
             frozen.normalization(),
             frozen.fusion(),
             true);
@@ -165,6 +166,25 @@ class WiringTest {
       double[] before = run.logits();
       run.overwriteKnowledge(new Random(9));
       assertThat(run.logits()).containsExactly(before);
+    }
+  }
+
+  /** Centred levels say nothing where vectors say nothing, however they were trained. */
+  @ParameterizedTest
+  @EnumSource(names = {"RESIDUAL", "CONCAT"})
+  void zeroVectorsAddNothing(MetaConfig.UserMode user) {
+    MetaConfig meta = meta(user, MetaConfig.ScenarioMode.BOTTOM, MetaConfig.Fusion.ADD);
+    try (WiringRun run = new WiringRun(BOTTOM, meta, false)) {
+      run.disturb(new Random(3), 0.3);
+      run.set(RecommenderModel.USER_KNOWLEDGE, 0);
+      run.set(RecommenderModel.SCENARIO_KNOWLEDGE, 0);
+      double[] before = run.logits();
+      run.parameters().stream()
+          .filter(name -> name.startsWith("user_meta") || name.startsWith("scen_meta"))
+          .forEach(name -> run.set(name, 2.5));
+      assertThat(run.logits()).containsExactly(before);
+      run.overwriteKnowledge(new Random(4));
+      assertThat(run.logits()[0]).isNotCloseTo(before[0], within(1e-6));
     }
   }
 
@@ -221,6 +241,7 @@ class WiringTest {
         scenario,
         List.of(3),
         2,
+        MetaConfig.Generators.CENTRED,
         MetaConfig.Normalization.NONE,
         fusion,
         false);

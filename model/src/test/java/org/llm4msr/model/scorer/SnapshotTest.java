@@ -32,6 +32,7 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.recommender.MetaConfig;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
@@ -77,6 +78,11 @@ class SnapshotTest {
   }
 
   private static MetaConfig meta(UserMode user, ScenarioMode scenario, Fusion fusion, int rank) {
+    return meta(user, scenario, fusion, rank, Generators.CENTRED);
+  }
+
+  private static MetaConfig meta(
+      UserMode user, ScenarioMode scenario, Fusion fusion, int rank, Generators generators) {
     return new MetaConfig(
         user,
         List.of(5),
@@ -85,6 +91,7 @@ class SnapshotTest {
         scenario,
         List.of(4),
         rank,
+        generators,
         Normalization.STANDARD,
         fusion,
         false);
@@ -121,7 +128,12 @@ class SnapshotTest {
             .map(rank ->
                 Arguments.of(
                     bottom, meta(UserMode.RESIDUAL, ScenarioMode.FEATURES, Fusion.GATE, rank)));
-    return Stream.of(networks, variants, wirings, ranks).flatMap(s -> s);
+    Stream<Arguments> affine =
+        Stream.of(UserMode.REPLACE, UserMode.RESIDUAL)
+            .map(user ->
+                Arguments.of(
+                    bottom, meta(user, ScenarioMode.BOTTOM, Fusion.ALPHA, 3, Generators.AFFINE)));
+    return Stream.of(networks, variants, wirings, ranks, affine).flatMap(s -> s);
   }
 
   @ParameterizedTest

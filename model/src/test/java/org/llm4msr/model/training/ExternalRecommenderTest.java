@@ -142,6 +142,7 @@ class ExternalRecommenderTest {
         MetaConfig.ScenarioMode.BOTTOM,
         List.of(4),
         2,
+        MetaConfig.Generators.CENTRED,
         MetaConfig.Normalization.RMS,
         MetaConfig.Fusion.ALPHA,
         false);

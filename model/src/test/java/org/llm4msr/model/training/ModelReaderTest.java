@@ -18,6 +18,7 @@ import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.recommender.MetaConfig;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
@@ -53,6 +54,7 @@ class ModelReaderTest {
             ScenarioMode.BOTTOM,
             List.of(4),
             2,
+            Generators.CENTRED,
             Normalization.RMS,
             fusion,
             false);
@@ -118,26 +120,28 @@ class ModelReaderTest {
     }
   }
 
-  /** t = ReLU(T h + t0), then every generator: A t + a. */
+  /** t = T h, then every generator: A t + a, and A t for the last layer. */
   private static double[] scenarioLayers(Trainer trainer, int scenario) {
     int width = PlantedLog.KINDS + 1;
     double[] t = new double[2];
     for (int r = 0; r < t.length; r++) {
-      double sum = number(trainer, "scen_meta.trunk.bias", r);
+      double sum = 0;
       for (int d = 0; d < width; d++) {
         sum +=
             number(trainer, "scen_meta.trunk.weight", r * width + d)
                 * number(trainer, "knowledge.scenario", scenario * width + d);
       }
-      t[r] = Math.max(0, sum);
+      t[r] = sum;
     }
     List<Double> numbers = new ArrayList<>();
     for (String generator : List.of("w.0", "w.1", "b.0", "b.1")) {
+      String weight = "scen_meta." + generator + ".weight";
       String bias = "scen_meta." + generator + ".bias";
-      long count = trainer.parameters().get(bias).shape().elements();
+      boolean last = generator.endsWith("1");
+      assertThat(trainer.parameters().contains(bias)).isEqualTo(!last);
+      long count = trainer.parameters().get(weight).shape().elements() / t.length;
       for (int i = 0; i < count; i++) {
-        String weight = "scen_meta." + generator + ".weight";
-        double sum = number(trainer, bias, i);
+        double sum = last ? 0 : number(trainer, bias, i);
         for (int r = 0; r < t.length; r++) {
           sum += number(trainer, weight, i * t.length + r) * t[r];
         }

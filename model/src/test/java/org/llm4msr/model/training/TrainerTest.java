@@ -28,6 +28,7 @@ import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.metrics.Auc;
 import org.llm4msr.model.recommender.MetaConfig;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
 import org.llm4msr.model.recommender.MetaConfig.UserMode;
@@ -79,7 +80,17 @@ class TrainerTest {
 
   private static MetaConfig meta(UserMode user, ScenarioMode scenario, Fusion fusion) {
     return new MetaConfig(
-        user, List.of(4), 0, false, scenario, List.of(4), 2, Normalization.RMS, fusion, false);
+        user,
+        List.of(4),
+        0,
+        false,
+        scenario,
+        List.of(4),
+        2,
+        Generators.CENTRED,
+        Normalization.RMS,
+        fusion,
+        false);
   }
 
   private static TrainingConfig training(int epochs, int patience, double learningRate) {

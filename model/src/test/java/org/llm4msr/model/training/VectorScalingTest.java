@@ -33,8 +33,8 @@ class VectorScalingTest {
 
   @Test
   void standardScoresLeaveOutMissingRowsAndDropConstants() {
-    // First dimension 1, 4, 7: mean 4, standard deviation sqrt(6).
-    float step = (float) (3 / Math.sqrt(6));
+    // First dimension 1, 4, 7: mean 4, standard deviation sqrt(6); root of the width sqrt(2).
+    float step = (float) (3 / Math.sqrt(6 * 2));
     assertThat(scaled(Normalization.STANDARD, 1, 5, 9, 9, 4, 5, 7, 5))
         .containsExactly(-step, 0, 9, 9, 0, 0, step, 0);
   }
