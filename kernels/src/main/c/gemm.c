@@ -43,9 +43,15 @@ INLINE void prefetch_next(line_walk *w) {
     }
 }
 
-// c[mr, NR] (+)= a[kc, mr]^T b[kc, NR], all accumulators in registers.
+// What is added to a tile's sums on their way to C; NULL where nothing is.
+typedef struct {
+    const float *bias, *residual;
+    int64_t ldr;
+} addends;
+
+// c[mr, NR] (+)= a[kc, mr]^T b[kc, NR] + addends, all accumulators in registers.
 INLINE void tile_body(const int mr, int64_t kc, const float *restrict a, const float *restrict b, float *c,
-                      int64_t ldc, int accumulate, line_walk *next) {
+                      int64_t ldc, int accumulate, const addends *plus, line_walk *next) {
     vf acc[MR][NV];
     line_walk walk = *next;
 #pragma GCC unroll 16
@@ -73,22 +79,39 @@ INLINE void tile_body(const int mr, int64_t kc, const float *restrict a, const f
         }
     }
     *next = walk;
+    if (accumulate) {
 #pragma GCC unroll 16
-    for (int i = 0; i < mr; i++) {
+        for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; v++) {
-            float *at = c + i * ldc + v * VL;
-            vstore(at, accumulate ? (vf)(vload(at) + acc[i][v]) : acc[i][v]);
-        }
+            for (int v = 0; v < NV; v++) acc[i][v] = vload(c + i * ldc + v * VL) + acc[i][v];
     }
+    if (plus->bias) {
+        vf bias[NV];
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) bias[v] = vload(plus->bias + v * VL);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; v++) acc[i][v] += bias[v];
+    }
+    if (plus->residual) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; v++) acc[i][v] += vload(plus->residual + i * plus->ldr + v * VL);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) vstore(c + i * ldc + v * VL, acc[i][v]);
 }
 
-typedef void (*tile_fn)(int64_t, const float *, const float *, float *, int64_t, int, line_walk *);
+typedef void (*tile_fn)(int64_t, const float *, const float *, float *, int64_t, int, const addends *, line_walk *);
 
 #define TILE(n)                                                                                            \
     static void tile_##n(int64_t kc, const float *a, const float *b, float *c, int64_t ldc, int accumulate, \
-                         line_walk *next) {                                                                \
-        tile_body(n, kc, a, b, c, ldc, accumulate, next);                                                  \
+                         const addends *plus, line_walk *next) {                                           \
+        tile_body(n, kc, a, b, c, ldc, accumulate, plus, next);                                            \
     }
 TILE(1)
 TILE(2)
@@ -186,6 +209,13 @@ static void pack_b_quantised(const gemm *g, int64_t j, int64_t n, int64_t p0, in
         pack_transposed(rows, kc, NULL, v, l4m_min(VL, n - v), 0, kc, L4M_F32, dst + v, NR);
 }
 
+INLINE void copy_halves(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, uint16_t *dst) {
+    const uint16_t *b = g->b;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t p = 0; p < kc; p++)
+            dst[p * NR + i] = g->trans_b ? b[(j + i) * g->ldb + p0 + p] : b[(p0 + p) * g->ldb + j + i];
+}
+
 // rows has room for NR x kc floats where B is quantised.
 static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *rows, float *dst) {
     if (l4m_is_quantised(g->b_type)) {
@@ -204,10 +234,51 @@ static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, 
     }
 }
 
+// Inner blocks of equal size, which for a quantised B are of whole blocks of weights (KC is).
+static int64_t inner_blocks(int64_t k) { return l4m_max(1, l4m_ceil_div(k, KC)); }
+static int64_t inner_block(int64_t k, int32_t type) {
+    return l4m_round_up(l4m_ceil_div(k, inner_blocks(k)), l4m_block_size(type));
+}
+
+int64_t ISA(gemm_panel_width)(void) { return NR; }
+
+size_t ISA(gemm_panel_bytes)(int64_t n, int64_t k, int32_t type) {
+    return (size_t)(l4m_round_up(n, NR) * k * l4m_block_bytes(type));
+}
+
+static const char *packed_panel(const gemm *g, int64_t j, int64_t p0, int64_t kc) {
+    return l4m_at(g->panels, p0 * g->panel_columns + j * kc, g->b_type);
+}
+
+void ISA(gemm_pack)(const gemm *g, int64_t n, int64_t panel, void *panels) {
+    int64_t step = inner_block(g->k, g->b_type), columns = l4m_round_up(n, NR), j = panel * NR;
+    for (int64_t p0 = 0; p0 < g->k; p0 += step) {
+        int64_t kc = l4m_min(step, g->k - p0), count = l4m_min(NR, n - j), at = p0 * columns + j * kc;
+        if (g->b_type == L4M_F32)
+            pack_b(g, j, count, p0, kc, NULL, (float *)panels + at);
+        else
+            copy_halves(g, j, count, p0, kc, (uint16_t *)panels + at);
+    }
+}
+
+// A packed panel as floats, in `widened` unless it is of floats.
+static const float *widened_panel(const gemm *g, int64_t j, int64_t p0, int64_t kc, float *widened) {
+    const char *panel = packed_panel(g, j, p0, kc);
+    if (g->b_type == L4M_F32) return (const float *)panel;
+    const uint16_t *halves = (const uint16_t *)panel;
+    for (int64_t i = 0; i < kc * NR; i += VL)
+        vstore(widened + i, g->b_type == L4M_BF16 ? vload_bf16(halves + i) : vload_f16(halves + i));
+    return widened;
+}
+
 // The lines of the panel of B from column j on; of none, any line that is there anyway.
 static line_walk panel_walk(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, const float *any) {
     if (n <= 0 || kc == 0 || g->inner_b) return (line_walk){(const char *)any, 1, 1, -64, 0};
     int64_t size = l4m_block_size(g->b_type), bytes = l4m_block_bytes(g->b_type);
+    if (g->panels) {
+        int64_t run = l4m_ceil_div(kc * NR * bytes, 64);
+        return (line_walk){packed_panel(g, j, p0, kc), run, run, -64 * run, 1};
+    }
     int64_t at = g->trans_b ? j * g->ldb + p0 : p0 * g->ldb + j;
     int64_t run = l4m_ceil_div((g->trans_b ? kc : n) / size * bytes, 64), jump = g->ldb / size * bytes - 64 * run;
     return (line_walk){l4m_at(g->b, at, g->b_type), run, run, jump, g->trans_b ? n : kc};
@@ -239,45 +310,53 @@ size_t ISA(gemm_scratch_quantised)(int64_t k) { return (size_t)(NR * l4m_min(k, 
 
 static int64_t panel_stride(int64_t mr, int64_t kc) { return l4m_round_up(mr * kc + VL, 16); }
 
+static void activate(float *c, int64_t ldc, int64_t rows, int64_t n, int32_t activation) {
+    for (int64_t r = 0; r < rows; r++, c += ldc)
+        for (int64_t j = 0; j < n; j += VL) vstore(c + j, vactivate(vload(c + j), activation));
+}
+
 static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
     // Equal tiles rather than full ones and a rest: 128 rows are 9 x 13 + 11, not 9 x 14 + 2.
     int64_t rows = i1 - i0, panels = l4m_ceil_div(rows, MR), mr = l4m_ceil_div(rows, panels);
-    // Inner blocks of equal size, which for a quantised B are of whole blocks of weights (KC is).
-    int64_t blocks = l4m_max(1, l4m_ceil_div(g->k, KC));
-    int64_t kc_max = l4m_round_up(l4m_ceil_div(g->k, blocks), l4m_block_size(g->b_type));
+    int64_t blocks = inner_blocks(g->k), kc_max = inner_block(g->k, g->b_type);
     panels = l4m_ceil_div(rows, mr);
     // A residual that is C itself is what the tiles add to.
     int in_place = g->residual == g->c;
     float *tile = scratch, *b = tile + MR * NR, *a = b + l4m_round_up((kc_max + 1) * NR, 16);
     float *b_rows = a + panels * panel_stride(mr, kc_max);
+    static const addends none = {NULL, NULL, 0};
     for (int64_t block = 0, p0 = 0; block < blocks; block++, p0 += kc_max) {
         int64_t kc = l4m_min(kc_max, g->k - p0), stride = panel_stride(mr, kc);
         int last = block == blocks - 1;
-        const float *residual = last && !in_place ? g->residual : NULL;
+        const float *bias = last ? g->bias : NULL, *residual = last && !in_place ? g->residual : NULL;
         int adds = block > 0 || in_place;
-        int finish = last && (g->bias || residual || g->activation);
         for (int64_t q = 0; q < panels; q++)
             pack_a(g, i0 + q * mr, l4m_min(mr, rows - q * mr), p0, kc, a + q * stride);
         for (int64_t j = j0; j < j1; j += NR) {
             int64_t n = l4m_min(NR, j1 - j);
-            pack_b(g, j, n, p0, kc, b_rows, b);
+            const float *panel = b;
+            if (g->panels)
+                panel = widened_panel(g, j, p0, kc, b);
+            else
+                pack_b(g, j, n, p0, kc, b_rows, b);
             line_walk next = panel_walk(g, j + NR, l4m_min(NR, j1 - j - NR), p0, kc, b);
             int direct = n == NR && g->rows_c == NULL;
             for (int64_t q = 0; q < panels; q++) {
                 int64_t i = i0 + q * mr, m = l4m_min(mr, rows - q * mr);
                 float *c = g->c + i * g->ldc + j;
-                if (direct)
-                    tiles[m](kc, a + q * stride, b, c, g->ldc, adds, &next);
-                else
-                    tiles[m](kc, a + q * stride, b, tile, NR, 0, &next);
-                if (direct && !finish) continue;
+                if (direct) {
+                    addends plus = {bias ? bias + j : NULL, residual ? residual + i * g->ldr + j : NULL, g->ldr};
+                    tiles[m](kc, a + q * stride, panel, c, g->ldc, adds, &plus, &next);
+                    if (last && g->activation) activate(c, g->ldc, m, NR, g->activation);
+                    continue;
+                }
+                tiles[m](kc, a + q * stride, panel, tile, NR, 0, &none, &next);
                 for (int64_t r = 0; r < m; r++) {
                     int64_t row = g->rows_c ? g->rows_c[i + r] : i + r;
                     float *to = g->c + row * g->ldc + j;
                     ISA(gemm_epilogue)
-                    (direct ? to : tile + r * NR, !direct && adds ? to : NULL,
-                     last && g->bias ? g->bias + j : NULL, residual ? residual + row * g->ldr + j : NULL,
-                     last ? g->activation : L4M_ACT_NONE, n, to);
+                    (tile + r * NR, adds ? to : NULL, bias ? bias + j : NULL,
+                     residual ? residual + row * g->ldr + j : NULL, last ? g->activation : L4M_ACT_NONE, n, to);
                 }
             }
         }
@@ -285,8 +364,8 @@ static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_
 }
 
 void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, void *scratch) {
-    for (int64_t i = i0; i < i1; i += GEMM_MAX_ROWS)
-        rect_block(g, i, l4m_min(i + GEMM_MAX_ROWS, i1), j0, j1, scratch);
+    int64_t step = g->panels ? GEMM_PANEL_ROWS : GEMM_MAX_ROWS;
+    for (int64_t i = i0; i < i1; i += step) rect_block(g, i, l4m_min(i + step, i1), j0, j1, scratch);
 }
 
 void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks) {
@@ -298,6 +377,21 @@ void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t *row_chunks, i
         else if (rows >= 64)
             r++;
         else if (cols >= 128)
+            c++;
+        else
+            break;
+    }
+    *row_chunks = r;
+    *col_chunks = c;
+}
+
+void ISA(gemm_panel_grid)(int64_t m, int64_t n, int64_t k, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks) {
+    // With one inner block C is written once, and A packed once for all columns.
+    int64_t r = l4m_ceil_div(m, GEMM_PANEL_ROWS), c = k > KC ? l4m_ceil_div(n, GEMM_MAX_COLS) : 1;
+    while (r * c < wanted) {
+        if (m / r >= 4 * MR)
+            r++;
+        else if (n / c >= 128)
             c++;
         else
             break;

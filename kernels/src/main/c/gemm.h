@@ -27,11 +27,15 @@ typedef struct {
     const int32_t *rows_c;
     const int32_t *inner_a;
     const int32_t *inner_b;
+    const void *panels;
+    int64_t panel_columns;
 } gemm;
 
 // Rows that share one packed block of A.
 #define GEMM_MAX_ROWS 512
 #define GEMM_MAX_COLS 1024
+// The same where B is packed already: whole tiles of every instruction set, and few enough for A to stay in L2.
+#define GEMM_PANEL_ROWS 168
 // At most this many rows go through the unpacked path, which reads B once and at the speed of memory.
 #define GEMM_SMALL_ROWS 8
 
@@ -51,6 +55,14 @@ void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t *row_chunks, i
 // The rectangle number `chunk` of such a grid.
 void ISA(gemm_grid_rect)(const gemm *g, int64_t m, int64_t n, int64_t row_chunks, int64_t col_chunks,
                          int64_t chunk, void *scratch);
+
+// B packed once and for all, in the same panels: those of an inner block one after the other, then the next
+// block's. F16 and BF16 stay as they are. Bytes of all panels; packing of column panel number `panel` of B [k, n].
+size_t ISA(gemm_panel_bytes)(int64_t n, int64_t k, int32_t type);
+int64_t ISA(gemm_panel_width)(void);
+void ISA(gemm_pack)(const gemm *g, int64_t n, int64_t panel, void *panels);
+// gemm_grid where B is packed: rows are cut first, since only A is packed again for each rectangle.
+void ISA(gemm_panel_grid)(int64_t m, int64_t n, int64_t k, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks);
 
 // dst = act(src + add + bias + residual) over n values; add, bias and residual may be NULL.
 void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, const float *residual,

@@ -1,7 +1,9 @@
 // Dense matrix product: chooses the path by shape alone, cuts C into rectangles, lets the pool run them.
 #include "gemm.h"
 #include "kernels.h"
+#include "panels.h"
 #include "quant.h"
+#include "rows.h"
 #include "vmath.h"
 
 #define STRIP 256
@@ -105,7 +107,7 @@ int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int
                 int64_t lda, const void *b, int64_t ldb, int32_t b_type, const float *bias, const float *residual,
                 int64_t ldr, int32_t activation, float *c, int64_t ldc) {
     if (m == 0 || n == 0) return L4M_OK;
-    job w = {.g = {a, lda, trans_a, b, ldb, trans_b, b_type, c, ldc, bias, residual, ldr, activation, k, NULL, NULL, NULL, NULL},
+    job w = {.g = {a, lda, trans_a, b, ldb, trans_b, b_type, c, ldc, bias, residual, ldr, activation, k, NULL, NULL, NULL, NULL, NULL, 0},
              .pool = pool,
              .m = m,
              .n = n};
@@ -124,6 +126,56 @@ int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int
         ISA(gemm_grid)(m, n, wanted, &w.row_chunks, &w.col_chunks);
         l4m_pool_run(pool, w.row_chunks * w.col_chunks, packed_chunk, &w);
     }
+    l4m_pool_end(pool);
+    return L4M_OK;
+}
+
+int ISA(panel_bytes)(int64_t n, int64_t k, int32_t type, int64_t *bytes) {
+    if (l4m_is_quantised(type)) return L4M_BAD_ARGUMENT;
+    *bytes += (int64_t)(sizeof(panel_header) + ISA(gemm_panel_bytes)(n, k, type));
+    return L4M_OK;
+}
+
+typedef struct {
+    gemm g;
+    int64_t n;
+    void *panels;
+} packing;
+
+static void pack_range(const void *context, int64_t begin, int64_t end) {
+    const packing *w = context;
+    for (int64_t panel = begin; panel < end; panel++) ISA(gemm_pack)(&w->g, w->n, panel, w->panels);
+}
+
+int ISA(pack_panels)(l4m_pool *pool, int32_t trans_b, int64_t n, int64_t k, const void *b, int64_t ldb, int32_t type,
+                     void *packed) {
+    if (l4m_is_quantised(type)) return L4M_BAD_ARGUMENT;
+    panel_header *header = packed;
+    int64_t width = ISA(gemm_panel_width)();
+    *header = (panel_header){.width = (int32_t)width, .type = type, .n = n, .k = k};
+    packing w = {.g = {.b = b, .ldb = ldb, .trans_b = trans_b, .b_type = type, .k = k}, .n = n, .panels = header + 1};
+    return l4m_ranges(pool, l4m_ceil_div(n, width), 4.0 * (double)(k * width), pack_range, &w);
+}
+
+int ISA(matmul_panels)(l4m_pool *pool, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const void *packed,
+                       int32_t type, const float *bias, const float *residual, int64_t ldr, int32_t activation,
+                       float *c, int64_t ldc) {
+    const panel_header *header = packed;
+    int64_t width = ISA(gemm_panel_width)();
+    if (header->width != width || header->type != type || header->n != n || header->k != k) return L4M_BAD_ARGUMENT;
+    if (m == 0 || n == 0) return L4M_OK;
+    job w = {.g = {.a = a, .lda = lda, .b_type = type, .c = c, .ldc = ldc, .bias = bias, .residual = residual,
+                   .ldr = ldr, .activation = activation, .k = k, .panels = header + 1,
+                   .panel_columns = l4m_round_up(n, width)},
+             .pool = pool,
+             .m = m,
+             .n = n};
+    int code = l4m_pool_begin(pool, ISA(gemm_scratch)(l4m_min(m, GEMM_PANEL_ROWS), k), 0);
+    if (code != L4M_OK) return code;
+    int64_t tiles = l4m_ceil_div(m, 64) * l4m_ceil_div(n, 64);
+    int64_t wanted = l4m_chunks(pool, tiles, (double)(m * n) / (double)tiles * (double)k);
+    ISA(gemm_panel_grid)(m, n, k, wanted, &w.row_chunks, &w.col_chunks);
+    l4m_pool_run(pool, w.row_chunks * w.col_chunks, packed_chunk, &w);
     l4m_pool_end(pool);
     return L4M_OK;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "kernels.h"
+#include "panels.h"
 #include "quant.h"
 #include "ref.h"
 
@@ -21,4 +22,33 @@ int matmul_ref(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int6
         }
     }
     return L4M_OK;
+}
+
+// One column after the other: panels of width 1.
+int panel_bytes_ref(int64_t n, int64_t k, int32_t type, int64_t *bytes) {
+    if (l4m_is_quantised(type)) return L4M_BAD_ARGUMENT;
+    *bytes += (int64_t)sizeof(panel_header) + n * k * l4m_block_bytes(type);
+    return L4M_OK;
+}
+
+int pack_panels_ref(l4m_pool *pool, int32_t trans_b, int64_t n, int64_t k, const void *b, int64_t ldb, int32_t type,
+                    void *packed) {
+    (void)pool;
+    if (l4m_is_quantised(type)) return L4M_BAD_ARGUMENT;
+    panel_header *header = packed;
+    *header = (panel_header){.width = 1, .type = type, .n = n, .k = k};
+    size_t size = (size_t)l4m_block_bytes(type);
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t p = 0; p < k; p++)
+            memcpy((char *)(header + 1) + (size_t)(j * k + p) * size,
+                   l4m_at(b, trans_b ? j * ldb + p : p * ldb + j, type), size);
+    return L4M_OK;
+}
+
+int matmul_panels_ref(l4m_pool *pool, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const void *packed,
+                      int32_t type, const float *bias, const float *residual, int64_t ldr, int32_t activation,
+                      float *c, int64_t ldc) {
+    const panel_header *header = packed;
+    if (header->width != 1 || header->type != type || header->n != n || header->k != k) return L4M_BAD_ARGUMENT;
+    return matmul_ref(pool, 0, 1, m, n, k, a, lda, header + 1, k, type, bias, residual, ldr, activation, c, ldc);
 }

@@ -81,7 +81,7 @@ class MatricesTest {
     }
   }
 
-  private static MemorySegment stored(Arena arena, Random random, long count, StoredType type) {
+  static MemorySegment stored(Arena arena, Random random, long count, StoredType type) {
     MemorySegment floats = Native.random(arena, random, count);
     if (type == StoredType.F32) {
       return floats;

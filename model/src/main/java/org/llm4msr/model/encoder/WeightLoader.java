@@ -290,6 +290,7 @@ final class WeightLoader {
     String name = tensors.in(layer, role);
     Shape shape = tensors.layout() == Layout.COLUMNS ? Shape.of(in, out) : Shape.of(out, in);
     adopt(Parameters.weight(layer, role), checked(stored(name + ".weight"), shape, reason));
+    store.freeze(Parameters.weight(layer, role));
     if (hasBias) {
       StoredTensor bias = checked(stored(name + ".bias"), Shape.of(out), "a bias");
       widen(Parameters.bias(layer, role), bias, out, 0);
@@ -335,6 +336,7 @@ final class WeightLoader {
     long rowBytes = tensor.dtype().byteSize(in);
     adopt(
         name, tensor, Shape.of(rows, in), tensor.data().asSlice(from * rowBytes, rows * rowBytes));
+    store.freeze(name);
   }
 
   private void adopt(String name, StoredTensor tensor, Shape shape, MemorySegment data) {
@@ -361,6 +363,7 @@ final class WeightLoader {
       backend.upload(block, buffer, head * blockBytes);
     }
     store.adopt(name, fused.dtype(), Shape.of((long) heads * headDim, in), buffer);
+    store.freeze(name);
   }
 
   /** The first {@code width} elements, in F32, each plus {@code offset}. */

@@ -3,6 +3,7 @@ package org.llm4msr.runtime.backend;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.memory.Buffer;
 import org.llm4msr.runtime.op.Op;
 
@@ -39,6 +40,16 @@ public interface Backend extends AutoCloseable {
 
   /** Copies device memory to the host; everything issued before has finished when it returns. */
   void download(Buffer buffer, long byteOffset, MemorySegment host);
+
+  /**
+   * Promises that a matrix keeps its content until the result is closed: the backend may then keep
+   * it in a form of its own beside or in place of the tensor's pages, made when a kernel that gains
+   * from it is first bound. The tensor stays readable. Close the result after the plans that use
+   * it, before the buffer.
+   */
+  default Frozen freeze(Tensor matrix) {
+    return () -> {};
+  }
 
   /**
    * Binds one operator application to memory. Operators that update state in place (optimisers,

@@ -1,13 +1,16 @@
 package org.llm4msr.runtime.plan;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Shape;
 import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.Frozen;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.memory.Buffer;
@@ -19,6 +22,7 @@ import org.llm4msr.runtime.memory.Buffer;
 public final class ParameterStore implements AutoCloseable {
   private final Backend backend;
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+  private final List<Frozen> frozen = new ArrayList<>();
 
   public ParameterStore(Backend backend) {
     this.backend = backend;
@@ -63,6 +67,16 @@ public final class ParameterStore implements AutoCloseable {
     }
   }
 
+  /**
+   * Promises that a matrix keeps its content as long as the store is open, see {@link
+   * Backend#freeze}.
+   *
+   * @throws IllegalArgumentException if there is none of this name
+   */
+  public void freeze(String name) {
+    frozen.add(backend.freeze(get(name)));
+  }
+
   public boolean contains(String name) {
     return tensors.containsKey(name);
   }
@@ -90,6 +104,8 @@ public final class ParameterStore implements AutoCloseable {
 
   @Override
   public void close() {
+    frozen.forEach(Frozen::close);
+    frozen.clear();
     tensors.values().forEach(tensor -> tensor.buffer().close());
     tensors.clear();
   }

@@ -6,7 +6,9 @@ import java.util.List;
 import org.llm4msr.bindings.cpu.CpuPool;
 import org.llm4msr.bindings.cpu.Isa;
 import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.Frozen;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.memory.AllocationTracker;
@@ -64,12 +66,14 @@ public final class CpuBackend implements Backend {
   static final String NAME = "cpu";
 
   private final CpuPool pool;
+  private final FrozenMatrices frozen;
   private final AllocationTracker.Entry poolEntry;
   // Extents and table descriptions that kernels hand to native code.
   private final List<HostBuffer> arguments = new ArrayList<>();
 
   CpuBackend(int threads) {
     pool = new CpuPool(threads);
+    frozen = new FrozenMatrices(pool);
     poolEntry = AllocationTracker.opened("threads of the cpu backend", 0);
   }
 
@@ -120,10 +124,15 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
+  public Frozen freeze(Tensor matrix) {
+    return frozen.add(matrix);
+  }
+
+  @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     requireTypes(op, in);
     return switch (op) {
-      case MatMulOp matmul -> MatrixBindings.matmul(pool, matmul, in, out.get(0));
+      case MatMulOp matmul -> matmul(matmul, in, out.get(0));
       case GroupedMatMulOp matmul -> MatrixBindings.groupedMatmul(pool, matmul, in, out.get(0));
       case GroupedWeightGradientOp gradient ->
           MatrixBindings.groupedWeightGradient(pool, gradient, in, out.get(0));
@@ -178,6 +187,13 @@ public final class CpuBackend implements Backend {
       case PadOp pad -> ElementBindings.pad(pool, pad, in.get(0), out.get(0));
       case ReshapeOp _, StopGradientOp _ -> ElementBindings.reshape(pool, in.get(0), out.get(0));
     };
+  }
+
+  private Kernel matmul(MatMulOp op, List<Operand> in, Operand out) {
+    MemorySegment panels = op.transposeA() ? null : frozen.panels(in.get(1), op.transposeB());
+    return panels == null
+        ? MatrixBindings.matmul(pool, op, in, out)
+        : MatrixBindings.matmulPanels(pool, op, in, panels, out);
   }
 
   private MemorySegment extents() {

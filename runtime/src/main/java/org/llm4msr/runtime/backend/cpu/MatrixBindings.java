@@ -6,6 +6,7 @@ import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.Attention;
 import org.llm4msr.bindings.cpu.CpuPool;
 import org.llm4msr.bindings.cpu.Matrices;
+import org.llm4msr.bindings.cpu.Panels;
 import org.llm4msr.bindings.cpu.StoredType;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Kernel;
@@ -98,6 +99,24 @@ final class MatrixBindings {
           activation,
           c,
           n);
+    };
+  }
+
+  /** {@link #matmul} with B as {@link FrozenMatrices} packed it, A not transposed. */
+  static Kernel matmulPanels(
+      CpuPool pool, MatMulOp op, List<Operand> in, MemorySegment panels, Operand out) {
+    Operand a = in.get(0);
+    MemorySegment aSegment = a.segment();
+    StoredType type = storedType(in.get(1).dtype());
+    MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
+    MemorySegment residual = op.hasResidual() ? in.get(in.size() - 1).segment() : null;
+    MemorySegment c = out.segment();
+    Activation activation = activation(op.activation());
+    return () -> {
+      long m = out.dim(0);
+      long n = out.dim(1);
+      long k = a.dim(1);
+      Panels.matmul(pool, m, n, k, aSegment, k, panels, type, bias, residual, n, activation, c, n);
     };
   }
 
