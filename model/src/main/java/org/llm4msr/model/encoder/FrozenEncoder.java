@@ -26,7 +26,8 @@ import org.llm4msr.runtime.plan.ParameterStore;
  * }
  * }</pre>
  *
- * <p>Its weights stay in the memory-mapped files. One thread at a time may use it.
+ * <p>Its weights stay in the memory-mapped files, or are packed once in place of their pages. One
+ * thread at a time may use it.
  */
 public final class FrozenEncoder implements AutoCloseable {
   private static final int MOST_TOKENS = 1 << 20;
