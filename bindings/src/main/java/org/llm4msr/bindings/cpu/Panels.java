@@ -19,6 +19,9 @@ public final class Panels {
 
   private static final int HEADER_BYTES = 64;
 
+  /** Columns of a panel with the widest vectors. */
+  private static final long WIDEST = 32;
+
   private Panels() {}
 
   /**
@@ -28,7 +31,8 @@ public final class Panels {
    */
   public static long bytes(long n, long k, StoredType type) {
     requireUnquantised(type);
-    Checks.product("b", n, k);
+    // The last panel is filled up.
+    Checks.product("b", Math.addExact(Checks.size("n", n), WIDEST), k, type.blockBytes());
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment bytes = arena.allocate(ValueLayout.JAVA_LONG);
       CpuLibrary.check((int) BYTES.invokeExact(n, k, type.ordinal(), bytes), "panelBytes");

@@ -43,9 +43,9 @@ public interface Backend extends AutoCloseable {
 
   /**
    * Promises that a matrix keeps its content until the result is closed: the backend may then keep
-   * it in a form of its own beside or in place of the tensor's pages, made when a kernel that gains
-   * from it is first bound. The tensor stays readable. Close the result after the plans that use
-   * it, before the buffer.
+   * it in a form of its own in place of the tensor's pages, made when a kernel that gains from it
+   * is first bound. The tensor stays readable. Close the result after the plans that use it, before
+   * the buffer. What is promised twice is kept until both results are closed.
    */
   default Frozen freeze(Tensor matrix) {
     return () -> {};

@@ -2,24 +2,32 @@ package org.llm4msr.runtime.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Shape;
+import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.Backends;
+import org.llm4msr.runtime.backend.Frozen;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.graph.Graph;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.AllocationTracker;
-import org.llm4msr.runtime.memory.Buffer;
 import org.llm4msr.runtime.op.MatMulOp;
 
 /** Products with weights that a backend may keep in a form of its own. */
@@ -28,21 +36,58 @@ class FrozenParametersTest {
   private static final int INNER = 70;
   private static final int COLUMNS = 45;
 
+  @TempDir Path folder;
+
   @ParameterizedTest
   @EnumSource(names = {"F32", "BF16", "F16", "Q8_0"})
-  void givesTheSameProductAndFreesWhatItKept(DType dtype) {
-    try (Backend backend = Backends.openBest(new BackendOptions(2));
-        Arena arena = Arena.ofConfined()) {
+  void givesTheSameProductAndFreesWhatItKept(DType dtype) throws IOException {
+    try (Backend backend = Backends.openBest(new BackendOptions(2))) {
       int inner = dtype == DType.Q8_0 ? 96 : INNER;
       long open = AllocationTracker.openBytes();
       // Twice, with other weights at what is probably the same address.
       for (int seed = 1; seed <= 2; seed++) {
-        MemorySegment weights = arena.allocate(dtype.byteSize((long) COLUMNS * inner), 64);
-        fill(weights, dtype, seed, COLUMNS * inner);
-        float[] plain = product(backend, dtype, weights, inner, false);
-        assertThat(product(backend, dtype, weights, inner, true)).isEqualTo(plain);
-        assertThat(AllocationTracker.openBytes()).isEqualTo(open);
+        try (Arena arena = Arena.ofConfined()) {
+          MemorySegment weights = mapped(arena, dtype, seed, inner);
+          byte[] content = weights.toArray(ValueLayout.JAVA_BYTE);
+          float[] plain = product(backend, dtype, weights, inner, false);
+          assertThat(product(backend, dtype, weights, inner, true)).isEqualTo(plain);
+          assertThat(AllocationTracker.openBytes()).isEqualTo(open);
+          assertThat(weights.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(content);
+        }
       }
+    }
+  }
+
+  @Test
+  void keepsWhatAnotherStoreStillUses() throws IOException {
+    try (Backend backend = Backends.open("cpu", new BackendOptions(1));
+        Arena arena = Arena.ofConfined()) {
+      long open = AllocationTracker.openBytes();
+      MemorySegment weights = mapped(arena, DType.F32, 1, INNER);
+      Tensor tensor =
+          Tensor.of(DType.F32, Shape.of(COLUMNS, INNER), backend.wrap(weights, "weights"));
+      Frozen first = backend.freeze(tensor);
+      Frozen second = backend.freeze(tensor);
+      float[] plain = product(backend, DType.F32, weights, INNER, false);
+      assertThat(AllocationTracker.openBytes()).isGreaterThan(open);
+      first.close();
+      first.close();
+      assertThat(product(backend, DType.F32, weights, INNER, false)).isEqualTo(plain);
+      assertThat(AllocationTracker.openBytes()).isGreaterThan(open);
+      second.close();
+      assertThat(AllocationTracker.openBytes()).isEqualTo(open);
+      assertThat(product(backend, DType.F32, weights, INNER, false)).isEqualTo(plain);
+    }
+  }
+
+  /** Weights in a file, as an encoder has them. */
+  private MemorySegment mapped(Arena arena, DType dtype, int seed, int inner) throws IOException {
+    MemorySegment weights = arena.allocate(dtype.byteSize((long) COLUMNS * inner), 64);
+    fill(weights, dtype, seed, COLUMNS * inner);
+    Path file = folder.resolve("weights" + seed);
+    Files.write(file, weights.toArray(ValueLayout.JAVA_BYTE));
+    try (FileChannel channel = FileChannel.open(file)) {
+      return channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
     }
   }
 
@@ -65,9 +110,7 @@ class FrozenParametersTest {
     Value w = graph.parameter("w", ValueType.of(dtype, Dim.of(COLUMNS), Dim.of(inner)));
     Value y = graph.apply(new MatMulOp(false, true, false, false, null), x, w).get(0);
     try (ParameterStore store = new ParameterStore(backend)) {
-      Buffer buffer = backend.allocate(weights.byteSize(), "w");
-      backend.upload(weights, buffer, 0);
-      store.adopt("w", dtype, Shape.of(COLUMNS, inner), buffer);
+      store.adopt("w", dtype, Shape.of(COLUMNS, inner), backend.wrap(weights, "w"));
       if (frozen) {
         store.freeze("w");
         store.freeze("w");

@@ -7,14 +7,16 @@ import org.llm4msr.bindings.cpu.CpuPool;
 import org.llm4msr.bindings.cpu.Panels;
 import org.llm4msr.bindings.cpu.StoredType;
 import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.Shape;
 import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.backend.Frozen;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.memory.HostBuffer;
 
 /**
- * Matrices that do not change, packed for products when one is first bound. Pages of a mapped file
- * are given back to the system after that, so that weights are not held twice.
+ * Matrices in mapped files that do not change, packed for products when one is first bound. Their
+ * pages are given back to the system after that, so that weights are not held twice; read again,
+ * they come back from the file. Memory that could not be given back is left as it is.
  */
 final class FrozenMatrices {
   private final CpuPool pool;
@@ -24,36 +26,50 @@ final class FrozenMatrices {
     this.pool = pool;
   }
 
-  private static final class Matrix implements Frozen {
-    private final Tensor tensor;
+  private static final class Matrix {
+    private final DType dtype;
+    private final Shape shape;
+    private final long address;
     // By whether it is stored [n, k].
     private final Map<Boolean, HostBuffer> packed = new HashMap<>();
-    private final Runnable removal;
+    private int promises;
 
-    Matrix(Tensor tensor, Runnable removal) {
-      this.tensor = tensor;
-      this.removal = removal;
+    Matrix(Tensor tensor) {
+      dtype = tensor.dtype();
+      shape = tensor.shape();
+      address = tensor.segment().address();
+    }
+  }
+
+  /** Ends once, however often it is closed. */
+  private final class Promise implements Frozen {
+    private Matrix matrix;
+
+    Promise(Matrix matrix) {
+      this.matrix = matrix;
+      matrix.promises++;
     }
 
     @Override
     public void close() {
-      removal.run();
-      packed.values().forEach(HostBuffer::close);
-      packed.clear();
+      if (matrix != null && --matrix.promises == 0) {
+        byAddress.remove(matrix.address);
+        matrix.packed.values().forEach(HostBuffer::close);
+      }
+      matrix = null;
     }
   }
 
   /** Remembers a matrix; nothing is gained for types that are widened block by block. */
   Frozen add(Tensor tensor) {
-    if (tensor.shape().rank() != 2 || tensor.byteSize() == 0 || !packs(tensor.dtype())) {
+    if (tensor.shape().rank() != 2
+        || tensor.byteSize() == 0
+        || !packs(tensor.dtype())
+        || !tensor.segment().isMapped()) {
       return () -> {};
     }
-    long address = tensor.segment().address();
-    Matrix matrix = new Matrix(tensor, () -> byAddress.remove(address));
-    if (byAddress.putIfAbsent(address, matrix) != null) {
-      return () -> {};
-    }
-    return matrix;
+    Matrix matrix = byAddress.computeIfAbsent(tensor.segment().address(), _ -> new Matrix(tensor));
+    return new Promise(matrix);
   }
 
   private static boolean packs(DType dtype) {
@@ -68,9 +84,9 @@ final class FrozenMatrices {
   MemorySegment panels(Operand b, boolean transposed) {
     Matrix matrix = byAddress.get(b.segment().address());
     if (matrix == null
-        || matrix.tensor.dtype() != b.dtype()
-        || matrix.tensor.shape().dim(0) != b.dim(0)
-        || matrix.tensor.shape().dim(1) != b.dim(1)) {
+        || matrix.dtype != b.dtype()
+        || matrix.shape.dim(0) != b.dim(0)
+        || matrix.shape.dim(1) != b.dim(1)) {
       return null;
     }
     return matrix.packed.computeIfAbsent(transposed, _ -> pack(b, transposed)).segment();
@@ -83,13 +99,11 @@ final class FrozenMatrices {
     HostBuffer panels = HostBuffer.allocate(Panels.bytes(n, k, type), "packed weights");
     try {
       Panels.pack(pool, transposed, n, k, b.segment(), b.dim(1), type, panels.segment());
+      b.segment().unload();
+      return panels;
     } catch (RuntimeException | Error e) {
       panels.close();
       throw e;
     }
-    if (b.segment().isMapped()) {
-      b.segment().unload();
-    }
-    return panels;
   }
 }
