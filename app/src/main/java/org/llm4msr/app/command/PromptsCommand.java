@@ -18,6 +18,7 @@ import org.llm4msr.model.prompt.Language;
 import org.llm4msr.model.prompt.PrivacyPolicy;
 import org.llm4msr.model.prompt.PromptFactory;
 import org.llm4msr.model.prompt.PromptOptions;
+import org.llm4msr.model.prompt.UserPromptStyle;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -66,6 +67,14 @@ public final class PromptsCommand implements Callable<Integer> {
       paramLabel = "LANG",
       description = "${COMPLETION-CANDIDATES}; otherwise what the description says.")
   private Language language;
+
+  @Option(
+      names = "--style",
+      paramLabel = "STYLE",
+      description =
+          "How users are described: taste, one sentence, or detail, a line per scenario with counts"
+              + " and titles; otherwise what the description says.")
+  private UserPromptStyle style;
 
   @Option(
       names = "--max-chars",
@@ -135,6 +144,9 @@ public final class PromptsCommand implements Callable<Integer> {
     PromptOptions options = description.prompts();
     if (language != null) {
       options = options.withLanguage(language);
+    }
+    if (style != null) {
+      options = options.withStyle(style);
     }
     if (maxChars != null) {
       options = options.withMaxChars(maxChars);

@@ -21,6 +21,7 @@ import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.prompt.Language;
 import org.llm4msr.model.prompt.PrivacyPolicy;
 import org.llm4msr.model.prompt.PromptOptions;
+import org.llm4msr.model.prompt.UserPromptStyle;
 
 /** Turns YAML into a {@link DataDescription}, with a complaint for everything out of place. */
 final class DescriptionReader {
@@ -216,11 +217,20 @@ final class DescriptionReader {
 
   private static PromptOptions prompts(Yaml yaml, List<Feature> features) {
     yaml.allow(
-        "language", "max_chars", "titles", "categories", "fields", "min_group", "redact", "terms");
+        "language",
+        "style",
+        "max_chars",
+        "titles",
+        "categories",
+        "fields",
+        "min_group",
+        "redact",
+        "terms");
     PromptOptions defaults = PromptOptions.DEFAULT;
     PrivacyPolicy policy = defaults.privacy();
     return new PromptOptions(
         yaml.find("language").map(l -> l.oneOf(Language.class)).orElse(defaults.language()),
+        yaml.find("style").map(s -> s.oneOf(UserPromptStyle.class)).orElse(defaults.style()),
         yaml.find("max_chars")
             .map(n -> n.integer(PromptOptions.LEAST_CHARS, 1_000_000))
             .orElse(defaults.maxChars()),

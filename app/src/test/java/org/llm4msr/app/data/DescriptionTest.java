@@ -25,6 +25,7 @@ import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.prompt.Language;
 import org.llm4msr.model.prompt.PrivacyPolicy;
 import org.llm4msr.model.prompt.PromptOptions;
+import org.llm4msr.model.prompt.UserPromptStyle;
 import org.llm4msr.runtime.UserError;
 
 class DescriptionTest {
@@ -95,6 +96,7 @@ class DescriptionTest {
             split: {cold_users: {train: 6, valid: 2, test: 2, seed: 42}}
             prompts:
               language: ja
+              style: detail
               max_chars: 1200
               titles: 3
               categories: 4
@@ -163,6 +165,7 @@ class DescriptionTest {
         .isEqualTo(
             new PromptOptions(
                 Language.JA,
+                UserPromptStyle.DETAIL,
                 1200,
                 3,
                 4,

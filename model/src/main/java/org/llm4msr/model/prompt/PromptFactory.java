@@ -1,6 +1,7 @@
 package org.llm4msr.model.prompt;
 
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.prompt.PrivacyGate.Prompt;
@@ -14,16 +15,26 @@ public final class PromptFactory {
   private final Folds folds;
   private final PrivacyGate gate;
   private final ScenarioPrompts scenarioPrompts;
-  private final UserPrompts userPrompts;
+  private final TrainingHistory history;
+  private final UserText userText;
+
+  /** Writes the text for a user after some of her training rows. */
+  private interface UserText {
+    String text(int user, int[] rows);
+  }
 
   public PromptFactory(Dataset dataset, Folds folds, PromptOptions options) {
     this.dataset = dataset;
     this.folds = folds;
     Templates templates = Templates.of(options.language());
-    TrainingHistory history = new TrainingHistory(dataset);
+    history = new TrainingHistory(dataset);
     gate = new PrivacyGate(history, options);
     scenarioPrompts = new ScenarioPrompts(history, gate, templates, options.categories());
-    userPrompts = new UserPrompts(history, gate, templates, options);
+    userText =
+        switch (options.style()) {
+          case TASTE -> new UserTaste(history, gate, templates, options)::text;
+          case DETAIL -> new UserDetail(history, gate, templates, options)::text;
+        };
   }
 
   /** How many prompts {@link #forEach} makes. */
@@ -38,9 +49,17 @@ public final class PromptFactory {
       consumer.accept(gate.release(id, scenarioPrompts.text(s)));
     }
     for (int profile = 0; profile < folds.profiles(dataset); profile++) {
-      String text = userPrompts.text(folds.user(profile), folds, folds.fold(profile));
+      String text = userText.text(folds.user(profile), rows(profile));
       consumer.accept(gate.release(PromptIds.user(dataset, folds, profile), text));
     }
+  }
+
+  /** The user's training rows without those of the profile's fold. */
+  private int[] rows(int profile) {
+    int leftOut = folds.fold(profile);
+    return IntStream.of(history.rowsOf(folds.user(profile)))
+        .filter(row -> leftOut == Folds.ALL_ROWS || folds.of(dataset, row) != leftOut)
+        .toArray();
   }
 
   /** What the privacy gate did so far. */

@@ -9,7 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.llm4msr.model.data.CodedColumn;
 import org.llm4msr.model.data.Dataset;
@@ -28,6 +28,7 @@ class PromptFactoryTest {
   private static PromptOptions options(int minGroup, String... fields) {
     return new PromptOptions(
         Language.EN,
+        UserPromptStyle.DETAIL,
         900,
         12,
         6,
@@ -85,8 +86,8 @@ class PromptFactoryTest {
     return texts;
   }
 
-  @Test
-  void aUserPromptCountsWhatTheTrainingRowsSay() {
+  /** Ann met tea (liked 2 of 3), a novel (1 of 1) and a robot (0 of 1); Bob a novel (0 of 1). */
+  private static Dataset tiny() {
     DatasetBuilder builder =
         new DatasetBuilder(
             "tiny", "A shop.", List.of(new Scenario("web", "Web", ""), new Scenario("tv")));
@@ -106,7 +107,54 @@ class PromptFactoryTest {
     builder.row(bob, book, 1, 0, Split.TRAIN, 6);
     builder.row(ann, robot, 1, 1, Split.TEST, 7);
     builder.user("cid");
-    Map<String, String> texts = prompts(builder.build(), options(1));
+    return builder.build();
+  }
+
+  @Test
+  void tasteNamesWhatIsLikedMoreOftenThanTheRest() {
+    Map<String, String> texts = prompts(tiny(), options(1).withStyle(UserPromptStyle.TASTE));
+    // Ann likes 3 of 5: with three rows more at that rate Books have 2.8 of 4, Food 3.8 of 6.
+    assertThat(texts.get("user/ann"))
+        .isEqualTo("A person who likes as much as others do, above all Books, Food, Drink.");
+    // Bob likes 0 of 1; with three rows more at everyone's 1/2 his odds are 0.6.
+    assertThat(texts.get("user/bob")).isEqualTo("A person who likes less than others do.");
+    assertThat(texts.get("user/cid")).isEqualTo("A person of whom nothing is known yet.");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0,12,much less than",
+    "3,9,less than",
+    "6,6,as much as",
+    "9,3,more than",
+    "12,0,much more than"
+  })
+  void tasteSaysHowMuchAPersonLikesBesideOthers(int liked, int disliked, String verdict) {
+    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
+    for (int row = 0; row < 1000; row++) {
+      builder.row(builder.user("other"), builder.item("i"), 0, row % 2, Split.TRAIN, row);
+    }
+    for (int row = 0; row < liked + disliked; row++) {
+      builder.row(builder.user("u"), builder.item("i"), 0, row < liked ? 1 : 0, Split.TRAIN, row);
+    }
+    assertThat(prompts(builder.build(), options(1).withStyle(UserPromptStyle.TASTE)).get("user/u"))
+        .isEqualTo("A person who likes " + verdict + " others do.");
+  }
+
+  @Test
+  void tasteNamesTitlesWhereItemsHaveNoCategories() {
+    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
+    builder.itemText(builder.item("a"), "Tea", List.of());
+    builder.itemText(builder.item("b"), "Novel", List.of());
+    builder.row(builder.user("u"), builder.item("a"), 0, 1, Split.TRAIN, 1);
+    builder.row(builder.user("u"), builder.item("b"), 0, 0, Split.TRAIN, 2);
+    assertThat(prompts(builder.build(), options(1).withStyle(UserPromptStyle.TASTE)).get("user/u"))
+        .isEqualTo("A person who likes as much as others do, above all \"Tea\".");
+  }
+
+  @Test
+  void detailCountsWhatTheTrainingRowsSay() {
+    Map<String, String> texts = prompts(tiny(), options(1));
     assertThat(texts)
         .containsOnlyKeys("scenario/web", "scenario/tv", "user/ann", "user/bob", "user/cid");
     assertThat(texts.get("user/ann"))
@@ -137,8 +185,8 @@ class PromptFactoryTest {
   }
 
   @ParameterizedTest
-  @EnumSource(Language.class)
-  void noIdentifierAndNothingPrivateIsInAnyText(Language language) {
+  @CsvSource({"EN,DETAIL", "JA,DETAIL", "EN,TASTE", "JA,TASTE"})
+  void noIdentifierAndNothingPrivateIsInAnyText(Language language, UserPromptStyle style) {
     DatasetBuilder builder = log();
     String[] leaks = {
       "Mug for ann@example.com",
@@ -158,6 +206,7 @@ class PromptFactoryTest {
     PromptOptions options =
         new PromptOptions(
             language,
+            style,
             5_000,
             100,
             6,
@@ -168,7 +217,6 @@ class PromptFactoryTest {
                 List.of("Yamada Hanako")));
     PromptFactory factory = new PromptFactory(dataset, Folds.NONE, options);
     Map<String, String> texts = prompts(factory);
-    assertThat(texts.get("user/" + userKey(0))).contains("[email]");
     texts.forEach((id, text) -> {
       String lower = text.toLowerCase(Locale.ROOT);
       for (int user = 0; user < USERS; user++) {
@@ -180,6 +228,11 @@ class PromptFactoryTest {
       assertThat(lower)
           .doesNotContain("7f3a9", "sku", "example.com", "1234", "1111", "yamada", "550e8400");
     });
+    if (style == UserPromptStyle.TASTE) { // names categories alone, so titles are never asked for
+      assertThat(factory.audit().count(Finding.IDENTIFIER)).isPositive();
+      return;
+    }
+    assertThat(texts.get("user/" + userKey(0))).contains("[email]");
     for (Finding finding :
         List.of(
             Finding.EMAIL,
@@ -252,7 +305,8 @@ class PromptFactoryTest {
   @ValueSource(ints = {200, 250, 300, 500, 900, 5000})
   void theBudgetIsKept(int maxChars) {
     PromptOptions options =
-        new PromptOptions(Language.EN, maxChars, 100, 100, PrivacyPolicy.DEFAULT);
+        new PromptOptions(
+            Language.EN, UserPromptStyle.DETAIL, maxChars, 100, 100, PrivacyPolicy.DEFAULT);
     PromptFactory factory = new PromptFactory(log().build(), Folds.NONE, options);
     Map<String, String> texts = prompts(factory);
     assertThat(texts.values()).allMatch(text -> text.length() <= maxChars);
@@ -268,7 +322,7 @@ class PromptFactoryTest {
   void aPromptWithoutAFoldKnowsNothingOfItsRows() {
     Dataset dataset = log().build();
     Folds folds = new Folds(3);
-    PromptOptions options = new PromptOptions(Language.EN, 5_000, 100, 6, options(1).privacy());
+    PromptOptions options = options(1).withMaxChars(5_000);
     Map<String, String> texts = prompts(new PromptFactory(dataset, folds, options));
     assertThat(texts).hasSize(2 + USERS * 4);
     for (int row = 0; row < dataset.rows(); row++) {
