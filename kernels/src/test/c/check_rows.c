@@ -29,6 +29,20 @@ static void mixture(int64_t rows, int64_t blocks, int64_t width) {
            {y, m}, {dgate, g}, {dx, n});
 }
 
+static void attention_pooling(int64_t rows, int64_t length, int64_t width) {
+    int64_t n = rows * length * width, e = rows * length, m = rows * width;
+    float *q = random_floats(m), *x = random_floats(n), *present = random_floats(e), *dy = random_floats(m);
+    float *y = random_floats(m), *a = random_floats(e), *dq = random_floats(m), *dx = random_floats(n);
+    for (int64_t i = 0; i < e; i++)
+        if (random_int(0, 2) == 0) {
+            present[i] = 0;
+            for (int64_t j = 0; j < width; j++) x[i * width + j] = NAN;
+        }
+    AGREES("attention_pooling", (l4m_attention_pooling(pool, rows, length, width, q, x, present, y, a) ||
+                                 l4m_attention_pooling_gradient(pool, rows, length, width, q, x, a, y, dy, dq, dx)),
+           {y, m}, {a, e}, {dq, m}, {dx, n});
+}
+
 static void batch_norm(int64_t rows, int64_t width, int64_t groups) {
     int64_t n = rows * width, s = groups * width;
     int32_t *order, *offsets, training = random_int(0, 1);
@@ -68,6 +82,7 @@ void check_rows(void) {
     for (int i = 0; i < 100; i++) {
         norms(random_size(), random_size());
         mixture(random_size(), random_int(1, 9), random_size());
+        attention_pooling(random_size(), random_int(1, 40), random_int(1, 70));
         batch_norm(random_size(), random_size(), random_int(1, 9));
         rope(random_size());
         loss(random_size());

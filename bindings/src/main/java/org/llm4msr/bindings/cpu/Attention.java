@@ -3,13 +3,16 @@ package org.llm4msr.bindings.cpu;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
-/** Attention over packed sequences, and rotary positions. */
+/** Attention over packed sequences and over a row's own list, and rotary positions. */
 public final class Attention {
   private static final MethodHandle ROPE = CpuLibrary.kernel("rope", "PLLLLIIDPPPP");
   private static final MethodHandle ATTENTION =
       CpuLibrary.kernel("attention", "PLLLLLLDLLDPPPPPPP");
   private static final MethodHandle ATTENTION_GRADIENT =
       CpuLibrary.kernel("attention_gradient", "PLLLLLDLLDPPPPPPPP");
+  private static final MethodHandle POOLING = CpuLibrary.kernel("attention_pooling", "PLLLPPPPP");
+  private static final MethodHandle POOLING_GRADIENT =
+      CpuLibrary.kernel("attention_pooling_gradient", "PLLLPPPPPPP");
 
   private Attention() {}
 
@@ -211,6 +214,73 @@ public final class Attention {
                   dk,
                   dv);
       CpuLibrary.check(code, "attentionGradient");
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
+
+  /**
+   * {@code y[r] = sum_k weights[r, k] x[r, k]}, the weights a softmax of {@code <q[r], x[r, k]>}
+   * over the elements that are there, 0 for others.
+   *
+   * @param q {@code [rows, width]}, like y
+   * @param x {@code [rows, length, width]}
+   * @param present {@code [rows, length]}, 0 where there is no element
+   * @param weights {@code [rows, length]}
+   */
+  public static void pooling(
+      CpuPool pool,
+      long rows,
+      long length,
+      long width,
+      MemorySegment q,
+      MemorySegment x,
+      MemorySegment present,
+      MemorySegment y,
+      MemorySegment weights) {
+    Checks.floats("q", q, Checks.product("q", rows, width));
+    Checks.floats("x", x, Checks.product("x", rows, length, width));
+    Checks.floats("present", present, Checks.product("present", rows, length));
+    Checks.floats("y", y, Checks.product("y", rows, width));
+    Checks.floats("weights", weights, Checks.product("weights", rows, length));
+    try {
+      int code =
+          (int) POOLING.invokeExact(pool.handle(), rows, length, width, q, x, present, y, weights);
+      CpuLibrary.check(code, "attentionPooling");
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
+
+  /**
+   * Gradients dq and dx, shaped like q and x, of {@link #pooling}, from its weights, y and dy
+   * {@code [rows, width]}.
+   */
+  public static void poolingGradient(
+      CpuPool pool,
+      long rows,
+      long length,
+      long width,
+      MemorySegment q,
+      MemorySegment x,
+      MemorySegment weights,
+      MemorySegment y,
+      MemorySegment dy,
+      MemorySegment dq,
+      MemorySegment dx) {
+    Checks.floats("q", q, Checks.product("q", rows, width));
+    Checks.floats("x", x, Checks.product("x", rows, length, width));
+    Checks.floats("weights", weights, Checks.product("weights", rows, length));
+    Checks.floats("y", y, Checks.product("y", rows, width));
+    Checks.floats("dy", dy, Checks.product("dy", rows, width));
+    Checks.floats("dq", dq, Checks.product("dq", rows, width));
+    Checks.floats("dx", dx, Checks.product("dx", rows, length, width));
+    try {
+      int code =
+          (int)
+              POOLING_GRADIENT.invokeExact(
+                  pool.handle(), rows, length, width, q, x, weights, y, dy, dq, dx);
+      CpuLibrary.check(code, "attentionPoolingGradient");
     } catch (Throwable e) {
       throw CpuLibrary.unexpected(e);
     }

@@ -3,6 +3,7 @@ package org.llm4msr.runtime.graph;
 import java.util.Arrays;
 import java.util.List;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
@@ -85,6 +86,15 @@ public final class Ops {
   /** {@code y[r] = sum_k gate[r, k] x_k[r]} over blocks of columns; see {@link MixtureOp}. */
   public static Value mixture(Value gate, Value x) {
     return one(new MixtureOp(), gate, x);
+  }
+
+  /**
+   * Each row's query attends to the row's own list; see {@link AttentionPoolingOp}.
+   *
+   * @return y {@code [R, D]}
+   */
+  public static Value attentionPooling(Value q, Value x, Value present) {
+    return one(new AttentionPoolingOp(), q, x, present);
   }
 
   /** The same values, through which no gradient passes. */

@@ -21,6 +21,8 @@ public sealed interface Op
         BlockWeightGradientOp,
         MixtureOp,
         MixtureGradientOp,
+        AttentionPoolingOp,
+        AttentionPoolingGradientOp,
         GatherOp,
         EmbeddingConcatOp,
         SparseRowGradientOp,

@@ -3,13 +3,15 @@ package org.llm4msr.runtime.conformance;
 import java.util.ArrayList;
 import java.util.List;
 import org.llm4msr.runtime.graph.Dim;
+import org.llm4msr.runtime.op.AttentionPoolingGradientOp;
+import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.MixtureGradientOp;
 import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
-/** Experts side by side, and mixtures of them. */
+/** Experts side by side, and mixtures of them; lists that a query attends to. */
 final class MixtureCases {
   /** Rows, blocks, inner extent, width. */
   private static final int[][] SHAPES = {
@@ -27,14 +29,16 @@ final class MixtureCases {
         cases.add(weightGradient(transposeW, shape));
       }
       cases.addAll(mixtures(shape[0], shape[1], shape[3]));
+      cases.addAll(attentionPoolings(shape[0], shape[2], shape[3]));
     }
     return cases;
   }
 
-  /** Four experts of MMoE. */
+  /** Four experts of MMoE, and histories of twenty items. */
   static List<ConformanceCase> benchmarks() {
     int[] experts = {4096, 4, 256, 128};
     List<ConformanceCase> cases = new ArrayList<>(mixtures(4096, 4, 128));
+    cases.addAll(attentionPoolings(4096, 20, 16));
     cases.add(matmul(new BlockMatMulOp(true, true, UnaryOp.Kind.RELU), experts));
     cases.add(weightGradient(true, experts));
     return cases;
@@ -86,6 +90,28 @@ final class MixtureCases {
             .input(Data.normal(1), r, all)
             .input(Data.normal(1), r, Dim.of(width))
             .build(new MixtureGradientOp(), 2 * flops));
+  }
+
+  private static List<ConformanceCase> attentionPoolings(int rows, int length, int width) {
+    Dim r = Dim.symbol("R", rows);
+    Dim l = Dim.of(length);
+    Dim d = Dim.of(width);
+    Dim all = Dim.of((long) length * width);
+    String name = rows + " rows, lists of " + length + " elements of " + width;
+    double flops = 4.0 * rows * length * width;
+    return List.of(
+        new ConformanceCase.Builder(name)
+            .input(Data.normal(1), r, d)
+            .input(Data.normal(1), r, all)
+            .input(Data.labels(), r, l)
+            .build(new AttentionPoolingOp(), flops),
+        new ConformanceCase.Builder(name)
+            .input(Data.normal(1), r, d)
+            .input(Data.normal(1), r, all)
+            .input(Data.uniform(0, 1), r, l)
+            .input(Data.normal(1), r, d)
+            .input(Data.normal(1), r, d)
+            .build(new AttentionPoolingGradientOp(), 2 * flops));
   }
 
   private static double flops(int... shape) {

@@ -17,6 +17,8 @@ import org.llm4msr.runtime.memory.HostBuffer;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.AttentionGradientOp;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.AttentionPoolingGradientOp;
+import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
@@ -147,6 +149,8 @@ public final class CpuBackend implements Backend {
           MixtureBindings.blockWeightGradient(pool, gradient, in, out.get(0));
       case MixtureOp _ -> MixtureBindings.mixture(pool, in, out.get(0));
       case MixtureGradientOp _ -> MixtureBindings.mixtureGradient(pool, in, out);
+      case AttentionPoolingOp _ -> MixtureBindings.attentionPooling(pool, in, out);
+      case AttentionPoolingGradientOp _ -> MixtureBindings.attentionPoolingGradient(pool, in, out);
 
       case GatherOp _ -> TableBindings.gather(pool, in, out.get(0));
       case EmbeddingConcatOp _ ->

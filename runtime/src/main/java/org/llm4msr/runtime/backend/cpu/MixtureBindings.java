@@ -3,6 +3,7 @@ package org.llm4msr.runtime.backend.cpu;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.llm4msr.bindings.cpu.Activation;
+import org.llm4msr.bindings.cpu.Attention;
 import org.llm4msr.bindings.cpu.CpuPool;
 import org.llm4msr.bindings.cpu.Matrices;
 import org.llm4msr.bindings.cpu.StoredType;
@@ -11,7 +12,7 @@ import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 
-/** Experts: matmul on blocks of columns in place, and mixtures. */
+/** Experts: matmul on blocks of columns in place, and mixtures; also those that a query weighs. */
 final class MixtureBindings {
   private MixtureBindings() {}
 
@@ -119,5 +120,32 @@ final class MixtureBindings {
     return () ->
         Matrices.mixtureGradient(
             pool, gate.dim(0), gate.dim(1), dy.dim(1), gateSegment, x, dySegment, dgate, dx);
+  }
+
+  static Kernel attentionPooling(CpuPool pool, List<Operand> in, List<Operand> out) {
+    Operand q = in.get(0);
+    Operand present = in.get(2);
+    MemorySegment query = q.segment();
+    MemorySegment x = in.get(1).segment();
+    MemorySegment there = present.segment();
+    MemorySegment y = out.get(0).segment();
+    MemorySegment weights = out.get(1).segment();
+    return () ->
+        Attention.pooling(pool, q.dim(0), present.dim(1), q.dim(1), query, x, there, y, weights);
+  }
+
+  static Kernel attentionPoolingGradient(CpuPool pool, List<Operand> in, List<Operand> out) {
+    Operand q = in.get(0);
+    Operand a = in.get(2);
+    MemorySegment query = q.segment();
+    MemorySegment x = in.get(1).segment();
+    MemorySegment weights = a.segment();
+    MemorySegment y = in.get(3).segment();
+    MemorySegment dy = in.get(4).segment();
+    MemorySegment dq = out.get(0).segment();
+    MemorySegment dx = out.get(1).segment();
+    return () ->
+        Attention.poolingGradient(
+            pool, q.dim(0), a.dim(1), q.dim(1), query, x, weights, y, dy, dq, dx);
   }
 }

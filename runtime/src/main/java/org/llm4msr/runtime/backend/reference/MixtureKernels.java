@@ -7,12 +7,17 @@ import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 
-/** Experts: one matrix per block of columns, and each row's mixture of its blocks. */
+/**
+ * Experts: one matrix per block of columns, and each row's mixture of its blocks; also those that a
+ * query weighs.
+ */
 final class MixtureKernels {
   private static final int X = 0;
   private static final int W = 1;
   private static final int Y = 2;
   private static final int D = 3;
+  private static final int QUERY = 4;
+  private static final int WEIGHTS = 5;
 
   private MixtureKernels() {}
 
@@ -110,6 +115,81 @@ final class MixtureKernels {
           Vectors.addScaled(Elements.get(gate, at), d, 0, block, 0, width);
           Elements.store(block, 0, outputs.get(1), at * width, width);
         }
+      }
+    };
+  }
+
+  static Kernel attentionPooling(List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
+    Operand q = inputs.get(0);
+    Operand x = inputs.get(1);
+    Operand present = inputs.get(2);
+    return () -> {
+      int length = Math.toIntExact(present.dim(1));
+      int width = Math.toIntExact(q.dim(1));
+      double[] query = scratch.doubles(QUERY, width);
+      double[] element = scratch.doubles(X, width);
+      double[] sums = scratch.doubles(Y, width);
+      double[] weights = scratch.doubles(WEIGHTS, length);
+      for (long r = 0; r < q.dim(0); r++) {
+        Elements.load(q, r * width, query, 0, width);
+        for (int k = 0; k < length; k++) {
+          weights[k] = Double.NEGATIVE_INFINITY;
+          if (Elements.get(present, r * length + k) != 0) {
+            Elements.load(x, (r * length + k) * width, element, 0, width);
+            weights[k] = Vectors.dot(query, element, width);
+          }
+        }
+        NormKernels.softmax(weights, 0, length);
+        Arrays.fill(sums, 0, width, 0);
+        for (int k = 0; k < length; k++) {
+          if (Elements.get(present, r * length + k) == 0) {
+            weights[k] = 0;
+          } else {
+            Elements.load(x, (r * length + k) * width, element, 0, width);
+            Vectors.addScaled(weights[k], element, 0, sums, 0, width);
+          }
+        }
+        Elements.store(sums, 0, outputs.get(0), r * width, width);
+        Elements.store(weights, 0, outputs.get(1), r * length, length);
+      }
+    };
+  }
+
+  static Kernel attentionPoolingGradient(
+      List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
+    Operand q = inputs.get(0);
+    Operand x = inputs.get(1);
+    Operand a = inputs.get(2);
+    Operand y = inputs.get(3);
+    Operand dy = inputs.get(4);
+    return () -> {
+      int length = Math.toIntExact(a.dim(1));
+      int width = Math.toIntExact(q.dim(1));
+      double[] query = scratch.doubles(QUERY, width);
+      double[] element = scratch.doubles(X, width);
+      double[] d = scratch.doubles(D, width);
+      double[] dQuery = scratch.doubles(W, width);
+      double[] sums = scratch.doubles(Y, width);
+      for (long r = 0; r < q.dim(0); r++) {
+        Elements.load(q, r * width, query, 0, width);
+        Elements.load(dy, r * width, d, 0, width);
+        Elements.load(y, r * width, sums, 0, width);
+        double mean = Vectors.dot(d, sums, width);
+        Arrays.fill(dQuery, 0, width, 0);
+        for (int k = 0; k < length; k++) {
+          long at = r * length + k;
+          double weight = Elements.get(a, at);
+          Arrays.fill(sums, 0, width, 0);
+          if (weight != 0) {
+            Elements.load(x, at * width, element, 0, width);
+            double slope = weight * (Vectors.dot(d, element, width) - mean);
+            Vectors.addScaled(slope, element, 0, dQuery, 0, width);
+            Vectors.addScaled(weight, d, 0, sums, 0, width);
+            Vectors.addScaled(slope, query, 0, sums, 0, width);
+          }
+          Elements.store(sums, 0, outputs.get(1), at * width, width);
+        }
+        Elements.store(dQuery, 0, outputs.get(0), r * width, width);
       }
     };
   }

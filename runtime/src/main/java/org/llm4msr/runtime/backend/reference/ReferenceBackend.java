@@ -11,6 +11,8 @@ import org.llm4msr.runtime.memory.HostBuffer;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.AttentionGradientOp;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.AttentionPoolingGradientOp;
+import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
@@ -128,6 +130,9 @@ public final class ReferenceBackend implements Backend {
           MixtureKernels.blockWeightGradient(gradient, in, out.get(0), scratch);
       case MixtureOp _ -> MixtureKernels.mixture(in.get(0), in.get(1), out.get(0), scratch);
       case MixtureGradientOp _ -> MixtureKernels.mixtureGradient(in, out, scratch);
+      case AttentionPoolingOp _ -> MixtureKernels.attentionPooling(in, out, scratch);
+      case AttentionPoolingGradientOp _ ->
+          MixtureKernels.attentionPoolingGradient(in, out, scratch);
 
       case GatherOp gather ->
           LookupKernels.gather(gather, in.get(0), in.get(1), out.get(0), scratch);

@@ -17,6 +17,8 @@ import org.llm4msr.runtime.backend.reference.Applied.In;
 import org.llm4msr.runtime.op.AttentionGradientOp;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.AttentionOp.Mask;
+import org.llm4msr.runtime.op.AttentionPoolingGradientOp;
+import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.GluGradientOp;
 import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
@@ -28,7 +30,10 @@ import org.llm4msr.runtime.op.RopeOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
-/** What a transformer computes with: gradients against central differences, sums by hand. */
+/**
+ * What transformers and attention over lists compute with: gradients against central differences,
+ * sums by hand.
+ */
 class TransformerGradientTest {
   private static final double STEP = 1e-5;
 
@@ -214,5 +219,66 @@ class TransformerGradientTest {
                 ints(new int[] {7}, 1))
             .output();
     assertThat(few).containsExactly(Arrays.copyOfRange(expected, 4 * 12, 7 * 12), within(1e-13));
+  }
+
+  /** Rows with some, one, all and none of their elements; what is absent is not even a number. */
+  @Test
+  void attentionPooling() {
+    AttentionPoolingOp op = new AttentionPoolingOp();
+    In q = normal(4, 3);
+    In x = normal(4, 15);
+    double[] there = {1, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0};
+    double[] expected = new double[4 * 3];
+    double[] weights = new double[4 * 5];
+    for (int r = 0; r < 4; r++) {
+      double total = 0;
+      for (int pass = 0; pass < 2; pass++) {
+        for (int k = 0; k < 5; k++) {
+          int at = r * 5 + k;
+          if (there[at] == 0) {
+            Arrays.fill(x.elements(), at * 3, at * 3 + 3, Double.NaN);
+            continue;
+          }
+          double score = 0;
+          for (int d = 0; d < 3; d++) {
+            score += q.elements()[r * 3 + d] * x.elements()[at * 3 + d];
+          }
+          if (pass == 0) {
+            total += Math.exp(score);
+            continue;
+          }
+          weights[at] = Math.exp(score) / total;
+          for (int d = 0; d < 3; d++) {
+            expected[r * 3 + d] += weights[at] * x.elements()[at * 3 + d];
+          }
+        }
+      }
+    }
+    In[] inputs = {q, x, real(there, 4, 5)};
+    List<double[]> outputs = apply(op, inputs).outputs();
+    assertThat(outputs.get(0)).containsExactly(expected, within(1e-13));
+    assertThat(outputs.get(1)).containsExactly(weights, within(1e-13));
+
+    In dy = normal(4, 3);
+    In a = real(weights, 4, 5);
+    In y = real(expected, 4, 3);
+    List<double[]> d = apply(new AttentionPoolingGradientOp(), q, x, a, y, dy).outputs();
+    assertDerivative(op, inputs, 0, dy.elements(), d.get(0));
+    assertDerivative(op, inputs, 1, dy.elements(), d.get(1));
+  }
+
+  /** Scores far from 0 and from each other. */
+  @Test
+  void attentionPoolingDoesNotOverflow() {
+    double[] x = {-4000, 3000, 3000, 2000};
+    List<double[]> outputs =
+        apply(
+                new AttentionPoolingOp(),
+                real(new double[] {1}, 1, 1),
+                real(x, 1, 4),
+                real(new double[] {1, 1, 1, 1}, 1, 4))
+            .outputs();
+    assertThat(outputs.get(0)).containsExactly(3000);
+    assertThat(outputs.get(1)).containsExactly(0, 0.5, 0.5, 0);
   }
 }
