@@ -143,7 +143,7 @@ final class FeatureReader {
     Optional<Yaml> most = yaml.find("max");
     Optional<Pooling> pooling = yaml.find("pooling").map(p -> p.oneOf(Pooling.class));
     if (most.isPresent() && pooling.isEmpty()) {
-      throw most.get().error("expected pooling: mean or sum beside it");
+      throw most.get().error("expected pooling: mean, sum or attention beside it");
     }
     int elements = most.map(n -> n.integer(1, MOST_ELEMENTS)).orElse(DEFAULT_ELEMENTS);
     return pooling.map(p -> new ListPooling(p, elements));

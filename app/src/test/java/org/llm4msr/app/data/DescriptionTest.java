@@ -230,10 +230,10 @@ class DescriptionTest {
         Arguments.of(LOG + "features: [{name: a, type: number}, {name: b, share: a}]\n", "found a"),
         Arguments.of(
             LOG + "features: [{name: a, max: 3}]\n",
-            "max: expected pooling: mean or sum beside it"),
+            "max: expected pooling: mean, sum or attention beside it"),
         Arguments.of(
             LOG + "features: [{name: a, pooling: avg}]\n",
-            "pooling: 'avg' is unknown; known: mean, sum"),
+            "pooling: 'avg' is unknown; known: mean, sum, attention"),
         Arguments.of(
             LOG + "features: [{name: a, pooling: mean, buckets: log}]\n",
             "buckets: does not go together with pooling"),

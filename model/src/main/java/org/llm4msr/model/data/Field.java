@@ -7,7 +7,8 @@ import java.util.List;
  *
  * <p>A category has one id. A number is a field of two ids: {@link Vocabulary#UNKNOWN} where it is
  * missing, else the vector that the number is multiplied with. Where a field has factors, its ids'
- * vectors are multiplied with them and added up.
+ * vectors are multiplied with them and added up; with attention the factors are 1 for the elements
+ * of a list and 0 behind its end.
  */
 public final class Field {
   /** What a field describes, and so what its ids are indexed by. */
@@ -97,6 +98,11 @@ public final class Field {
   /** Whether ids have factors. */
   public boolean isWeighted() {
     return !(entries instanceof Entries.Ids);
+  }
+
+  /** Whether attention weighs the elements of its lists. */
+  public boolean hasAttention() {
+    return entries instanceof Entries.Lists lists && lists.pooling == Pooling.ATTENTION;
   }
 
   /** Whether it is a number, not a category. */

@@ -15,7 +15,21 @@ import org.llm4msr.runtime.graph.ValueType;
  * From a batch's ids to x. What can be looked up together is one operator: all categories with a
  * table of their own; all numbers of one width, whose vectors are then multiplied with the numbers;
  * and, table by table, the fields that share one, so that its gradient is one list of rows. A list
- * is the sum of its elements' vectors times their factors.
+ * is the sum of its elements' vectors times their factors, or what attention makes of them.
+ *
+ * <p>Attention is that of a target over a user's interests, as in Deep Interest Network (Zhou et
+ * al., KDD 2018, arXiv 1706.06978): {@code sum_k a_k e_k} over the row's own list, {@code a =
+ * softmax_k(<q, e_k>)}. The query is made of the field whose table the list shares, the item of a
+ * list of items: {@code q = v + W v}, where v is that field's vector and W starts at zero, so that
+ * alike items count from the start. A list with a table of its own has a learned query, which
+ * starts at zero: at the mean.
+ *
+ * <p>Where this leaves the paper: its weight is a small network that reads {@code e_k} and {@code
+ * v} and runs once per element; an inner product with one query per row, the form of its successors
+ * (TWIN, Chang et al., KDD 2023, arXiv 2302.02352), needs one pass over the elements. Unlike
+ * theirs, the product is not divided by {@code sqrt(dim)}: embeddings start far below length 1, and
+ * elements would look alike for longer. And the paper's weights are not normalised, so that many
+ * alike interests make a long vector; softmax keeps x as large for long lists as for short ones.
  */
 final class FieldEmbeddings {
   /** Fields that are looked up together. */
@@ -139,7 +153,8 @@ final class FieldEmbeddings {
           tables.add(table);
         }
       }
-      parts.addAll(pooled(group, Ops.embeddings(group.ids.input(), tables), modelDim));
+      Value looked = Ops.embeddings(group.ids.input(), tables);
+      parts.addAll(pooled(model, group, looked, modelDim));
     }
     return parts.size() == 1 ? parts.getFirst() : Ops.concat(parts.toArray(Value[]::new));
   }
@@ -148,7 +163,7 @@ final class FieldEmbeddings {
     return field.dim() == 0 ? modelDim : field.dim();
   }
 
-  private List<Value> pooled(Group group, Value looked, int modelDim) {
+  private List<Value> pooled(ModelBuilder model, Group group, Value looked, int modelDim) {
     ModelSchema.Field first = schema.fields().get(group.fields.getFirst());
     if (group.numbers) {
       return List.of(cut(group, multiplied(group, looked, width(first, modelDim)), modelDim));
@@ -163,11 +178,40 @@ final class FieldEmbeddings {
       ModelSchema.Field field = schema.fields().get(f);
       long width = field.length() * width(field, modelDim);
       Value own = group.fields.size() == 1 ? looked : Ops.slice(looked, at, at + width);
-      vectors[f] = field.weighted() ? Ops.mixture(factorsOf.get(field.name()), own) : own;
+      vectors[f] =
+          field.attention()
+              ? attended(model, field, own, width(field, modelDim))
+              : field.weighted() ? Ops.mixture(factorsOf.get(field.name()), own) : own;
       parts.add(vectors[f]);
       at += width;
     }
     return parts;
+  }
+
+  private Value attended(ModelBuilder model, ModelSchema.Field field, Value elements, long width) {
+    Value present = factorsOf.get(field.name());
+    String name = "embedding.attention." + field.name();
+    Value query;
+    if (field.table().equals(field.name())) {
+      Value learned =
+          model.parameter(name + ".query", ParameterGroup.NETWORK, Init.zeros(), 1, width);
+      // The first element is always there: an empty list holds the unknown one.
+      query = Ops.matmul(Ops.slice(present, 0, 1), learned);
+    } else {
+      Value target = vectors[indexOf(field.table())];
+      Value weight =
+          model.parameter(name + ".weight", ParameterGroup.NETWORK, Init.zeros(), width, width);
+      query = Ops.add(target, Ops.linear(target, weight, null, null));
+    }
+    return Ops.attentionPooling(query, elements, present);
+  }
+
+  private int indexOf(String name) {
+    int f = 0;
+    while (!schema.fields().get(f).name().equals(name)) {
+      f++;
+    }
+    return f;
   }
 
   /** Number by number, {@code factor * vector}. */

@@ -1,8 +1,10 @@
 package org.llm4msr.model.recommender;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * What a model needs to know of a data set.
@@ -32,14 +34,32 @@ public record ModelSchema(
    * @param table fields of the same table share one embedding table
    * @param length ids of a row
    * @param weighted whether the ids' vectors are multiplied with factors and added up
+   * @param attention whether attention weighs the ids, and factors only say which are there: 1 or
+   *     0, the first one 1
    */
   public record Field(
-      String name, int vocabularySize, int dim, String table, int length, boolean weighted) {
+      String name,
+      int vocabularySize,
+      int dim,
+      String table,
+      int length,
+      boolean weighted,
+      boolean attention) {
     public Field {
-      if (vocabularySize < 1 || dim < 0 || length < 1 || length > 1 && !weighted) {
+      if (vocabularySize < 1
+          || dim < 0
+          || length < 1
+          || length > 1 && !weighted
+          || attention && !weighted) {
         throw new IllegalArgumentException(
             "field %s with %d ids of %d and dim %d".formatted(name, length, vocabularySize, dim));
       }
+    }
+
+    /** Without attention. */
+    public Field(
+        String name, int vocabularySize, int dim, String table, int length, boolean weighted) {
+      this(name, vocabularySize, dim, table, length, weighted, false);
     }
 
     /** A category with a table of its own. */
@@ -60,12 +80,18 @@ public record ModelSchema(
       throw new IllegalArgumentException("a model needs fields, scenarios and room for rows");
     }
     Map<String, Field> first = new HashMap<>();
+    Set<String> names = new HashSet<>();
     for (Field field : fields) {
       Field other = first.putIfAbsent(field.table(), field);
       if (other != null
           && (other.dim() != field.dim() || other.vocabularySize() != field.vocabularySize())) {
         throw new IllegalArgumentException(
             other.name() + " and " + field.name() + " share a table but not its size");
+      }
+      names.add(field.name());
+      if (field.attention() && !names.contains(field.table())) {
+        throw new IllegalArgumentException(
+            field.name() + " attends for " + field.table() + ", which must come before it");
       }
     }
   }

@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.llm4msr.model.recommender.BatchColumns;
 import org.llm4msr.model.recommender.ModelBuilder;
 import org.llm4msr.model.recommender.ModelSchema;
@@ -18,6 +19,7 @@ import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
+import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.ConcatOp;
@@ -223,12 +225,25 @@ final class Specialiser {
             terms.rmsNorm(term(node.input(0)), term(node.input(1)), epsilon);
         case GroupedBatchNormOp op -> batchNorm(node, op);
         case BinaryOp(BinaryOp.Kind kind) -> binary(node, kind);
+        case AttentionPoolingOp _ -> throw attention();
         default ->
             throw new UserError(
                 "this model cannot be exported: scoring has no operator "
                     + node.op().name()
                     + " yet");
       };
+    }
+
+    private UserError attention() {
+      String fields =
+          inputs.schema().fields().stream()
+              .filter(ModelSchema.Field::attention)
+              .map(ModelSchema.Field::name)
+              .collect(Collectors.joining(", "));
+      return new UserError(
+          "this model cannot be exported: it pools by attention ("
+              + fields
+              + "), which scoring cannot do; train with pooling: mean or sum, or use evaluate");
     }
 
     /** Where a batch's column of ids or factors belongs. */

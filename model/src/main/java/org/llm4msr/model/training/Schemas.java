@@ -22,7 +22,8 @@ public final class Schemas {
         field.dim(),
         field.table(),
         field.length(),
-        field.isWeighted());
+        field.isWeighted(),
+        field.hasAttention());
   }
 
   /**

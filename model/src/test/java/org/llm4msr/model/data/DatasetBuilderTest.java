@@ -259,6 +259,7 @@ class DatasetBuilderTest {
     builder.listField("sum", Field.Owner.ITEM, tags, twice, Pooling.SUM, 2);
     FieldOptions shared = new FieldOptions(1, 0, 0, "mean");
     builder.listField("same", Field.Owner.ITEM, tags, shared, Pooling.SUM, 1);
+    builder.listField("attended", Field.Owner.ITEM, tags, shared, Pooling.ATTENTION, 9);
     Dataset dataset = builder.build();
     Field mean = dataset.fields().get(1);
     // b three times, a twice in training rows, new once only.
@@ -276,8 +277,13 @@ class DatasetBuilderTest {
     Field same = dataset.fields().get(3);
     assertThat(same.table()).isEqualTo("mean");
     assertList(same, 0, new int[] {2}, 1);
-    assertThat(dataset.idColumns()).isEqualTo(1 + 3 + 2 + 1);
-    assertThat(dataset.factorColumns()).isEqualTo(3 + 2 + 1);
+    Field attended = dataset.fields().get(4);
+    assertThat(attended.hasAttention()).isTrue();
+    assertThat(same.hasAttention()).isFalse();
+    assertList(attended, 0, new int[] {2, 1, 0}, 1, 1, 0);
+    assertList(attended, 1, new int[] {0, 0, 0}, 1, 0, 0);
+    assertThat(dataset.idColumns()).isEqualTo(1 + 3 + 2 + 1 + 3);
+    assertThat(dataset.factorColumns()).isEqualTo(3 + 2 + 1 + 3);
   }
 
   private static void assertList(Field field, int entry, int[] ids, float... factors) {

@@ -39,7 +39,10 @@ class FieldEmbeddingsTest {
           new ModelSchema.Field("age", 2, 0, "age", 1, true),
           new ModelSchema.Field("tags", 6, 0, "tags", 2, true),
           new ModelSchema.Field("last", 7, 3, "item", 1, false),
-          new ModelSchema.Field("length", 2, 5, "length", 1, true));
+          new ModelSchema.Field("length", 2, 5, "length", 1, true),
+          new ModelSchema.Field("liked", 7, 3, "item", 5, true, true),
+          new ModelSchema.Field("genres", 6, 0, "genres", 3, true, true),
+          new ModelSchema.Field("likedTags", 6, 0, "tags", 2, true, true));
 
   private final Backend backend = Backends.open("reference", new BackendOptions(1));
   private final ParameterStore store = new ParameterStore(backend);
@@ -62,7 +65,11 @@ class FieldEmbeddingsTest {
       for (int row = 0; row < ROWS; row++) {
         for (int k = 0; k < field.length(); k++) {
           own[row][k] = random.nextInt(field.vocabularySize());
-          weights[row][k] = field.weighted() ? random.nextGaussian() : 1;
+          weights[row][k] = field.weighted() && !field.attention() ? random.nextGaussian() : 1;
+          if (field.attention()) {
+            // As batches have them: row 0 holds one element, row 1 two.
+            weights[row][k] = k <= row ? 1 : 0;
+          }
         }
       }
       ids.put(field.name(), own);
@@ -111,14 +118,66 @@ class FieldEmbeddingsTest {
     }
   }
 
-  private double expected(ModelSchema.Field field, int row, int column, int width) {
+  /** An element's vector. */
+  private double[] element(ModelSchema.Field field, int row, int k) {
+    int width = width(field);
     MemorySegment table = store.get("embedding.tables." + field.table() + ".weight").segment();
-    double sum = 0;
+    double[] vector = new double[width];
+    for (int d = 0; d < width; d++) {
+      vector[d] = DType.F64.get(table, (long) ids.get(field.name())[row][k] * width + d);
+    }
+    return vector;
+  }
+
+  private double[] expected(ModelSchema.Field field, int row) {
+    double[] factor = factors.get(field.name())[row];
+    double[] weights = field.attention() ? attention(field, row, factor) : factor;
+    double[] sum = new double[width(field)];
     for (int k = 0; k < field.length(); k++) {
-      long id = ids.get(field.name())[row][k];
-      sum += factors.get(field.name())[row][k] * DType.F64.get(table, id * width + column);
+      double[] vector = element(field, row, k);
+      for (int d = 0; d < sum.length; d++) {
+        sum[d] += weights[k] * vector[d];
+      }
     }
     return sum;
+  }
+
+  private double[] attention(ModelSchema.Field field, int row, double[] present) {
+    String name = "embedding.attention." + field.name();
+    int width = width(field);
+    double[] query = new double[width];
+    if (field.table().equals(field.name())) {
+      MemorySegment learned = store.get(name + ".query").segment();
+      for (int d = 0; d < width; d++) {
+        query[d] = DType.F64.get(learned, d);
+      }
+    } else {
+      ModelSchema.Field target =
+          FIELDS.stream().filter(f -> f.name().equals(field.table())).findFirst().orElseThrow();
+      double[] v = expected(target, row);
+      MemorySegment weight = store.get(name + ".weight").segment();
+      for (int d = 0; d < width; d++) {
+        query[d] = v[d];
+        for (int i = 0; i < width; i++) {
+          query[d] += DType.F64.get(weight, (long) d * width + i) * v[i];
+        }
+      }
+    }
+    double[] weights = new double[present.length];
+    double total = 0;
+    for (int k = 0; k < weights.length; k++) {
+      double[] vector = element(field, row, k);
+      double score = 0;
+      for (int d = 0; d < width; d++) {
+        score += query[d] * vector[d];
+      }
+      weights[k] = present[k] * Math.exp(score);
+      total += weights[k];
+    }
+    for (int k = 0; k < weights.length; k++) {
+      weights[k] /= total;
+    }
+    return weights;
   }
 
   private static double[] read(Plan plan, Value value) {
@@ -135,7 +194,7 @@ class FieldEmbeddingsTest {
   }
 
   @Test
-  void everyFieldIsTheSumOfItsVectorsTimesTheirFactors() {
+  void everyFieldIsTheSumOfItsVectorsTimesTheirFactorsOrWeights() {
     Value x = builder.embeddings(DIM, 0.1);
     List<Value> outputs = new ArrayList<>(List.of(x));
     for (ModelSchema.Field field : FIELDS) {
@@ -145,6 +204,7 @@ class FieldEmbeddingsTest {
     drawParameters();
     assertThat(builder.parameters())
         .extracting(parameter -> parameter.value().name())
+        .filteredOn(name -> !name.contains("attention"))
         .containsExactlyInAnyOrder(
             FIELDS.stream()
                 .map(field -> "embedding.tables." + field.table() + ".weight")
@@ -162,7 +222,7 @@ class FieldEmbeddingsTest {
         for (int i = 0; i < vectors.length; i++) {
           assertThat(vectors[i])
               .as(field.name())
-              .isCloseTo(expected(field, i / width, i % width, width), within(1e-12));
+              .isCloseTo(expected(field, i / width)[i % width], within(1e-12));
           seen.add(vectors[i]);
         }
       }
@@ -186,7 +246,7 @@ class FieldEmbeddingsTest {
     Map<Value, Gradient> gradients = Autodiff.gradients(loss, trained);
     Map<String, Value> dense = new LinkedHashMap<>();
     gradients.forEach((value, gradient) -> {
-      if (value != weight) {
+      if (value.name().startsWith("embedding.tables.")) {
         assertThat(gradient).as(value.name()).isInstanceOf(Gradient.SparseRows.class);
       }
       dense.put(value.name(), Autodiff.dense(gradient, value));
@@ -221,6 +281,68 @@ class FieldEmbeddingsTest {
         }
       }
     }
+  }
+
+  /** Attention reads nothing of other rows: the first row's numbers are those of a batch of one. */
+  @Test
+  void rowsAreIndependent() {
+    Value x = builder.embeddings(DIM, 0.1);
+    drawBatch();
+    drawParameters();
+    try (Plan plan = new Plan(backend, builder.graph(), store, List.of(x))) {
+      feed(plan);
+      plan.run();
+      double[] together = read(plan, x);
+      plan.setExtent(builder.rows(), 1);
+      plan.run();
+      double[] alone = read(plan, x);
+      assertThat(alone).hasSize(together.length / ROWS);
+      assertThat(together).startsWith(alone);
+    }
+  }
+
+  @Test
+  void attentionStartsAtTheMeanWithoutATarget() {
+    Value x = builder.embeddings(DIM, 0.1);
+    assertThat(builder.parameters())
+        .filteredOn(parameter -> parameter.value().name().contains("attention"))
+        .extracting(parameter -> parameter.value().name() + parameter.value().type().dims())
+        .containsExactlyInAnyOrder(
+            "embedding.attention.liked.weight[3, 3]",
+            "embedding.attention.genres.query[1, 4]",
+            "embedding.attention.likedTags.weight[4, 4]");
+    drawBatch();
+    drawParameters();
+    store.get("embedding.attention.genres.query").segment().fill((byte) 0);
+    Value genres = builder.fields(List.of("genres"));
+    try (Plan plan = new Plan(backend, builder.graph(), store, List.of(x, genres))) {
+      feed(plan);
+      plan.run();
+      double[] vectors = read(plan, genres);
+      ModelSchema.Field field = FIELDS.get(10);
+      for (int row = 0; row < ROWS; row++) {
+        int count = Math.min(row + 1, field.length());
+        for (int d = 0; d < DIM; d++) {
+          double sum = 0;
+          for (int k = 0; k < count; k++) {
+            sum += element(field, row, k)[d];
+          }
+          assertThat(vectors[row * DIM + d]).isCloseTo(sum / count, within(1e-12));
+        }
+      }
+    }
+  }
+
+  @Test
+  void attentionNeedsItsTargetBeforeIt() {
+    List<ModelSchema.Field> fields =
+        List.of(
+            new ModelSchema.Field("liked", 7, 0, "item", 4, true, true),
+            new ModelSchema.Field("item", 7));
+    assertThatThrownBy(() -> new ModelSchema(fields, 2, 0, 0, ROWS))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("liked")
+        .hasMessageContaining("before");
   }
 
   @Test
