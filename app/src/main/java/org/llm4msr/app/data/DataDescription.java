@@ -96,7 +96,7 @@ public record DataDescription(
   /**
    * An input of the model.
    *
-   * @param column empty for the user's or the item's own id
+   * @param column empty for the user's or the item's own id, and for a history
    * @param number whether the column holds numbers that enter as such
    * @param separator what divides a list, of which only the first element is used without pooling
    * @param pooling how a list's elements become one, where all of them count
@@ -111,7 +111,12 @@ public record DataDescription(
       Optional<Bucketing> buckets,
       Map<String, String> labels,
       FieldOptions options,
-      Optional<ListPooling> pooling) {}
+      Optional<ListPooling> pooling) {
+    /** Whether it is what a row's user liked before it. */
+    boolean isHistory() {
+      return column.isEmpty() && pooling.isPresent();
+    }
+  }
 
   /**
    * A list of which all elements count.

@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.llm4msr.app.data.DataDescription.Entities;
 import org.llm4msr.app.data.DataDescription.Feature;
+import org.llm4msr.app.data.DataDescription.ListPooling;
 import org.llm4msr.app.data.DataDescription.ScenarioText;
 import org.llm4msr.app.data.DataDescription.SplitSource;
 import org.llm4msr.model.data.ColumnStore;
@@ -256,6 +257,9 @@ public final class DatasetLoader {
   private void addField(DatasetBuilder builder, Feature feature) {
     if (feature.column().isPresent()) {
       columns.get(feature).addTo(builder);
+    } else if (feature.isHistory()) {
+      ListPooling pooling = feature.pooling().orElseThrow();
+      builder.historyField(feature.name(), pooling.pooling(), pooling.most());
     } else if (feature.owner() == Field.Owner.USER) {
       builder.userIdField(feature.options());
     } else {

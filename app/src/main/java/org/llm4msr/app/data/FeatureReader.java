@@ -21,6 +21,7 @@ final class FeatureReader {
   private static final int WIDEST = 4096;
   private static final int MOST_ELEMENTS = 1000;
   private static final int DEFAULT_ELEMENTS = 20;
+  private static final String HISTORY = "history";
 
   private final List<Feature> features = new ArrayList<>();
   private final Interactions interactions;
@@ -65,6 +66,7 @@ final class FeatureReader {
       throw yaml.error("comes from a table that the description does not have");
     }
     if (feature.owner() == Field.Owner.ROW
+        && !feature.isHistory()
         && feature.column().get().equals(interactions.label().column())) {
       throw yaml.error("column " + feature.column().get() + " gives the label away");
     }
@@ -103,6 +105,9 @@ final class FeatureReader {
       yaml.allow("name", "min_count", "hash", "dim");
       return id(name, idOf.get(), options(yaml));
     }
+    if (yaml.find("from").map(from -> from.text().equals(HISTORY)).orElse(false)) {
+      return history(name, yaml);
+    }
     yaml.allow(
         "name",
         "from",
@@ -136,6 +141,32 @@ final class FeatureReader {
         yaml.find("buckets").map(FeatureReader::buckets),
         labels,
         options(yaml),
+        pooling(yaml));
+  }
+
+  /** The items that a row's user liked before it. */
+  private Feature history(String name, Yaml yaml) {
+    yaml.allow("name", "from", "pooling", "max");
+    Yaml from = yaml.get("from");
+    if (interactions.time().isEmpty()) {
+      throw from.error(
+          "a history needs to know what came before a row; name the log's column of times as"
+              + " interactions.time");
+    }
+    if (features.stream().noneMatch(other -> other.name().equals("item"))) {
+      throw from.error(
+          "a history shares the embeddings of the feature item, which must come before it");
+    }
+    yaml.get("pooling");
+    return new Feature(
+        name,
+        Field.Owner.ROW,
+        Optional.empty(),
+        false,
+        Optional.empty(),
+        Optional.empty(),
+        Map.of(),
+        FieldOptions.DEFAULT,
         pooling(yaml));
   }
 
@@ -199,7 +230,8 @@ final class FeatureReader {
       case "interactions" -> Field.Owner.ROW;
       case "items" -> Field.Owner.ITEM;
       case "users" -> Field.Owner.USER;
-      default -> throw from.error("expected interactions, items or users, found " + from.text());
+      default ->
+          throw from.error("expected interactions, items, users or history, found " + from.text());
     };
   }
 

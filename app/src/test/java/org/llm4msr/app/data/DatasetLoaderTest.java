@@ -14,6 +14,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -198,6 +199,26 @@ class DatasetLoaderTest {
     assertThat(last.id(0)).isEqualTo(dataset.fields().getFirst().id(dataset.findItem("i2")));
     assertThat(dataset.fields().get(4).vocabulary().size()).isEqualTo(9);
     assertThat(dataset.fields().get(4).id(dataset.findUser("007"))).isNotZero();
+  }
+
+  @Test
+  void makesHistoriesOfTheLog() throws IOException {
+    writeTables();
+    String features =
+        """
+        features:
+          - item
+          - {name: liked, from: history, pooling: attention, max: 5}
+        split:\
+        """;
+    Dataset dataset = load(YAML.replaceAll("(?s)features:.*?split:", features));
+    Field item = dataset.fields().get(0);
+    Field liked = dataset.fields().get(1);
+    int cup = item.id(dataset.findItem("i1"));
+    assertThat(liked.hasAttention()).isTrue();
+    assertThat(liked.table()).isEqualTo("item");
+    // Before their first rows 007 and ann had liked nothing, bob never has.
+    assertThat(IntStream.range(0, 5).map(liked::id)).containsExactly(0, cup, 0, cup, 0);
   }
 
   @Test

@@ -204,7 +204,9 @@ class DescriptionTest {
         Arguments.of(LOG + "features: []\n", "at least one feature"),
         Arguments.of(LOG + "features: [user, user]\n", "'user' is taken already"),
         Arguments.of(LOG + "features: [{name: a, from: items}]\n", "does not have"),
-        Arguments.of(LOG + "features: [{name: a, from: shelf}]\n", "expected interactions, items"),
+        Arguments.of(
+            LOG + "features: [{name: a, from: shelf}]\n",
+            "expected interactions, items, users or history, found shelf"),
         Arguments.of(LOG + "features: [{name: z, column: y}]\n", "column y gives the label away"),
         Arguments.of(LOG + "features: [{name: a, min_count: 0}]\n", "from 1 to"),
         Arguments.of(LOG + "features: [{name: a, buckets: logs}]\n", "expected log or"),
@@ -237,6 +239,21 @@ class DescriptionTest {
         Arguments.of(
             LOG + "features: [{name: a, pooling: mean, buckets: log}]\n",
             "buckets: does not go together with pooling"),
+        Arguments.of(
+            LOG + "features: [item, {name: a, from: history, pooling: mean}]\n",
+            "shop.yaml:7: features[2].from: a history needs to know what came before a row; name the"
+                + " log's column of times as interactions.time"),
+        Arguments.of(
+            LOG + "  time: t\nfeatures: [{name: a, from: history, pooling: mean}, item]\n",
+            "shop.yaml:8: features[1].from: a history shares the embeddings of the feature item, which"
+                + " must come before it"),
+        Arguments.of(
+            LOG + "  time: t\nfeatures: [item, {name: a, from: history}]\n",
+            "features[2]: key 'pooling' is missing"),
+        Arguments.of(
+            LOG
+                + "  time: t\nfeatures: [item, {name: a, from: history, pooling: sum, column: x}]\n",
+            "unknown key 'column' in features[2]"),
         Arguments.of(LOG + "features: [{name: a, hash: 0}]\n", "from 1 to"),
         Arguments.of(LOG + "features: [{name: a, dim: wide}]\n", "from 1 to 4096, found wide"),
         Arguments.of(LOG + "features: [{name: user, share: item}]\n", "unknown key 'share'"),

@@ -395,10 +395,27 @@ public final class DatasetBuilder {
       FieldOptions options,
       Pooling pooling,
       int most) {
+    requireElements(most);
+    fields.add(factory.list(fieldName, owner, column, options, pooling, most));
+  }
+
+  /**
+   * Adds what each row's user liked before it as a field of lists that shares the items' table: the
+   * items of her last training rows with label 1 and an earlier time.
+   *
+   * @param most items of a list, at least 1
+   * @throws UserError if no row has a time
+   * @throws IllegalArgumentException if the items' ids are no field yet
+   */
+  public void historyField(String fieldName, Pooling pooling, int most) {
+    requireElements(most);
+    fields.add(factory.history(fieldName, pooling, most));
+  }
+
+  private static void requireElements(int most) {
     if (most < 1) {
       throw new IllegalArgumentException("lists of at most " + most + " elements");
     }
-    fields.add(factory.list(fieldName, owner, column, options, pooling, most));
   }
 
   /**

@@ -1,6 +1,7 @@
 package org.llm4msr.model.data;
 
 import java.util.function.Supplier;
+import org.llm4msr.runtime.UserError;
 
 /** Makes fields of columns; what training rows hold decides what a field knows. */
 final class FieldFactory {
@@ -64,6 +65,28 @@ final class FieldFactory {
     }
     Field.Entries lists = new Field.Entries.Lists(ids, start, count, pooling);
     return field(name, owner, shared, vocabulary, options, length, lists);
+  }
+
+  Field history(String name, Pooling pooling, int most) {
+    if (log.time == null) {
+      throw new UserError(
+          log.name
+              + ": "
+              + name
+              + " is a history, which needs to know what came before a row, but no row has a time;"
+              + " name the column of times or leave the feature out");
+    }
+    FieldOptions ofItems = new FieldOptions(1, 0, 0, "item");
+    Field item = shared(ofItems);
+    if (item.owner() != Field.Owner.ITEM || item.isWeighted()) {
+      throw new IllegalArgumentException("the field item does not hold the items' ids");
+    }
+    Field.Entries.Lists lists = Histories.before(log, item, pooling, most);
+    int length = 1;
+    for (int row = 0; row < log.rows(); row++) {
+      length = Math.max(length, lists.count().getInt(row));
+    }
+    return field(name, Field.Owner.ROW, item, item.vocabulary(), ofItems, length, lists);
   }
 
   Field number(String name, Field.Owner owner, NumberColumn column, int dim) {
