@@ -73,6 +73,22 @@ class BadInputTest {
   }
 
   @Test
+  void refusesListsThatAreTooShort() {
+    refused(
+        () -> Attention.pooling(pool, 4, 3, 4, floats, floats, floats, floats, floats),
+        "x needs 192 bytes, but has 160");
+    refused(
+        () -> Attention.pooling(pool, 1, 41, 0, floats, floats, floats, floats, floats),
+        "present needs 164 bytes");
+    MemorySegment few = Native.floats(arena, 11);
+    refused(
+        () ->
+            Attention.poolingGradient(
+                pool, 2, 3, 2, floats, floats, floats, floats, floats, floats, few),
+        "dx needs 48 bytes");
+  }
+
+  @Test
   void refusesATableThatWasClosed() {
     MemorySegment fields = Native.longs(arena, new long[4]);
     MemorySegment ids = Native.ints(arena, 0);
