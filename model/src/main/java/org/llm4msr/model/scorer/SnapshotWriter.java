@@ -177,8 +177,8 @@ public final class SnapshotWriter {
         throw new UserError(
             "this model cannot be exported: "
                 + leaf.name()
-                + " is a number or a list of the interactions, of which a request can bring"
-                + " categories only; make it a feature of items or users, or a category");
+                + " is a number, a list or a history of the interactions, of which a request can"
+                + " bring categories only; make it a feature of items or users, or a category");
       }
       Field field = dataset.fields().get(index);
       ObjectNode described = fields.addObject();

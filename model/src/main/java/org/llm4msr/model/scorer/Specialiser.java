@@ -243,7 +243,8 @@ final class Specialiser {
       return new UserError(
           "this model cannot be exported: it pools by attention ("
               + fields
-              + "), which scoring cannot do; train with pooling: mean or sum, or use evaluate");
+              + "), which scoring cannot do; leave these features out or use evaluate. Lists of"
+              + " items and users can be scored with pooling: mean or sum");
     }
 
     /** Where a batch's column of ids or factors belongs. */
