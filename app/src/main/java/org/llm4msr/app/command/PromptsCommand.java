@@ -85,7 +85,7 @@ public final class PromptsCommand implements Callable<Integer> {
   @Option(
       names = "--folds",
       paramLabel = "K",
-      defaultValue = "5",
+      defaultValue = "2",
       description =
           "Besides each user's prompt write K more, each without the rows of one fold, so that no"
               + " training row meets a vector made from itself; 0 for none (default: ${DEFAULT-VALUE}).")

@@ -59,13 +59,13 @@ class PromptsCommandTest {
     Path file = folder.resolve("p.jsonl");
     assertThat(run("--out", file.toString())).as(err.toString()).isZero();
     List<JsonNode> lines = lines(file);
-    assertThat(lines).hasSize(4 + 6 * USERS);
+    assertThat(lines).hasSize(4 + 3 * USERS);
     assertThat(lines).extracting(line -> line.get("id").stringValue()).doesNotHaveDuplicates();
     assertThat(lines.getFirst().get("id").stringValue()).isEqualTo("scenario/web_shop");
     assertThat(lines.getFirst().get("text").stringValue()).contains("This one is: Web shop.");
     assertThat(lines)
         .allSatisfy(line -> assertThat(line.get("text").stringValue()).hasSizeBetween(1, 900));
-    assertThat(out.toString()).contains("364 prompts for 4 scenarios and 60 users");
+    assertThat(out.toString()).contains("184 prompts for 4 scenarios and 60 users");
     assertThat(filesInFolder()).containsExactly("p.jsonl");
   }
 
@@ -73,16 +73,16 @@ class PromptsCommandTest {
   void languageLengthAndFoldsCanBeChosen() throws IOException {
     Path file = folder.resolve("p.jsonl");
     String[] args = {
-      "--out", file.toString(), "--language", "ja", "--folds", "2", "--max-chars", "300", "--json"
+      "--out", file.toString(), "--language", "ja", "--folds", "3", "--max-chars", "300", "--json"
     };
     assertThat(run(args)).as(err.toString()).isZero();
     List<JsonNode> lines = lines(file);
-    assertThat(lines).hasSize(4 + 3 * USERS);
+    assertThat(lines).hasSize(4 + 4 * USERS);
     assertThat(lines.getFirst().get("text").stringValue()).contains("ウェブショップ");
-    assertThat(lines).anyMatch(line -> line.get("id").stringValue().endsWith("#fold2"));
+    assertThat(lines).anyMatch(line -> line.get("id").stringValue().endsWith("#fold3"));
     assertThat(lines).allMatch(line -> line.get("text").stringValue().length() <= 300);
     JsonNode report = JsonMapper.shared().readTree(out.toString());
-    assertThat(report.get("prompts").intValue()).isEqualTo(4 + 3 * USERS);
+    assertThat(report.get("prompts").intValue()).isEqualTo(4 + 4 * USERS);
     assertThat(report.get("privacy").get("min_group").intValue()).isEqualTo(5);
     assertThat(report.get("findings").get("identifier").intValue()).isZero();
   }
@@ -94,7 +94,7 @@ class PromptsCommandTest {
     assertThat(err.toString()).contains("exists already").contains("--force");
     assertThat(file).hasContent("precious");
     assertThat(run("--out", file.toString(), "--force")).isZero();
-    assertThat(lines(file)).hasSize(4 + 6 * USERS);
+    assertThat(lines(file)).hasSize(4 + 3 * USERS);
   }
 
   @Test
@@ -140,7 +140,7 @@ class PromptsCommandTest {
     Process process = builder.start();
     String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(process.waitFor()).as(printed).isZero();
-    assertThat(lines(file)).hasSize(4 + 6 * USERS);
+    assertThat(lines(file)).hasSize(4 + 3 * USERS);
 
     builder.environment().remove("LLM4MSR_DATA");
     builder.command().add("--force");

@@ -1,6 +1,7 @@
 package org.llm4msr.model.prompt;
 
 import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -11,20 +12,27 @@ final class CategoryCounts {
   /** One category. */
   record Count(int category, int seen, int liked) {}
 
-  private final Map<Integer, int[]> seenAndLiked = new TreeMap<>();
+  private final List<Count> counts;
   private final int seen;
-  private int liked;
+  private final int liked;
 
   CategoryCounts(Dataset dataset, int[] rows) {
-    seen = rows.length;
+    Map<Integer, int[]> seenAndLiked = new TreeMap<>();
+    int positive = 0;
     for (int row : rows) {
-      liked += dataset.label(row);
+      positive += dataset.label(row);
       for (int category : TrainingHistory.categories(dataset.itemText(), dataset.item(row))) {
         int[] count = seenAndLiked.computeIfAbsent(category, c -> new int[2]);
         count[0]++;
         count[1] += dataset.label(row);
       }
     }
+    seen = rows.length;
+    liked = positive;
+    counts =
+        seenAndLiked.entrySet().stream()
+            .map(entry -> new Count(entry.getKey(), entry.getValue()[0], entry.getValue()[1]))
+            .toList();
   }
 
   /** Rows in all. */
@@ -37,29 +45,26 @@ final class CategoryCounts {
     return liked;
   }
 
+  /** Positive share of all rows; NaN without rows. */
+  double rate() {
+    return (double) liked / seen;
+  }
+
+  List<Count> all() {
+    return counts;
+  }
+
   /** Categories that were liked, the most often liked first, of these the less often seen. */
   Stream<Count> mostLiked() {
-    return counts()
+    return counts.stream()
         .filter(count -> count.liked > 0)
         .sorted(Comparator.comparingInt((Count c) -> -c.liked).thenComparing(Count::seen));
   }
 
-  /**
-   * Categories that are liked more often than everything together, those most above it first. Each
-   * rate is drawn towards the rate of everything by {@code prior} rows, so that a single row says
-   * little.
-   */
-  Stream<Count> preferred(double prior) {
-    double rate = (double) liked / seen;
-    return counts()
-        .filter(count -> count.liked > rate * count.seen)
-        .sorted(
-            Comparator.comparingDouble(
-                count -> -(count.liked + prior * rate) / (count.seen + prior)));
-  }
-
-  private Stream<Count> counts() {
-    return seenAndLiked.entrySet().stream()
-        .map(entry -> new Count(entry.getKey(), entry.getValue()[0], entry.getValue()[1]));
+  /** Categories whose lift is above a share of the lifts' deviation, the highest first. */
+  Stream<Count> preferred(LiftPrior prior, double share) {
+    return counts.stream()
+        .filter(count -> prior.lift(count, rate()) > share * prior.deviation())
+        .sorted(Comparator.comparingDouble(count -> -prior.lift(count, rate())));
   }
 }

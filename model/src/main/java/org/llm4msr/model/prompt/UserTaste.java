@@ -2,26 +2,24 @@ package org.llm4msr.model.prompt;
 
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.llm4msr.model.data.Dataset;
-import org.llm4msr.model.data.Split;
 
 /**
- * One sentence about a user: how much she likes, and what above all ({@link
- * UserPromptStyle#TASTE}).
+ * One sentence that names the categories that a user likes more often than the rest of what she met
+ * ({@link UserPromptStyle#TASTE}). How often she likes anything is not told: a recommender that
+ * knows the user counts that itself, over all rows, and could read a row's label from the
+ * difference to a count without it.
  */
 final class UserTaste {
-  /**
-   * Rows by which a category's rate is drawn towards the user's own, and hers towards all users'.
-   */
-  private static final double PRIOR = 3;
+  /** A category is named if its lift is above this share of the lifts' deviation. */
+  private static final double NAMED = 0.25;
 
   private final Dataset dataset;
   private final PrivacyGate gate;
   private final Templates templates;
   private final LikedTitles likedTitles;
   private final PromptOptions options;
-  private final double positiveRate;
+  private final LiftPrior prior;
 
   UserTaste(TrainingHistory history, PrivacyGate gate, Templates templates, PromptOptions options) {
     dataset = history.dataset();
@@ -29,12 +27,7 @@ final class UserTaste {
     this.templates = templates;
     this.options = options;
     likedTitles = new LikedTitles(dataset, gate, templates);
-    long positive = 0;
-    int[] rows = dataset.rowsOf(Split.TRAIN);
-    for (int row : rows) {
-      positive += dataset.label(row);
-    }
-    positiveRate = (positive + 1d) / (rows.length + 2d);
+    prior = LiftPrior.of(history);
   }
 
   /** The sentence after these rows, with as many categories as fit. */
@@ -43,55 +36,27 @@ final class UserTaste {
     if (rows.length == 0) {
       return templates.fill("taste.nothing", "facts", facts);
     }
-    CategoryCounts counts = new CategoryCounts(dataset, rows);
-    String verdict = templates.fill("taste." + verdict(counts));
-    List<String> best = best(counts, rows);
-    String text;
-    int named = best.size();
-    do {
-      text =
-          templates.fill(
-              "taste",
-              "facts",
-              facts,
-              "verdict",
-              verdict,
-              "best",
-              templates.fillList("taste.best", best.subList(0, named)));
-    } while (!gate.fits(text) && --named >= 0);
-    return text;
+    List<String> best = best(rows);
+    for (int named = best.size(); named > 0; named--) {
+      String list = templates.join(best.subList(0, named));
+      String text = templates.fill("taste", "facts", facts, "best", list);
+      if (gate.fits(text)) {
+        return text;
+      }
+    }
+    return templates.fill("taste.even", "facts", facts);
   }
 
-  /** Categories that stand out, or else the most liked; titles where items have no categories. */
-  private List<String> best(CategoryCounts counts, int[] rows) {
+  /** Categories that stand out; titles where items have no categories. */
+  private List<String> best(int[] rows) {
     if (dataset.itemText().categories() == 0) {
       return likedTitles.of(rows, options.titles());
     }
-    List<String> preferred = named(counts.preferred(PRIOR));
-    return preferred.isEmpty() ? named(counts.mostLiked()) : preferred;
-  }
-
-  private List<String> named(Stream<CategoryCounts.Count> counts) {
-    return counts
+    return new CategoryCounts(dataset, rows)
+        .preferred(prior, NAMED)
         .map(count -> gate.category(count.category()))
         .flatMap(Optional::stream)
         .limit(options.categories())
         .toList();
-  }
-
-  /** How the user's odds of liking stand to everyone's. */
-  private String verdict(CategoryCounts counts) {
-    double rate = (counts.liked() + PRIOR * positiveRate) / (counts.seen() + PRIOR);
-    double ratio = rate / (1 - rate) * (1 - positiveRate) / positiveRate;
-    if (ratio < 1 / 3d) {
-      return "much.less";
-    }
-    if (ratio < 2 / 3d) {
-      return "less";
-    }
-    if (ratio <= 3 / 2d) {
-      return "as.much";
-    }
-    return ratio <= 3 ? "more" : "much.more";
   }
 }

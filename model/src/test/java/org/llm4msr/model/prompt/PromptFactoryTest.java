@@ -1,12 +1,14 @@
 package org.llm4msr.model.prompt;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -86,8 +88,79 @@ class PromptFactoryTest {
     return texts;
   }
 
-  /** Ann met tea (liked 2 of 3), a novel (1 of 1) and a robot (0 of 1); Bob a novel (0 of 1). */
-  private static Dataset tiny() {
+  @Test
+  void tasteNamesWhatIsLikedMoreOftenThanTheRest() {
+    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
+    for (String kind : List.of("Food", "Books", "Toys", "Tools")) {
+      builder.itemText(builder.item(kind), kind, List.of(kind));
+    }
+    // Ann likes 24 of 40 in all: 9 of 10, 8 of 10, 5 of 10, 2 of 10. Bob likes 5 of 10 everywhere.
+    int[] liked = {9, 8, 5, 2};
+    for (int item = 0; item < 4; item++) {
+      for (int row = 0; row < 10; row++) {
+        int label = row < liked[item] ? 1 : 0;
+        builder.row(builder.user("ann"), item, 0, label, Split.TRAIN, row);
+        builder.row(builder.user("bob"), item, 0, row < 5 ? 1 : 0, Split.TRAIN, row);
+      }
+    }
+    builder.row(builder.user("cid"), 0, 0, 1, Split.TEST, 0);
+    builder.row(builder.user("dan"), 0, 0, 1, Split.TRAIN, 0);
+    Map<String, String> texts =
+        prompts(builder.build(), options(1).withStyle(UserPromptStyle.TASTE));
+    assertThat(texts.get("user/ann")).isEqualTo("A person who likes above all Food, Books.");
+    assertThat(texts.get("user/bob")).isEqualTo("A person without a particular taste.");
+    assertThat(texts.get("user/cid")).isEqualTo("A person of whom nothing is known yet.");
+    // One row says nothing about what he prefers.
+    assertThat(texts.get("user/dan")).isEqualTo("A person without a particular taste.");
+  }
+
+  @Test
+  void aLiftIsDrawnToZeroAsFarAsChanceExplainsIt() {
+    // Users whose true lifts are +0.2 and -0.2 around a rate of 1/2, with enough rows to tell.
+    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
+    builder.itemText(builder.item("a"), "a", List.of("A"));
+    builder.itemText(builder.item("b"), "b", List.of("B"));
+    SplittableRandom random = new SplittableRandom(7);
+    for (int user = 0; user < 200; user++) {
+      for (int row = 0; row < 200; row++) {
+        boolean likes = random.nextDouble() < (row % 2 == user % 2 ? 0.7 : 0.3);
+        builder.row(builder.user("u" + user), row % 2, 0, likes ? 1 : 0, Split.TRAIN, row);
+      }
+    }
+    LiftPrior prior = LiftPrior.of(new TrainingHistory(builder.build()));
+    assertThat(prior.deviation()).isCloseTo(0.2, within(0.01));
+    // 0.25 is the variance of one row at a rate of 1/2, 0.04 that of the lifts.
+    assertThat(prior.rows()).isCloseTo(0.25 / 0.04, within(0.6));
+    assertThat(prior.lift(new CategoryCounts.Count(0, 10, 8), 0.5))
+        .isEqualTo(3 / (10 + prior.rows()));
+  }
+
+  @Test
+  void noLiftIsBelievedWhereChanceExplainsAll() {
+    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
+    builder.itemText(builder.item("a"), "a", List.of("A"));
+    builder.itemText(builder.item("b"), "b", List.of("B"));
+    for (int row = 0; row < 100; row++) {
+      builder.row(builder.user("u"), row % 2, 0, row % 4 / 2, Split.TRAIN, row);
+    }
+    LiftPrior prior = LiftPrior.of(new TrainingHistory(builder.build()));
+    assertThat(prior).isEqualTo(new LiftPrior(Double.POSITIVE_INFINITY, 0));
+    assertThat(prior.lift(new CategoryCounts.Count(0, 10, 8), 0.5)).isZero();
+  }
+
+  @Test
+  void tasteNamesTitlesWhereItemsHaveNoCategories() {
+    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
+    builder.itemText(builder.item("a"), "Tea", List.of());
+    builder.itemText(builder.item("b"), "Novel", List.of());
+    builder.row(builder.user("u"), builder.item("a"), 0, 1, Split.TRAIN, 1);
+    builder.row(builder.user("u"), builder.item("b"), 0, 0, Split.TRAIN, 2);
+    assertThat(prompts(builder.build(), options(1).withStyle(UserPromptStyle.TASTE)).get("user/u"))
+        .isEqualTo("A person who likes above all \"Tea\".");
+  }
+
+  @Test
+  void detailCountsWhatTheTrainingRowsSay() {
     DatasetBuilder builder =
         new DatasetBuilder(
             "tiny", "A shop.", List.of(new Scenario("web", "Web", ""), new Scenario("tv")));
@@ -107,54 +180,7 @@ class PromptFactoryTest {
     builder.row(bob, book, 1, 0, Split.TRAIN, 6);
     builder.row(ann, robot, 1, 1, Split.TEST, 7);
     builder.user("cid");
-    return builder.build();
-  }
-
-  @Test
-  void tasteNamesWhatIsLikedMoreOftenThanTheRest() {
-    Map<String, String> texts = prompts(tiny(), options(1).withStyle(UserPromptStyle.TASTE));
-    // Ann likes 3 of 5: with three rows more at that rate Books have 2.8 of 4, Food 3.8 of 6.
-    assertThat(texts.get("user/ann"))
-        .isEqualTo("A person who likes as much as others do, above all Books, Food, Drink.");
-    // Bob likes 0 of 1; with three rows more at everyone's 1/2 his odds are 0.6.
-    assertThat(texts.get("user/bob")).isEqualTo("A person who likes less than others do.");
-    assertThat(texts.get("user/cid")).isEqualTo("A person of whom nothing is known yet.");
-  }
-
-  @ParameterizedTest
-  @CsvSource({
-    "0,12,much less than",
-    "3,9,less than",
-    "6,6,as much as",
-    "9,3,more than",
-    "12,0,much more than"
-  })
-  void tasteSaysHowMuchAPersonLikesBesideOthers(int liked, int disliked, String verdict) {
-    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
-    for (int row = 0; row < 1000; row++) {
-      builder.row(builder.user("other"), builder.item("i"), 0, row % 2, Split.TRAIN, row);
-    }
-    for (int row = 0; row < liked + disliked; row++) {
-      builder.row(builder.user("u"), builder.item("i"), 0, row < liked ? 1 : 0, Split.TRAIN, row);
-    }
-    assertThat(prompts(builder.build(), options(1).withStyle(UserPromptStyle.TASTE)).get("user/u"))
-        .isEqualTo("A person who likes " + verdict + " others do.");
-  }
-
-  @Test
-  void tasteNamesTitlesWhereItemsHaveNoCategories() {
-    DatasetBuilder builder = new DatasetBuilder("t", "", List.of(new Scenario("web")));
-    builder.itemText(builder.item("a"), "Tea", List.of());
-    builder.itemText(builder.item("b"), "Novel", List.of());
-    builder.row(builder.user("u"), builder.item("a"), 0, 1, Split.TRAIN, 1);
-    builder.row(builder.user("u"), builder.item("b"), 0, 0, Split.TRAIN, 2);
-    assertThat(prompts(builder.build(), options(1).withStyle(UserPromptStyle.TASTE)).get("user/u"))
-        .isEqualTo("A person who likes as much as others do, above all \"Tea\".");
-  }
-
-  @Test
-  void detailCountsWhatTheTrainingRowsSay() {
-    Map<String, String> texts = prompts(tiny(), options(1));
+    Map<String, String> texts = prompts(builder.build(), options(1));
     assertThat(texts)
         .containsOnlyKeys("scenario/web", "scenario/tv", "user/ann", "user/bob", "user/cid");
     assertThat(texts.get("user/ann"))
