@@ -77,7 +77,7 @@ public final class ModelOptions {
   @Option(
       names = "--rank",
       paramLabel = "N",
-      defaultValue = "2",
+      defaultValue = "16",
       description =
           "Width of the trunk of the networks that generate weights; 0 for none (default:"
               + " ${DEFAULT-VALUE}).")

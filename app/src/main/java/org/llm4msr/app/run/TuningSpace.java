@@ -28,7 +28,7 @@ final class TuningSpace {
   private static final double[] SCALES = {0.5, 1, 2};
   private static final int[] DIMS = {8, 16, 32};
   private static final double[] DROPOUTS = {0, 0.1, 0.2};
-  private static final int[] RANKS = {1, 2, 4, 8};
+  private static final int[] RANKS = {2, 4, 8, 16, 32};
 
   private final Candidate base;
   private final long seed;
