@@ -1,26 +1,21 @@
 // Packed, register-tiled matrix product of one rectangle (Goto and van de Geijn, "Anatomy of
-// High-Performance Matrix Multiplication", 2008, arranged for few rows: A is packed once per block of the
-// inner dimension and stays in L2, B is packed one panel at a time and goes from L1 straight into the tile).
-#include "gemm.h"
-
-#include "quant.h"
+// High-Performance Matrix Multiplication", 2008), in one of two orders. A narrow B is packed once per block of
+// the inner dimension and stays in L2, a few tiles of A are packed at a time, and C is written row by row. A
+// wide B is packed one panel at a time and goes from L1 straight into the tiles of A, packed once.
+#include "gemm_pack.h"
 #include "vmath.h"
 
-// Tile: MR rows by NV vectors. AVX-512 14x32 uses 28 + 2 + 1 of 32 registers, AVX2 6x16 12 + 2 + 1 of 16.
-#if VL == 16
-#define MR 14
-#define NV 2
-#elif VL == 8
-#define MR 6
-#define NV 2
-#else
-#define MR 4
-#define NV 2
-#endif
-#define NR (NV * VL)
 // Inner block: a panel of B of KC x NR (64 KiB with AVX-512) streams from L2 into L1 while A's comes from L2.
 // 224 to 900 measured within the noise of each other on Zen 5 once panels are prefetched.
 #define KC 512
+// Floats of B that are kept packed, half of L2, and the tiles of A that are packed with them at a time: enough
+// for a transposed A to be read in runs of several cache lines.
+#define KEPT (128 * 1024)
+#define TILES 8
+
+// Of a rectangle of C when there are more of them than threads: packing costs as much as 10 / rows + 10 / columns
+// of the product.
+#define MIN_AREA (32 * 1024)
 
 // A walk over the cache lines of a block of memory: `run` lines in a row, then `jump` bytes to the next row.
 // Tiles ask for one line every few steps, so that the panel of B that is packed next has arrived by then;
@@ -142,98 +137,6 @@ static const tile_fn tiles[MR + 1] = {
 #endif
 };
 
-// dst[p * stride + i] = row(i)[p]: vectors of several rows transposed in registers. Each store is a whole
-// vector, so up to VL - 1 floats past the last row are overwritten: by the next p, or slack at the end.
-INLINE void pack_transposed(const void *base, int64_t ld, const int32_t *index, int64_t first, int64_t count,
-                            int64_t p0, int64_t kc, const int32_t type, float *dst, int64_t stride) {
-    const void *row[VL];
-    for (int64_t i = 0; i < VL; i++) {
-        int64_t r = first + l4m_min(i, count - 1);
-        row[i] = l4m_at(base, (index ? index[r] : r) * ld + p0, type);
-    }
-    for (int64_t p = 0; p < kc; p += VL) {
-        vf r[VL];
-        int64_t n = l4m_min(VL, kc - p);
-        if (n == VL) {
-#pragma GCC unroll 16
-            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), VL, type);
-        } else {
-            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), n, type);
-        }
-        vtranspose(r);
-        if (n == VL) {
-#pragma GCC unroll 16
-            for (int q = 0; q < VL; q++) vstore(dst + (p + q) * stride, r[q]);
-        } else {
-            for (int64_t q = 0; q < n; q++) vstore(dst + (p + q) * stride, r[q]);
-        }
-    }
-}
-
-// dst[p * stride + i] = base[(inner(p)) * ld + first + i]: rows copied as they are.
-INLINE void pack_straight(const void *base, int64_t ld, const int32_t *inner, int64_t first, int64_t count,
-                          int64_t p0, int64_t kc, const int32_t type, float *dst, int64_t stride) {
-    for (int64_t p = 0; p < kc; p++) {
-        int64_t q = inner ? inner[p0 + p] : p0 + p;
-        const void *src = l4m_at(base, q * ld + first, type);
-        float *to = dst + p * stride;
-        int64_t i = 0;
-        for (; i + VL <= count; i += VL) vstore(to + i, vload_any(l4m_at(src, i, type), VL, type));
-        if (i < count) vstore(to + i, vload_any(l4m_at(src, i, type), count - i, type));
-    }
-}
-
-static void pack_a(const gemm *g, int64_t first, int64_t count, int64_t p0, int64_t kc, float *dst) {
-    if (g->trans_a)
-        pack_straight(g->a, g->lda, g->inner_a, first, count, p0, kc, L4M_F32, dst, count);
-    else
-        pack_transposed(g->a, g->lda, g->rows_a, first, count, p0, kc, L4M_F32, dst, count);
-}
-
-INLINE void pack_b_typed(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, const int32_t type,
-                         float *dst) {
-    if (g->trans_b)
-        for (int64_t v = 0; v < n; v += VL)
-            pack_transposed(g->b, g->ldb, NULL, j + v, l4m_min(VL, n - v), p0, kc, type, dst + v, NR);
-    else if (n == NR)
-        pack_straight(g->b, g->ldb, g->inner_b, j, NR, p0, kc, type, dst, NR);
-    else
-        pack_straight(g->b, g->ldb, g->inner_b, j, n, p0, kc, type, dst, NR);
-}
-
-// Rows of whole blocks become floats in `rows`, which then are packed like any others.
-static void pack_b_quantised(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *rows, float *dst) {
-    for (int64_t i = 0; i < n; i++)
-        ISA(dequantise)(l4m_at(g->b, (j + i) * g->ldb + p0, g->b_type), g->b_type, kc, rows + i * kc);
-    for (int64_t v = 0; v < n; v += VL)
-        pack_transposed(rows, kc, NULL, v, l4m_min(VL, n - v), 0, kc, L4M_F32, dst + v, NR);
-}
-
-INLINE void copy_halves(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, uint16_t *dst) {
-    const uint16_t *b = g->b;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t p = 0; p < kc; p++)
-            dst[p * NR + i] = g->trans_b ? b[(j + i) * g->ldb + p0 + p] : b[(p0 + p) * g->ldb + j + i];
-}
-
-// rows has room for NR x kc floats where B is quantised.
-static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *rows, float *dst) {
-    if (l4m_is_quantised(g->b_type)) {
-        pack_b_quantised(g, j, n, p0, kc, rows, dst);
-        return;
-    }
-    switch (g->b_type) {
-        case L4M_BF16:
-            pack_b_typed(g, j, n, p0, kc, L4M_BF16, dst);
-            break;
-        case L4M_F16:
-            pack_b_typed(g, j, n, p0, kc, L4M_F16, dst);
-            break;
-        default:
-            pack_b_typed(g, j, n, p0, kc, L4M_F32, dst);
-    }
-}
-
 // Inner blocks of equal size, which for a quantised B are of whole blocks of weights (KC is).
 static int64_t inner_blocks(int64_t k) { return l4m_max(1, l4m_ceil_div(k, KC)); }
 static int64_t inner_block(int64_t k, int32_t type) {
@@ -284,8 +187,16 @@ static line_walk panel_walk(const gemm *g, int64_t j, int64_t n, int64_t p0, int
     return (line_walk){l4m_at(g->b, at, g->b_type), run, run, jump, g->trans_b ? n : kc};
 }
 
+// The lines of rows [first, first + count) of A.
+static line_walk tiles_walk(const gemm *g, int64_t first, int64_t count, int64_t p0, int64_t kc, const float *any) {
+    if (count <= 0 || kc == 0 || g->rows_a || g->inner_a) return (line_walk){(const char *)any, 1, 1, -64, 0};
+    const float *at = g->a + (g->trans_a ? p0 * g->lda + first : first * g->lda + p0);
+    int64_t run = l4m_ceil_div((g->trans_a ? count : kc) * 4, 64);
+    return (line_walk){(const char *)at, run, run, g->lda * 4 - 64 * run, g->trans_a ? kc : count};
+}
+
 void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, const float *residual,
-                        int32_t activation, int64_t n, float *dst) {
+                        int32_t activation, const float *gate, int64_t n, float *dst) {
     for (int64_t j = 0; j < n; j += VL) {
         int64_t w = l4m_min(VL, n - j);
         vf x = vload_any(src + j, w, L4M_F32);
@@ -293,6 +204,7 @@ void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, c
         if (bias) x += vload_any(bias + j, w, L4M_F32);
         if (residual) x += vload_any(residual + j, w, L4M_F32);
         x = vactivate(x, activation);
+        if (gate) x = vsel_gt(vload_any(gate + j, w, L4M_F32), vzero(), x, vzero());
         if (w == VL)
             vstore(dst + j, x);
         else
@@ -302,64 +214,120 @@ void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, c
 
 size_t ISA(gemm_scratch)(int64_t rows, int64_t k) {
     int64_t kc = l4m_min(k, KC), r = l4m_min(rows, GEMM_MAX_ROWS), panels = l4m_ceil_div(r, MR);
-    int64_t tile = MR * NR, b = l4m_round_up((kc + 1) * NR, 16);
-    return (size_t)(tile + b + (r + MR) * kc + panels * (VL + 16)) * sizeof(float);
+    int64_t tile = MR * NR, b = l4m_max(KEPT, l4m_round_up((kc + 1) * NR, 16));
+    return (size_t)(tile + b + (l4m_max(r, TILES * MR) + MR) * kc + l4m_max(panels, TILES) * (VL + 16)) * sizeof(float);
 }
 
 size_t ISA(gemm_scratch_quantised)(int64_t k) { return (size_t)(NR * l4m_min(k, KC)) * sizeof(float); }
-
-static int64_t panel_stride(int64_t mr, int64_t kc) { return l4m_round_up(mr * kc + VL, 16); }
 
 static void activate(float *c, int64_t ldc, int64_t rows, int64_t n, int32_t activation) {
     for (int64_t r = 0; r < rows; r++, c += ldc)
         for (int64_t j = 0; j < n; j += VL) vstore(c + j, vactivate(vload(c + j), activation));
 }
 
+// Zeros where the gate is not positive: the gradient of a ReLU whose output it was.
+static void close_gate(float *c, const float *gate, int64_t ldc, int64_t rows, int64_t n) {
+    for (int64_t r = 0; r < rows; r++, c += ldc, gate += ldc)
+        for (int64_t j = 0; j < n; j += VL) vstore(c + j, vsel_gt(vload(gate + j), vzero(), vload(c + j), vzero()));
+}
+
+// One block of the inner dimension: [p0, p0 + kc).
+typedef struct {
+    const gemm *g;
+    int64_t p0, kc;
+    int adds, last;
+    const float *bias, *residual;
+    float *tile;
+} inner;
+
+// Rows [i, i + m) and columns [j, j + n) of C.
+static void one_tile(const inner *w, int64_t i, int64_t m, int64_t j, int64_t n, const float *a, const float *b,
+                     line_walk *next) {
+    const gemm *g = w->g;
+    const float *bias = w->bias ? w->bias + j : NULL;
+    if (n == NR && g->rows_c == NULL) {
+        float *c = g->c + i * g->ldc + j;
+        addends plus = {bias, w->residual ? w->residual + i * g->ldr + j : NULL, g->ldr};
+        tiles[m](w->kc, a, b, c, g->ldc, w->adds, &plus, next);
+        if (w->last && g->activation) activate(c, g->ldc, m, NR, g->activation);
+        if (w->last && g->gate) close_gate(c, g->gate + i * g->ldc + j, g->ldc, m, NR);
+        return;
+    }
+    static const addends none = {NULL, NULL, 0};
+    tiles[m](w->kc, a, b, w->tile, NR, 0, &none, next);
+    for (int64_t r = 0; r < m; r++) {
+        int64_t row = g->rows_c ? g->rows_c[i + r] : i + r;
+        float *to = g->c + row * g->ldc + j;
+        ISA(gemm_epilogue)
+        (w->tile + r * NR, w->adds ? to : NULL, bias, w->residual ? w->residual + row * g->ldr + j : NULL,
+         w->last ? g->activation : L4M_ACT_NONE, w->last && g->gate ? g->gate + row * g->ldc + j : NULL, n, to);
+    }
+}
+
+static void narrow_block(const inner *w, int64_t i0, int64_t i1, int64_t mr, int64_t j0, int64_t j1, float *b,
+                         float *a) {
+    const gemm *g = w->g;
+    int64_t p0 = w->p0, kc = w->kc, stride = panel_stride(mr, kc), step = TILES * mr;
+    float *b_rows = a + TILES * stride;
+    if (g->trans_b || g->b_type != L4M_F32)
+        for (int64_t j = j0; j < j1; j += NR) pack_b(g, j, l4m_min(NR, j1 - j), p0, kc, b_rows, b + (j - j0) * kc);
+    else
+        pack_b_rows(g, j0, j1 - j0, p0, kc, b);
+    for (int64_t i = i0; i < i1; i += step) {
+        int64_t count = l4m_min(step, i1 - i);
+        pack_a(g, i, count, mr, p0, kc, a);
+        if (g->sums && j0 == 0) add_sums(a, count, mr, kc, p0 > 0, g->sums + i);
+        line_walk next = tiles_walk(g, i + step, l4m_min(step, i1 - i - step), p0, kc, b);
+        for (int64_t q = 0; q * mr < count; q++)
+            for (int64_t j = j0; j < j1; j += NR)
+                one_tile(w, i + q * mr, l4m_min(mr, count - q * mr), j, l4m_min(NR, j1 - j), a + q * stride,
+                         b + (j - j0) * kc, &next);
+    }
+}
+
+static void wide_block(const inner *w, int64_t i0, int64_t i1, int64_t mr, int64_t j0, int64_t j1, float *b,
+                       float *a) {
+    const gemm *g = w->g;
+    int64_t p0 = w->p0, kc = w->kc, stride = panel_stride(mr, kc), rows = i1 - i0;
+    float *b_rows = a + l4m_ceil_div(rows, mr) * stride;
+    pack_a(g, i0, rows, mr, p0, kc, a);
+    if (g->sums && j0 == 0) add_sums(a, rows, mr, kc, p0 > 0, g->sums + i0);
+    for (int64_t j = j0; j < j1; j += NR) {
+        int64_t n = l4m_min(NR, j1 - j);
+        const float *panel = b;
+        if (g->panels)
+            panel = widened_panel(g, j, p0, kc, b);
+        else
+            pack_b(g, j, n, p0, kc, b_rows, b);
+        line_walk next = panel_walk(g, j + NR, l4m_min(NR, j1 - j - NR), p0, kc, b);
+        for (int64_t q = 0; q * mr < rows; q++)
+            one_tile(w, i0 + q * mr, l4m_min(mr, rows - q * mr), j, n, a + q * stride, panel, &next);
+    }
+}
+
 static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
     // Equal tiles rather than full ones and a rest: 128 rows are 9 x 13 + 11, not 9 x 14 + 2.
-    int64_t rows = i1 - i0, panels = l4m_ceil_div(rows, MR), mr = l4m_ceil_div(rows, panels);
+    int64_t rows = i1 - i0, mr = l4m_ceil_div(rows, l4m_ceil_div(rows, MR));
     int64_t blocks = inner_blocks(g->k), kc_max = inner_block(g->k, g->b_type);
-    panels = l4m_ceil_div(rows, mr);
+    int narrow = !g->panels && l4m_round_up(j1 - j0, NR) * kc_max <= KEPT;
     // A residual that is C itself is what the tiles add to.
     int in_place = g->residual == g->c;
-    float *tile = scratch, *b = tile + MR * NR, *a = b + l4m_round_up((kc_max + 1) * NR, 16);
-    float *b_rows = a + panels * panel_stride(mr, kc_max);
-    static const addends none = {NULL, NULL, 0};
+    float *tile = scratch, *b = tile + MR * NR;
+    float *a = b + l4m_round_up(narrow ? KEPT : (kc_max + 1) * NR, 16);
     for (int64_t block = 0, p0 = 0; block < blocks; block++, p0 += kc_max) {
-        int64_t kc = l4m_min(kc_max, g->k - p0), stride = panel_stride(mr, kc);
         int last = block == blocks - 1;
-        const float *bias = last ? g->bias : NULL, *residual = last && !in_place ? g->residual : NULL;
-        int adds = block > 0 || in_place;
-        for (int64_t q = 0; q < panels; q++)
-            pack_a(g, i0 + q * mr, l4m_min(mr, rows - q * mr), p0, kc, a + q * stride);
-        for (int64_t j = j0; j < j1; j += NR) {
-            int64_t n = l4m_min(NR, j1 - j);
-            const float *panel = b;
-            if (g->panels)
-                panel = widened_panel(g, j, p0, kc, b);
-            else
-                pack_b(g, j, n, p0, kc, b_rows, b);
-            line_walk next = panel_walk(g, j + NR, l4m_min(NR, j1 - j - NR), p0, kc, b);
-            int direct = n == NR && g->rows_c == NULL;
-            for (int64_t q = 0; q < panels; q++) {
-                int64_t i = i0 + q * mr, m = l4m_min(mr, rows - q * mr);
-                float *c = g->c + i * g->ldc + j;
-                if (direct) {
-                    addends plus = {bias ? bias + j : NULL, residual ? residual + i * g->ldr + j : NULL, g->ldr};
-                    tiles[m](kc, a + q * stride, panel, c, g->ldc, adds, &plus, &next);
-                    if (last && g->activation) activate(c, g->ldc, m, NR, g->activation);
-                    continue;
-                }
-                tiles[m](kc, a + q * stride, panel, tile, NR, 0, &none, &next);
-                for (int64_t r = 0; r < m; r++) {
-                    int64_t row = g->rows_c ? g->rows_c[i + r] : i + r;
-                    float *to = g->c + row * g->ldc + j;
-                    ISA(gemm_epilogue)
-                    (tile + r * NR, adds ? to : NULL, bias ? bias + j : NULL,
-                     residual ? residual + row * g->ldr + j : NULL, last ? g->activation : L4M_ACT_NONE, n, to);
-                }
-            }
-        }
+        inner w = {.g = g,
+                   .p0 = p0,
+                   .kc = l4m_min(kc_max, g->k - p0),
+                   .adds = block > 0 || in_place,
+                   .last = last,
+                   .bias = last ? g->bias : NULL,
+                   .residual = last && !in_place ? g->residual : NULL,
+                   .tile = tile};
+        if (narrow)
+            narrow_block(&w, i0, i1, mr, j0, j1, b, a);
+        else
+            wide_block(&w, i0, i1, mr, j0, j1, b, a);
     }
 }
 
@@ -368,8 +336,9 @@ void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j
     for (int64_t i = i0; i < i1; i += step) rect_block(g, i, l4m_min(i + step, i1), j0, j1, scratch);
 }
 
-void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks) {
+void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t least, int64_t *row_chunks, int64_t *col_chunks) {
     int64_t r = l4m_ceil_div(m, GEMM_MAX_ROWS), c = l4m_ceil_div(n, GEMM_MAX_COLS);
+    wanted = l4m_max(l4m_min(wanted, least), l4m_min(wanted, m * n / MIN_AREA));
     while (r * c < wanted) {
         int64_t rows = m / r, cols = n / c;
         if (cols >= 128 && cols >= rows)

@@ -8,6 +8,8 @@
 // C[i, j] = act(sum_p op(A)[i, p] op(B)[p, j] + bias[j] + residual[i, j]); the residual may be C itself.
 // Index maps, NULL for plain matrices: rows_a maps row i of an untransposed A, rows_c row i of C and of
 // residual; inner_a maps p in a transposed A, inner_b p in an untransposed B (sums over gathered rows).
+// gate, laid out like C: C is zero where it is not positive, the gradient of a ReLU that had it for output.
+// sums[i] = sum_p op(A)[i, p], which costs little while A is packed.
 typedef struct {
     const float *a;
     int64_t lda;
@@ -22,6 +24,8 @@ typedef struct {
     const float *residual;
     int64_t ldr;
     int32_t activation;
+    const float *gate;
+    float *sums;
     int64_t k;
     const int32_t *rows_a;
     const int32_t *rows_c;
@@ -49,9 +53,9 @@ void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j
 void ISA(gemm_small)(const float *const *x, int64_t m, const void *big, int64_t ld, int32_t by_row, int32_t type,
                      int64_t k, int64_t j0, int64_t j1, float *out, int64_t out_ld);
 
-// Into how many rectangles to cut an m x n product so that about `wanted` of them exist: large enough that
-// packing is cheap, small enough that C stays in L2.
-void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks);
+// Into how many rectangles to cut an m x n product so that about `wanted` of them exist, at least `least` of
+// those even if they are small: large enough that packing is cheap, small enough that C stays in L2.
+void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t least, int64_t *row_chunks, int64_t *col_chunks);
 // The rectangle number `chunk` of such a grid.
 void ISA(gemm_grid_rect)(const gemm *g, int64_t m, int64_t n, int64_t row_chunks, int64_t col_chunks,
                          int64_t chunk, void *scratch);
@@ -64,8 +68,9 @@ void ISA(gemm_pack)(const gemm *g, int64_t n, int64_t panel, void *panels);
 // gemm_grid where B is packed: rows are cut first, since only A is packed again for each rectangle.
 void ISA(gemm_panel_grid)(int64_t m, int64_t n, int64_t k, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks);
 
-// dst = act(src + add + bias + residual) over n values; add, bias and residual may be NULL.
+// dst = act(src + add + bias + residual) over n values, zero where the gate is not positive; pointers may be NULL
+// but for src and dst.
 void ISA(gemm_epilogue)(const float *src, const float *add, const float *bias, const float *residual,
-                        int32_t activation, int64_t n, float *dst);
+                        int32_t activation, const float *gate, int64_t n, float *dst);
 
 #endif

@@ -39,7 +39,10 @@ static int64_t cut(const job *w, int64_t small, int weights, piece *out) {
             if (g > start && out) out[count] = (piece){start, g, 0, 0, 0};
             count += g > start;
             int64_t grid_rows, grid_cols;
-            ISA(gemm_grid)(weights ? w->k : r, w->n, (int64_t)(cost / share) + 1, &grid_rows, &grid_cols);
+            double threads = l4m_pool_threads(w->pool);
+            ISA(gemm_grid)
+            (weights ? w->k : r, w->n, (int64_t)(cost / share) + 1, (int64_t)(cost / total * threads) + 1, &grid_rows,
+             &grid_cols);
             for (int64_t p = 0; p < grid_rows * grid_cols; p++, count++)
                 if (out) out[count] = (piece){g, g + 1, grid_rows, grid_cols, p};
         } else {
@@ -66,7 +69,7 @@ static void row_batches(const job *w, int64_t g, int64_t i0, int64_t i1, const f
             ISA(gemm_small)(x, m, big, by_row ? w->k : w->n, by_row, L4M_F32, w->k, j, j + n, sums, STRIP);
             for (int64_t r = 0; r < m; r++)
                 ISA(gemm_epilogue)
-                (sums + r * STRIP, NULL, w->bias ? w->bias + g * w->n + j : NULL, NULL, w->activation, n,
+                (sums + r * STRIP, NULL, w->bias ? w->bias + g * w->n + j : NULL, NULL, w->activation, NULL, n,
                  w->y + w->order[i + r] * w->n + j);
         }
     }

@@ -54,7 +54,7 @@ static void few_rows_chunk(void *context, int64_t chunk, int thread) {
             float *c = g->c + i * g->ldc + j;
             ISA(gemm_epilogue)
             (c, NULL, g->bias ? g->bias + j : NULL, g->residual ? g->residual + i * g->ldr + j : NULL,
-             g->activation, n, c);
+             g->activation, NULL, n, c);
         }
     }
 }
@@ -76,7 +76,7 @@ static void few_cols_chunk(void *context, int64_t chunk, int thread) {
             for (int64_t r = 0; g->residual && r < m; r++) addend[r] = g->residual[(i + r) * g->ldr + j];
             for (int64_t r = 0; g->bias && r < m; r++) biases[r] = g->bias[j];
             ISA(gemm_epilogue)
-            (s, NULL, g->bias ? biases : NULL, g->residual ? addend : NULL, g->activation, m, s);
+            (s, NULL, g->bias ? biases : NULL, g->residual ? addend : NULL, g->activation, NULL, m, s);
             for (int64_t r = 0; r < m; r++) g->c[(i + r) * g->ldc + j] = s[r];
         }
     }
@@ -107,7 +107,8 @@ int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int
                 int64_t lda, const void *b, int64_t ldb, int32_t b_type, const float *bias, const float *residual,
                 int64_t ldr, int32_t activation, float *c, int64_t ldc) {
     if (m == 0 || n == 0) return L4M_OK;
-    job w = {.g = {a, lda, trans_a, b, ldb, trans_b, b_type, c, ldc, bias, residual, ldr, activation, k, NULL, NULL, NULL, NULL, NULL, 0},
+    job w = {.g = {.a = a, .lda = lda, .trans_a = trans_a, .b = b, .ldb = ldb, .trans_b = trans_b, .b_type = b_type,
+                   .c = c, .ldc = ldc, .bias = bias, .residual = residual, .ldr = ldr, .activation = activation, .k = k},
              .pool = pool,
              .m = m,
              .n = n};
@@ -123,7 +124,7 @@ int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int
     } else {
         int64_t tiles = l4m_ceil_div(m, 64) * l4m_ceil_div(n, 64);
         int64_t wanted = l4m_chunks(pool, tiles, (double)(m * n) / (double)tiles * (double)k);
-        ISA(gemm_grid)(m, n, wanted, &w.row_chunks, &w.col_chunks);
+        ISA(gemm_grid)(m, n, wanted, l4m_pool_threads(pool), &w.row_chunks, &w.col_chunks);
         l4m_pool_run(pool, w.row_chunks * w.col_chunks, packed_chunk, &w);
     }
     l4m_pool_end(pool);

@@ -67,6 +67,22 @@ static void grouped(int64_t rows, int64_t n, int64_t k, int64_t groups) {
     }
 }
 
+static void blocks(int64_t rows, int64_t n, int64_t k, int64_t groups) {
+    int32_t trans = random_int(0, 1), act = random_int(0, 4);
+    char what[160];
+    snprintf(what, sizeof what, "blocks trans %d act %d rows %ld, n %ld, k %ld, groups %ld", trans, act, (long)rows, (long)n, (long)k,
+             (long)groups);
+    float *x = random_floats(rows * groups * k), *w = random_floats(groups * k * n), *y = random_floats(rows * groups * n);
+    float *bias = random_int(0, 1) ? random_floats(groups * n) : NULL;
+    float *gate = random_int(0, 1) ? random_floats(rows * groups * n) : NULL;
+    AGREES(what, l4m_block_matmul(pool, rows, n, k, groups, x, w, trans, bias, act, gate, y), {y, rows * groups * n});
+    x = random_floats(rows * groups * k);
+    float *dy = random_floats(rows * groups * n), *dw = random_floats(groups * k * n), *db = random_floats(groups * n);
+    int sums = trans && random_int(0, 1);
+    AGREES(what, l4m_block_weight_gradient(pool, rows, n, k, groups, x, dy, trans, dw, sums ? db : NULL),
+           {dw, groups * k * n}, {db, sums ? groups * n : 0});
+}
+
 static void attention(int64_t sequences, int64_t longest) {
     int64_t kv_heads = random_int(1, 3), heads = kv_heads * random_int(1, 4), d = random_int(1, 40), tokens = 0;
     int32_t *offsets = array((sequences + 1) * 4), *begins = array(sequences * 4 + 4), *ends = array(sequences * 4 + 4);
@@ -108,6 +124,7 @@ void check_matrices(void) {
         matmul(33, 150, 1537);
         matmul(3, 1100, 517);
         matmul(2100, 1, 64);
+        matmul(300, 280, 1100);
     }
     for (int i = 0; i < 300; i++) matmul_panels(random_size(), random_size(), random_size());
     for (int i = 0; i < 6; i++) {
@@ -121,6 +138,13 @@ void check_matrices(void) {
         grouped(1300, 1, 65, 3);
         grouped(600, 33, 17, 500);
         grouped(40, 300, 20, 30);
+    }
+    for (int i = 0; i < 300; i++) blocks(random_size(), random_size(), random_size(), random_int(1, 5));
+    for (int i = 0; i < 6; i++) {
+        blocks(1300, 70, 65, 3);
+        blocks(600, 33, 700, 1);
+        blocks(70, 300, 600, 2);
+        blocks(0, 20, 30, 2);
     }
     for (int i = 0; i < 60; i++) attention(random_int(0, 5), 40);
     for (int i = 0; i < 60; i++) attention_to_other_keys(random_int(0, 5), random_int(1, 90));

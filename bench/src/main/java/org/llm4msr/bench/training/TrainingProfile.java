@@ -49,10 +49,10 @@ public final class TrainingProfile {
           .forEach(entry ->
               System.out.printf(
                   Locale.ROOT,
-                  "%-24s %10.1f us  %5.1f %%%n",
-                  entry.getKey(),
+                  "%10.1f us  %5.1f %%  %s%n",
                   entry.getValue() / 1e3 / steps,
-                  entry.getValue() / 10.0 / steps / micros));
+                  entry.getValue() / 10.0 / steps / micros,
+                  entry.getKey()));
     }
   }
 }

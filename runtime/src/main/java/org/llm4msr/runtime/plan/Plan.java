@@ -76,7 +76,7 @@ public final class Plan implements AutoCloseable {
         node.outputs().forEach(output -> results.add(slot(output, memory, parameters)));
         if (!node.op().isView()) {
           bound.add(backend.kernel(node.op(), inputs, results));
-          names.add(node.op().name());
+          names.add(described(node));
         }
       }
       outputs.forEach(output -> slot(output, memory, parameters));
@@ -86,6 +86,13 @@ public final class Plan implements AutoCloseable {
       close();
       throw e;
     }
+  }
+
+  /** Name and shapes, such as {@code matmul [rows, 128] [128, 64]}. */
+  private static String described(Node node) {
+    StringBuilder text = new StringBuilder(node.op().name());
+    node.inputs().forEach(input -> text.append(' ').append(input.type().dims()));
+    return text.toString();
   }
 
   private static List<Node> needed(Graph graph, List<Value> outputs) {
@@ -257,7 +264,7 @@ public final class Plan implements AutoCloseable {
     nanos = new long[kernels.length];
   }
 
-  /** Nanoseconds per operator name since {@link #startProfile()}. */
+  /** Nanoseconds per operator and its inputs' shapes since {@link #startProfile()}. */
   public Map<String, Long> profileNanos() {
     Map<String, Long> result = new LinkedHashMap<>();
     for (int i = 0; i < kernels.length; i++) {

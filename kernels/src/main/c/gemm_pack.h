@@ -1,0 +1,151 @@
+// Packing for gemm.c: tiles of A and panels of B in the order in which they are multiplied.
+#ifndef L4M_GEMM_PACK_H
+#define L4M_GEMM_PACK_H
+
+#include "gemm.h"
+#include "quant.h"
+
+// Tile: MR rows by NV vectors. AVX-512 14x32 uses 28 + 2 + 1 of 32 registers, AVX2 6x16 12 + 2 + 1 of 16.
+#if VL == 16
+#define MR 14
+#define NV 2
+#elif VL == 8
+#define MR 6
+#define NV 2
+#else
+#define MR 4
+#define NV 2
+#endif
+#define NR (NV * VL)
+// dst[p * stride + i] = row(i)[p]: vectors of several rows transposed in registers. Each store is a whole
+// vector, so up to VL - 1 floats past the last row are overwritten: by the next p, or slack at the end.
+INLINE void pack_transposed(const void *base, int64_t ld, const int32_t *index, int64_t first, int64_t count,
+                            int64_t p0, int64_t kc, const int32_t type, float *dst, int64_t stride) {
+    const void *row[VL];
+    for (int64_t i = 0; i < VL; i++) {
+        int64_t r = first + l4m_min(i, count - 1);
+        row[i] = l4m_at(base, (index ? index[r] : r) * ld + p0, type);
+    }
+    for (int64_t p = 0; p < kc; p += VL) {
+        vf r[VL];
+        int64_t n = l4m_min(VL, kc - p);
+        if (n == VL) {
+#pragma GCC unroll 16
+            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), VL, type);
+        } else {
+            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), n, type);
+        }
+        vtranspose(r);
+        if (n == VL) {
+#pragma GCC unroll 16
+            for (int q = 0; q < VL; q++) vstore(dst + (p + q) * stride, r[q]);
+        } else {
+            for (int64_t q = 0; q < n; q++) vstore(dst + (p + q) * stride, r[q]);
+        }
+    }
+}
+
+// dst[p * stride + i] = base[(inner(p)) * ld + first + i]: rows copied as they are.
+INLINE void pack_straight(const void *base, int64_t ld, const int32_t *inner, int64_t first, int64_t count,
+                          int64_t p0, int64_t kc, const int32_t type, float *dst, int64_t stride) {
+    for (int64_t p = 0; p < kc; p++) {
+        int64_t q = inner ? inner[p0 + p] : p0 + p;
+        const void *src = l4m_at(base, q * ld + first, type);
+        float *to = dst + p * stride;
+        int64_t i = 0;
+        for (; i + VL <= count; i += VL) vstore(to + i, vload_any(l4m_at(src, i, type), VL, type));
+        if (i < count) vstore(to + i, vload_any(l4m_at(src, i, type), count - i, type));
+    }
+}
+
+static int64_t panel_stride(int64_t mr, int64_t kc) { return l4m_round_up(mr * kc + VL, 16); }
+
+// Rows [first, first + count) of A as tiles of mr rows, panel_stride apart.
+static void pack_a(const gemm *g, int64_t first, int64_t count, int64_t mr, int64_t p0, int64_t kc, float *dst) {
+    int64_t stride = panel_stride(mr, kc);
+    if (!g->trans_a) {
+        for (int64_t i = 0; i < count; i += mr, dst += stride) {
+            int64_t m = l4m_min(mr, count - i);
+            pack_transposed(g->a, g->lda, g->rows_a, first + i, m, p0, kc, L4M_F32, dst, m);
+        }
+        return;
+    }
+    // Along the rows of memory. Whole vectors again: a tile is no wider than one.
+    int64_t whole = count / mr, rest = count % mr;
+    for (int64_t p = 0; p < kc; p++) {
+        const float *src = g->a + (g->inner_a ? g->inner_a[p0 + p] : p0 + p) * g->lda + first;
+        float *to = dst + p * mr;
+        for (int64_t t = 0; t < whole; t++, src += mr, to += stride) vstore(to, vload_n(src, mr));
+        if (rest) vstore(dst + whole * stride + p * rest, vload_n(src, rest));
+    }
+}
+
+// Sums over p of packed tiles, added to dst where some are there already.
+static void add_sums(const float *tiles, int64_t count, int64_t mr, int64_t kc, int adds, float *dst) {
+    for (int64_t i = 0; i < count; i += mr, tiles += panel_stride(mr, kc)) {
+        int64_t m = l4m_min(mr, count - i), p = 0;
+        vf s[4] = {adds ? vload_n(dst + i, m) : vzero(), vzero(), vzero(), vzero()};
+        for (; p + 4 <= kc; p += 4)
+            for (int u = 0; u < 4; u++) s[u] += vload(tiles + (p + u) * m);
+        for (; p < kc; p++) s[0] += vload(tiles + p * m);
+        vstore_n(dst + i, (s[0] + s[1]) + (s[2] + s[3]), m);
+    }
+}
+
+INLINE void pack_b_typed(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, const int32_t type,
+                         float *dst) {
+    if (g->trans_b)
+        for (int64_t v = 0; v < n; v += VL)
+            pack_transposed(g->b, g->ldb, NULL, j + v, l4m_min(VL, n - v), p0, kc, type, dst + v, NR);
+    else if (n == NR)
+        pack_straight(g->b, g->ldb, g->inner_b, j, NR, p0, kc, type, dst, NR);
+    else
+        pack_straight(g->b, g->ldb, g->inner_b, j, n, p0, kc, type, dst, NR);
+}
+
+// Rows of whole blocks become floats in `rows`, which then are packed like any others.
+static void pack_b_quantised(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *rows, float *dst) {
+    for (int64_t i = 0; i < n; i++)
+        ISA(dequantise)(l4m_at(g->b, (j + i) * g->ldb + p0, g->b_type), g->b_type, kc, rows + i * kc);
+    for (int64_t v = 0; v < n; v += VL)
+        pack_transposed(rows, kc, NULL, v, l4m_min(VL, n - v), 0, kc, L4M_F32, dst + v, NR);
+}
+
+INLINE void copy_halves(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, uint16_t *dst) {
+    const uint16_t *b = g->b;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t p = 0; p < kc; p++)
+            dst[p * NR + i] = g->trans_b ? b[(j + i) * g->ldb + p0 + p] : b[(p0 + p) * g->ldb + j + i];
+}
+
+// rows has room for NR x kc floats where B is quantised.
+static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *rows, float *dst) {
+    if (l4m_is_quantised(g->b_type)) {
+        pack_b_quantised(g, j, n, p0, kc, rows, dst);
+        return;
+    }
+    switch (g->b_type) {
+        case L4M_BF16:
+            pack_b_typed(g, j, n, p0, kc, L4M_BF16, dst);
+            break;
+        case L4M_F16:
+            pack_b_typed(g, j, n, p0, kc, L4M_F16, dst);
+            break;
+        default:
+            pack_b_typed(g, j, n, p0, kc, L4M_F32, dst);
+    }
+}
+
+// Columns [j, j + n) of an untransposed B, as many panels as it takes, along the rows of memory.
+static void pack_b_rows(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *dst) {
+    for (int64_t p = 0; p < kc; p++, dst += NR) {
+        const float *src = (const float *)g->b + (g->inner_b ? g->inner_b[p0 + p] : p0 + p) * g->ldb + j;
+        int64_t i = 0;
+        for (; i + NR <= n; i += NR)
+            for (int v = 0; v < NV; v++) vstore(dst + i * kc + v * VL, vload(src + i + v * VL));
+        for (int64_t at = i; at < n; at += VL)
+            vstore(dst + i * kc + at - i, vload_any(src + at, l4m_min(VL, n - at), L4M_F32));
+    }
+}
+
+#endif
