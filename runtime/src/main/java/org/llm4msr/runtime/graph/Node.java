@@ -20,6 +20,13 @@ public final class Node {
     outputs = List.copyOf(values);
   }
 
+  /** The same results computed by another operator from other inputs; for plans that fuse nodes. */
+  public Node replacedBy(Op other, List<Value> from) {
+    Node node = new Node(id, other, from);
+    node.produces(outputs);
+    return node;
+  }
+
   /** Position in the graph; every input is produced by an earlier node. */
   public int id() {
     return id;

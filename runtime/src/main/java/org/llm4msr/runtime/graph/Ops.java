@@ -79,7 +79,7 @@ public final class Ops {
    * @param activation or null
    */
   public static Value blockLinear(Value x, Value weight, Value bias, UnaryOp.Kind activation) {
-    Op op = new BlockMatMulOp(true, bias != null, activation);
+    Op op = new BlockMatMulOp(true, bias != null, activation, false);
     return bias == null ? one(op, x, weight) : one(op, x, weight, bias);
   }
 

@@ -14,12 +14,14 @@ import org.llm4msr.runtime.graph.ValueType;
  * operator: their activations stay side by side, and nothing is copied.
  *
  * <p>Inputs: x {@code [R, G K]}; W {@code [G, K, N]}, or {@code [G, N, K]} if transposed; then bias
- * {@code [G, N]} where present. Output {@code [R, G N]}.
+ * {@code [G, N]} and gate {@code [R, G N]} where present. Output {@code [R, G N]}.
  *
- * @param activation applied last, or null
+ * @param activation or null
+ * @param gated whether the result is zero where the gate is not positive, which is applied last:
+ *     the gradient of a ReLU whose output was the gate
  */
-public record BlockMatMulOp(boolean transposeW, boolean hasBias, UnaryOp.Kind activation)
-    implements Op {
+public record BlockMatMulOp(
+    boolean transposeW, boolean hasBias, UnaryOp.Kind activation, boolean gated) implements Op {
   @Override
   public String name() {
     return "blockMatmul";
@@ -28,13 +30,13 @@ public record BlockMatMulOp(boolean transposeW, boolean hasBias, UnaryOp.Kind ac
   @Override
   public List<ValueType> infer(List<ValueType> in) {
     OpChecks.check(
-        in.size() == (hasBias ? 3 : 2)
+        in.size() == 2 + (hasBias ? 1 : 0) + (gated ? 1 : 0)
             && OpChecks.isMatrix(in.get(0))
             && in.get(1).rank() == 3
             && OpChecks.sameCompute(in.get(0), in.get(1)),
         this,
         in,
-        "x [R, G K] and W of rank 3" + (hasBias ? ", bias" : ""));
+        "x [R, G K] and W of rank 3" + (hasBias ? ", bias" : "") + (gated ? ", gate" : ""));
     ValueType x = in.get(0);
     ValueType w = in.get(1);
     long groups = w.dim(0).fixed();
@@ -45,24 +47,35 @@ public record BlockMatMulOp(boolean transposeW, boolean hasBias, UnaryOp.Kind ac
       OpChecks.check(
           in.get(2).equals(ValueType.of(x.dtype(), groups, width)), this, in, "bias [G, N]");
     }
-    return List.of(x.withLast(Dim.of(groups * width)));
+    ValueType out = x.withLast(Dim.of(groups * width));
+    OpChecks.check(!gated || in.getLast().equals(out), this, in, "a gate like the output");
+    return List.of(out);
   }
 
   @Override
   public Gradient[] gradient(Graph graph, Node node, Value[] dOut, boolean[] needed) {
+    if (gated) {
+      throw new IllegalArgumentException("a gated " + name() + " cannot be differentiated");
+    }
     Value x = node.input(0);
     Value w = node.input(1);
     Value dY = UnaryOp.beforeActivation(graph, activation, node.output(), dOut[0]);
     Gradient[] result = OpChecks.gradients(needed.length);
     if (needed[0]) {
-      Op input = new BlockMatMulOp(!transposeW, false, null);
+      Op input = new BlockMatMulOp(!transposeW, false, null, false);
       result[0] = OpChecks.dense(graph.apply(input, dY, w).get(0));
     }
+    boolean bias = hasBias && needed[2];
     if (needed[1]) {
-      Op weight = new BlockWeightGradientOp(transposeW, w.type().dim(0).fixed());
-      result[1] = OpChecks.dense(graph.apply(weight, x, dY).get(0));
+      boolean withBias = bias && transposeW;
+      long groups = w.type().dim(0).fixed();
+      List<Value> d = graph.apply(new BlockWeightGradientOp(transposeW, groups, withBias), x, dY);
+      result[1] = OpChecks.dense(d.get(0));
+      if (withBias) {
+        result[2] = OpChecks.dense(d.get(1));
+      }
     }
-    if (hasBias && needed[2]) {
+    if (bias && result[2] == null) {
       Value sum = graph.apply(new SumToOp(List.of(dY.type().dim(1))), dY).get(0);
       Op shape = new ReshapeOp(node.input(2).type().dims());
       result[2] = OpChecks.dense(graph.apply(shape, sum).get(0));

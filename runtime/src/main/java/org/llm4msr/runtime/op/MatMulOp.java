@@ -77,20 +77,30 @@ public record MatMulOp(
                   ? plain(graph, transposeB, true, b, dC)
                   : plain(graph, false, !transposeB, dC, b));
     }
-    if (needed[1]) {
+    boolean linear = transposeB && !transposeA && !a.type().dim(1).isSymbol();
+    if (linear && needed[1] && hasBias && needed[2] && !b.type().dim(0).isSymbol()) {
+      // The bias is summed while dC is at hand.
+      List<Value> d = graph.apply(new BlockWeightGradientOp(true, 1, true), a, dC);
+      result[1] = OpChecks.dense(reshaped(graph, d.get(0), b));
+      result[2] = OpChecks.dense(reshaped(graph, d.get(1), node.input(2)));
+    } else if (needed[1]) {
       result[1] =
           OpChecks.dense(
               transposeB
                   ? plain(graph, true, transposeA, dC, a)
                   : plain(graph, !transposeA, false, a, dC));
     }
-    if (hasBias && needed[2]) {
+    if (hasBias && needed[2] && result[2] == null) {
       result[2] = OpChecks.dense(graph.apply(new SumToOp(node.input(2).type().dims()), dC).get(0));
     }
     if (hasResidual && needed[needed.length - 1]) {
       result[needed.length - 1] = OpChecks.dense(dC);
     }
     return result;
+  }
+
+  private static Value reshaped(Graph graph, Value value, Value like) {
+    return graph.apply(new ReshapeOp(like.type().dims()), value).get(0);
   }
 
   private static Value plain(

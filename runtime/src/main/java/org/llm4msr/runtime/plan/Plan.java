@@ -55,7 +55,7 @@ public final class Plan implements AutoCloseable {
           "the backend '" + backend.name() + "' does not compute in " + graph.computeType());
     }
     this.backend = backend;
-    List<Node> nodes = needed(graph, outputs);
+    List<Node> nodes = Fusion.fuse(needed(graph, outputs), outputs);
     for (Node node : nodes) {
       node.inputs().forEach(this::noteSymbols);
       node.outputs().forEach(this::noteSymbols);
@@ -184,7 +184,7 @@ public final class Plan implements AutoCloseable {
 
   /** {@link #workspaceBytes()} of a plan that is not made. */
   public static long workspaceBytes(Graph graph, List<Value> outputs) {
-    return new MemoryPlan(needed(graph, outputs), outputs).byteSize();
+    return new MemoryPlan(Fusion.fuse(needed(graph, outputs), outputs), outputs).byteSize();
   }
 
   /** Bytes of the workspace, which holds inputs, results and everything between. */

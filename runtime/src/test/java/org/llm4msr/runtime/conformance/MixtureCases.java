@@ -24,10 +24,13 @@ final class MixtureCases {
     List<ConformanceCase> cases = new ArrayList<>();
     for (int[] shape : SHAPES) {
       for (boolean transposeW : new boolean[] {false, true}) {
-        cases.add(matmul(new BlockMatMulOp(transposeW, false, null), shape));
-        cases.add(matmul(new BlockMatMulOp(transposeW, true, UnaryOp.Kind.RELU), shape));
-        cases.add(weightGradient(transposeW, shape));
+        cases.add(matmul(new BlockMatMulOp(transposeW, false, null, false), shape));
+        cases.add(matmul(new BlockMatMulOp(transposeW, true, UnaryOp.Kind.RELU, false), shape));
+        cases.add(matmul(new BlockMatMulOp(transposeW, false, null, true), shape));
+        cases.add(matmul(new BlockMatMulOp(transposeW, true, UnaryOp.Kind.TANH, true), shape));
+        cases.add(weightGradient(transposeW, false, shape));
       }
+      cases.add(weightGradient(true, true, shape));
       cases.addAll(mixtures(shape[0], shape[1], shape[3]));
       cases.addAll(attentionPoolings(shape[0], shape[2], shape[3]));
     }
@@ -39,8 +42,8 @@ final class MixtureCases {
     int[] experts = {4096, 4, 256, 128};
     List<ConformanceCase> cases = new ArrayList<>(mixtures(4096, 4, 128));
     cases.addAll(attentionPoolings(4096, 20, 16));
-    cases.add(matmul(new BlockMatMulOp(true, true, UnaryOp.Kind.RELU), experts));
-    cases.add(weightGradient(true, experts));
+    cases.add(matmul(new BlockMatMulOp(true, true, UnaryOp.Kind.RELU, false), experts));
+    cases.add(weightGradient(true, true, experts));
     return cases;
   }
 
@@ -53,7 +56,8 @@ final class MixtureCases {
         new ConformanceCase.Builder(
             describe(shape)
                 + (op.transposeW() ? " W transposed" : "")
-                + (op.hasBias() ? " bias" : ""));
+                + (op.hasBias() ? " bias" : "")
+                + (op.gated() ? " gated" : ""));
     builder.input(Data.normal(1), rows, Dim.of((long) shape[1] * shape[2]));
     if (op.transposeW()) {
       builder.input(Data.normal(0.5), groups, width, inner);
@@ -63,15 +67,20 @@ final class MixtureCases {
     if (op.hasBias()) {
       builder.input(Data.normal(1), groups, width);
     }
+    if (op.gated()) {
+      builder.input(Data.normal(1), rows, Dim.of((long) shape[1] * shape[3]));
+    }
     return builder.build(op, flops(shape));
   }
 
-  private static ConformanceCase weightGradient(boolean transposeW, int... shape) {
+  private static ConformanceCase weightGradient(
+      boolean transposeW, boolean withBias, int... shape) {
     Dim rows = Dim.symbol("R", shape[0]);
-    return new ConformanceCase.Builder(describe(shape) + (transposeW ? " W transposed" : ""))
+    return new ConformanceCase.Builder(
+            describe(shape) + (transposeW ? " W transposed" : "") + (withBias ? " bias" : ""))
         .input(Data.normal(1), rows, Dim.of((long) shape[1] * shape[2]))
         .input(Data.normal(1), rows, Dim.of((long) shape[1] * shape[3]))
-        .build(new BlockWeightGradientOp(transposeW, shape[1]), flops(shape));
+        .build(new BlockWeightGradientOp(transposeW, shape[1], withBias), flops(shape));
   }
 
   private static List<ConformanceCase> mixtures(int rows, int blocks, int width) {

@@ -146,7 +146,7 @@ public final class CpuBackend implements Backend {
 
       case BlockMatMulOp matmul -> MixtureBindings.blockMatmul(pool, matmul, in, out.get(0));
       case BlockWeightGradientOp gradient ->
-          MixtureBindings.blockWeightGradient(pool, gradient, in, out.get(0));
+          MixtureBindings.blockWeightGradient(pool, gradient, in, out);
       case MixtureOp _ -> MixtureBindings.mixture(pool, in, out.get(0));
       case MixtureGradientOp _ -> MixtureBindings.mixtureGradient(pool, in, out);
       case AttentionPoolingOp _ -> MixtureBindings.attentionPooling(pool, in, out);

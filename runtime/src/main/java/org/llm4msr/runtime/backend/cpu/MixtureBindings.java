@@ -4,101 +4,60 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.Attention;
+import org.llm4msr.bindings.cpu.Blocks;
 import org.llm4msr.bindings.cpu.CpuPool;
 import org.llm4msr.bindings.cpu.Matrices;
-import org.llm4msr.bindings.cpu.StoredType;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 
-/** Experts: matmul on blocks of columns in place, and mixtures; also those that a query weighs. */
+/** Experts: products of blocks of columns, and mixtures; also those that a query weighs. */
 final class MixtureBindings {
   private MixtureBindings() {}
 
   static Kernel blockMatmul(CpuPool pool, BlockMatMulOp op, List<Operand> in, Operand out) {
     Operand x = in.get(0);
     Operand w = in.get(1);
-    int groups = Math.toIntExact(w.dim(0));
+    long groups = w.dim(0);
     long inner = x.dim(1) / groups;
     long width = out.dim(1) / groups;
-    MemorySegment[] from = blocks(x.segment(), groups, inner);
-    MemorySegment[] weights = blocks(w.segment(), groups, inner * width);
-    MemorySegment[] biases = op.hasBias() ? blocks(in.get(2).segment(), groups, width) : null;
-    MemorySegment[] to = blocks(out.segment(), groups, width);
+    MemorySegment xSegment = x.segment();
+    MemorySegment wSegment = w.segment();
+    MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
+    MemorySegment gate = op.gated() ? in.getLast().segment() : null;
+    MemorySegment y = out.segment();
     Activation activation = MatrixBindings.activation(op.activation());
-    return () -> {
-      if (x.dim(0) == 0) {
-        return;
-      }
-      for (int g = 0; g < groups; g++) {
-        Matrices.matmul(
+    return () ->
+        Blocks.matmul(
             pool,
-            false,
-            op.transposeW(),
             x.dim(0),
             width,
             inner,
-            from[g],
-            groups * inner,
-            weights[g],
-            op.transposeW() ? inner : width,
-            StoredType.F32,
-            biases == null ? null : biases[g],
-            null,
-            width,
+            groups,
+            xSegment,
+            wSegment,
+            op.transposeW(),
+            bias,
             activation,
-            to[g],
-            groups * width);
-      }
-    };
+            gate,
+            y);
   }
 
   static Kernel blockWeightGradient(
-      CpuPool pool, BlockWeightGradientOp op, List<Operand> in, Operand out) {
+      CpuPool pool, BlockWeightGradientOp op, List<Operand> in, List<Operand> out) {
     Operand x = in.get(0);
     Operand dy = in.get(1);
-    int groups = Math.toIntExact(op.groups());
+    long groups = op.groups();
     long inner = x.dim(1) / groups;
     long width = dy.dim(1) / groups;
-    MemorySegment[] left = blocks(x.segment(), groups, inner);
-    MemorySegment[] right = blocks(dy.segment(), groups, width);
-    MemorySegment[] to = blocks(out.segment(), groups, inner * width);
-    return () -> {
-      for (int g = 0; g < groups; g++) {
-        boolean swap = op.transposeW();
-        long m = swap ? width : inner;
-        long n = swap ? inner : width;
-        Matrices.matmul(
-            pool,
-            true,
-            false,
-            m,
-            n,
-            x.dim(0),
-            swap ? right[g] : left[g],
-            groups * m,
-            swap ? left[g] : right[g],
-            groups * n,
-            StoredType.F32,
-            null,
-            null,
-            n,
-            Activation.NONE,
-            to[g],
-            n);
-      }
-    };
-  }
-
-  /** Where each block of {@code width} floats begins, up to the end of the memory. */
-  private static MemorySegment[] blocks(MemorySegment memory, int groups, long width) {
-    MemorySegment[] blocks = new MemorySegment[groups];
-    for (int g = 0; g < groups; g++) {
-      long offset = g * width * Float.BYTES;
-      blocks[g] = memory.asSlice(Math.min(offset, memory.byteSize()));
-    }
-    return blocks;
+    MemorySegment xSegment = x.segment();
+    MemorySegment dySegment = dy.segment();
+    MemorySegment dw = out.get(0).segment();
+    MemorySegment db = op.withBias() ? out.get(1).segment() : null;
+    return () ->
+        Blocks.weightGradient(
+            pool, x.dim(0), width, inner, groups, xSegment, dySegment, op.transposeW(), dw, db);
   }
 
   static Kernel mixture(CpuPool pool, List<Operand> in, Operand out) {

@@ -46,6 +46,10 @@ final class MixtureKernels {
             }
           }
           Activations.apply(op.activation(), sums, 0, width);
+          for (int j = 0; op.gated() && j < width; j++) {
+            double gate = Elements.get(inputs.getLast(), (r * groups + g) * width + j);
+            sums[j] = gate > 0 ? sums[j] : 0;
+          }
           Elements.store(sums, 0, y, (r * groups + g) * width, width);
         }
       }
@@ -53,7 +57,7 @@ final class MixtureKernels {
   }
 
   static Kernel blockWeightGradient(
-      BlockWeightGradientOp op, List<Operand> inputs, Operand dw, Scratch scratch) {
+      BlockWeightGradientOp op, List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
     Operand x = inputs.get(0);
     Operand dy = inputs.get(1);
     return () -> {
@@ -63,18 +67,24 @@ final class MixtureKernels {
       double[] row = scratch.doubles(X, inner);
       double[] d = scratch.doubles(D, width);
       double[] sums = scratch.doubles(W, (long) inner * width);
+      double[] bias = scratch.doubles(Y, width);
       for (int g = 0; g < groups; g++) {
         Arrays.fill(sums, 0, inner * width, 0);
+        Arrays.fill(bias, 0, width, 0);
         for (long r = 0; r < x.dim(0); r++) {
           Elements.load(x, (r * groups + g) * inner, row, 0, inner);
           Elements.load(dy, (r * groups + g) * width, d, 0, width);
+          Vectors.addScaled(1, d, 0, bias, 0, width);
           for (int i = 0; i < inner; i++) {
             for (int j = 0; j < width; j++) {
               sums[op.transposeW() ? j * inner + i : i * width + j] += row[i] * d[j];
             }
           }
         }
-        Elements.store(sums, 0, dw, (long) g * inner * width, inner * width);
+        Elements.store(sums, 0, outputs.get(0), (long) g * inner * width, inner * width);
+        if (op.withBias()) {
+          Elements.store(bias, 0, outputs.get(1), (long) g * width, width);
+        }
       }
     };
   }
