@@ -1,29 +1,30 @@
 #include "kernels.h"
 #include "ref.h"
 
-int mixture_ref(l4m_pool *pool, int64_t rows, int64_t blocks, int64_t width, const float *gate, const float *x, float *y) {
+int mixture_ref(l4m_pool *pool, int64_t rows, int64_t blocks, int64_t width, const float *gate, int64_t ld_gate,
+                const float *x, int32_t adds, float *y) {
     (void)pool;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < width; j++) {
-            double sum = 0;
+            double sum = adds ? y[i * width + j] : 0;
             for (int64_t k = 0; k < blocks; k++)
-                sum += (double)gate[i * blocks + k] * x[(i * blocks + k) * width + j];
+                sum += (double)gate[i * ld_gate + k] * x[(i * blocks + k) * width + j];
             y[i * width + j] = (float)sum;
         }
     return L4M_OK;
 }
 
 int mixture_gradient_ref(l4m_pool *pool, int64_t rows, int64_t blocks, int64_t width, const float *gate,
-                         const float *x, const float *dy, float *dgate, float *dx) {
+                         int64_t ld_gate, const float *x, const float *dy, float *dgate, float *dx) {
     (void)pool;
     for (int64_t b = 0; b < rows * blocks; b++) {
         double dot = 0;
         for (int64_t j = 0; j < width; j++) {
             double d = dy[b / blocks * width + j];
             dot += d * x[b * width + j];
-            dx[b * width + j] = (float)(gate[b] * d);
+            dx[b * width + j] = (float)(gate[b / blocks * ld_gate + b % blocks] * d);
         }
-        dgate[b] = (float)dot;
+        dgate[b / blocks * ld_gate + b % blocks] = (float)dot;
     }
     return L4M_OK;
 }

@@ -21,11 +21,12 @@ static void norms(int64_t rows, int64_t width) {
 }
 
 static void mixture(int64_t rows, int64_t blocks, int64_t width) {
-    int64_t n = rows * blocks * width, g = rows * blocks, m = rows * width;
+    int64_t ld = blocks + random_int(0, 2), n = rows * blocks * width, g = rows * ld, m = rows * width;
+    int32_t adds = random_int(0, 1);
     float *gate = random_floats(g), *x = random_floats(n), *y = random_floats(m);
     float *dy = random_floats(m), *dgate = random_floats(g), *dx = random_floats(n);
-    AGREES("mixture", (l4m_mixture(pool, rows, blocks, width, gate, x, y) ||
-                       l4m_mixture_gradient(pool, rows, blocks, width, gate, x, dy, dgate, dx)),
+    AGREES("mixture", (l4m_mixture(pool, rows, blocks, width, gate, ld, x, adds, y) ||
+                       l4m_mixture_gradient(pool, rows, blocks, width, gate, ld, x, dy, dgate, dx)),
            {y, m}, {dgate, g}, {dx, n});
 }
 

@@ -13,9 +13,6 @@ public final class Matrices {
   private static final MethodHandle WEIGHT_GRADIENT =
       CpuLibrary.kernel("grouped_weight_gradient", "PLLLLPPPPIP");
   private static final MethodHandle SUM = CpuLibrary.kernel("grouped_sum", "PLLLPPPIP");
-  private static final MethodHandle MIXTURE = CpuLibrary.kernel("mixture", "PLLLPPP");
-  private static final MethodHandle MIXTURE_GRADIENT =
-      CpuLibrary.kernel("mixture_gradient", "PLLLPPPPP");
   private static final MethodHandle FMA_PEAK = CpuLibrary.kernel("fma_peak", "PLP");
 
   private Matrices() {}
@@ -216,59 +213,6 @@ public final class Matrices {
       CpuLibrary.check(
           (int) FMA_PEAK.invokeExact(pool.handle(), iterations, operations), "fmaPeak");
       return operations.get(ValueLayout.JAVA_DOUBLE, 0);
-    } catch (Throwable e) {
-      throw CpuLibrary.unexpected(e);
-    }
-  }
-
-  /**
-   * {@code y[r] = sum_k gate[r, k] x[r, k]}.
-   *
-   * @param gate {@code [rows, blocks]}
-   * @param x {@code [rows, blocks, width]}
-   * @param y {@code [rows, width]}
-   */
-  public static void mixture(
-      CpuPool pool,
-      long rows,
-      long blocks,
-      long width,
-      MemorySegment gate,
-      MemorySegment x,
-      MemorySegment y) {
-    Checks.floats("gate", gate, Checks.product("gate", rows, blocks));
-    Checks.floats("x", x, Checks.product("x", rows, blocks, width));
-    Checks.floats("y", y, Checks.product("y", rows, width));
-    try {
-      int code = (int) MIXTURE.invokeExact(pool.handle(), rows, blocks, width, gate, x, y);
-      CpuLibrary.check(code, "mixture");
-    } catch (Throwable e) {
-      throw CpuLibrary.unexpected(e);
-    }
-  }
-
-  /** Gradients dgate {@code [rows, blocks]} and dx {@code [rows, blocks, width]} of a mixture. */
-  public static void mixtureGradient(
-      CpuPool pool,
-      long rows,
-      long blocks,
-      long width,
-      MemorySegment gate,
-      MemorySegment x,
-      MemorySegment dy,
-      MemorySegment dgate,
-      MemorySegment dx) {
-    Checks.floats("gate", gate, Checks.product("gate", rows, blocks));
-    Checks.floats("x", x, Checks.product("x", rows, blocks, width));
-    Checks.floats("dy", dy, Checks.product("dy", rows, width));
-    Checks.floats("dgate", dgate, Checks.product("dgate", rows, blocks));
-    Checks.floats("dx", dx, Checks.product("dx", rows, blocks, width));
-    try {
-      int code =
-          (int)
-              MIXTURE_GRADIENT.invokeExact(
-                  pool.handle(), rows, blocks, width, gate, x, dy, dgate, dx);
-      CpuLibrary.check(code, "mixtureGradient");
     } catch (Throwable e) {
       throw CpuLibrary.unexpected(e);
     }

@@ -212,7 +212,11 @@ final class Specialiser {
         case MatMulOp op when !op.transposeA() && !op.hasResidual() -> matmul(node, op);
         case GroupedMatMulOp op -> grouped(node, op);
         case BlockMatMulOp op -> blocks(node, op);
-        case MixtureOp _ -> terms.mixture(term(node.input(0)), term(node.input(1)));
+        case MixtureOp _ -> {
+          List<Value> parts = node.inputs().subList(1, node.inputs().size());
+          Term x = terms.concat(parts.stream().map(this::term).toList());
+          yield terms.mixture(term(node.input(0)), x);
+        }
         case UnaryOp(UnaryOp.Kind kind) -> terms.unary(kind, term(node.input(0)));
         case ScaleOp(double factor, double offset) ->
             terms.scale(term(node.input(0)), factor, offset);

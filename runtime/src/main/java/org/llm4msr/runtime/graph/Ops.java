@@ -83,9 +83,15 @@ public final class Ops {
     return bias == null ? one(op, x, weight) : one(op, x, weight, bias);
   }
 
-  /** {@code y[r] = sum_k gate[r, k] x_k[r]} over blocks of columns; see {@link MixtureOp}. */
-  public static Value mixture(Value gate, Value x) {
-    return one(new MixtureOp(), gate, x);
+  /**
+   * {@code y[r] = sum_k gate[r, k] x_k[r]} over blocks of columns, as if {@code x} stood side by
+   * side; see {@link MixtureOp}.
+   */
+  public static Value mixture(Value gate, Value... x) {
+    Value[] inputs = new Value[x.length + 1];
+    inputs[0] = gate;
+    System.arraycopy(x, 0, inputs, 1, x.length);
+    return one(new MixtureOp(), inputs);
   }
 
   /**
@@ -185,12 +191,13 @@ public final class Ops {
   }
 
   public static Value concat(Value... parts) {
-    return one(new ConcatOp(), parts);
+    return parts.length == 1 ? parts[0] : one(new ConcatOp(), parts);
   }
 
   /** Columns {@code [from, to)}. */
   public static Value slice(Value x, long from, long to) {
-    return one(new SliceOp(from, to), x);
+    boolean all = from == 0 && x.type().rank() == 2 && x.type().dim(1).equals(Dim.of(to));
+    return all ? x : one(new SliceOp(from, to), x);
   }
 
   public static Value reshape(Value x, Dim... dims) {

@@ -89,7 +89,23 @@ final class MixtureCases {
     Dim all = Dim.of((long) blocks * width);
     String name = rows + " rows, " + blocks + " blocks of " + width;
     double flops = 2.0 * rows * blocks * width;
+    Dim parts = Dim.of(blocks + 3L);
+    Dim two = Dim.of(2L * width);
+    Dim one = Dim.of(width);
     return List.of(
+        new ConformanceCase.Builder(name + ", then two and one")
+            .input(Data.normal(1), r, parts)
+            .input(Data.normal(1), r, all)
+            .input(Data.normal(1), r, two)
+            .input(Data.normal(1), r, one)
+            .build(new MixtureOp(), flops),
+        new ConformanceCase.Builder(name + ", then two and one")
+            .input(Data.normal(1), r, parts)
+            .input(Data.normal(1), r, all)
+            .input(Data.normal(1), r, two)
+            .input(Data.normal(1), r, one)
+            .input(Data.normal(1), r, one)
+            .build(new MixtureGradientOp(), 2 * flops),
         new ConformanceCase.Builder(name)
             .input(Data.normal(1), r, k)
             .input(Data.normal(1), r, all)
@@ -97,7 +113,7 @@ final class MixtureCases {
         new ConformanceCase.Builder(name)
             .input(Data.normal(1), r, k)
             .input(Data.normal(1), r, all)
-            .input(Data.normal(1), r, Dim.of(width))
+            .input(Data.normal(1), r, one)
             .build(new MixtureGradientOp(), 2 * flops));
   }
 

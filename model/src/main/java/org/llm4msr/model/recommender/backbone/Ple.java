@@ -55,7 +55,7 @@ public record Ple(
       int all = scenarios * specificExperts + sharedExperts;
       Value gate =
           model.linear(name + ".gate_shared.lin", ParameterGroup.NETWORK, shared, all, null);
-      shared = Ops.mixture(Ops.softmax(gate), Ops.concat(specific, common));
+      shared = Ops.mixture(Ops.softmax(gate), specific, common);
     }
     String name = "backbone.cgc." + (levels - 1);
     Value specific = model.scenarioExperts(name + ".specific", x, specificExperts, hidden);
@@ -69,7 +69,7 @@ public record Ple(
   private Value mixed(ModelBuilder model, String name, Value x, Value specific, Value common) {
     int experts = specificExperts + sharedExperts;
     Value gate = Ops.softmax(model.scenarioLinear(name + ".gates.*.lin", x, experts, null));
-    return Ops.mixture(gate, Ops.concat(specific, common));
+    return Ops.mixture(gate, specific, common);
   }
 
   /** The next {@code x_i} of every scenario, side by side. */
@@ -96,7 +96,7 @@ public record Ple(
     for (int s = 0; s < scenarios; s++) {
       Value gate = Ops.softmax(Ops.slice(logits, s * experts, (s + 1) * experts));
       Value ownExperts = Ops.slice(specific, s * width, (s + 1) * width);
-      parts[s] = Ops.mixture(gate, Ops.concat(ownExperts, common));
+      parts[s] = Ops.mixture(gate, ownExperts, common);
     }
     return Ops.concat(parts);
   }

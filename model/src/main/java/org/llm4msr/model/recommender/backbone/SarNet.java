@@ -40,7 +40,7 @@ public record SarNet(
     Value shared = model.experts("backbone.shared", u, sharedExperts, hidden);
     int experts = specificExperts + sharedExperts;
     Value gate = Ops.softmax(model.scenarioLinear("backbone.gates.*.lin", u, experts, null));
-    Value mixed = Ops.mixture(gate, Ops.concat(own, shared));
+    Value mixed = Ops.mixture(gate, own, shared);
     Value h = model.mlp("backbone.tower", mixed, tower);
     return model.linear("backbone.tower.out", ParameterGroup.NETWORK, h, 1, null);
   }

@@ -6,7 +6,7 @@ import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.Attention;
 import org.llm4msr.bindings.cpu.Blocks;
 import org.llm4msr.bindings.cpu.CpuPool;
-import org.llm4msr.bindings.cpu.Matrices;
+import org.llm4msr.bindings.cpu.Mixtures;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BlockMatMulOp;
@@ -60,25 +60,62 @@ final class MixtureBindings {
             pool, x.dim(0), width, inner, groups, xSegment, dySegment, op.transposeW(), dw, db);
   }
 
+  /** One kernel call for each of x's parts, all of which add to the first one's result. */
   static Kernel mixture(CpuPool pool, List<Operand> in, Operand out) {
-    Operand gate = in.get(0);
-    MemorySegment gateSegment = gate.segment();
-    MemorySegment x = in.get(1).segment();
+    Operand gate = in.getFirst();
+    long blocks = gate.dim(1);
+    long width = out.dim(1);
+    MemorySegment[] x = segments(in.subList(1, in.size()));
+    long[] counts = counts(in.subList(1, in.size()), width);
+    MemorySegment[] gates = columns(gate.segment(), counts);
     MemorySegment y = out.segment();
-    return () -> Matrices.mixture(pool, gate.dim(0), gate.dim(1), out.dim(1), gateSegment, x, y);
+    return () -> {
+      long rows = gate.dim(0);
+      for (int i = 0; rows > 0 && i < x.length; i++) {
+        Mixtures.mixture(pool, rows, counts[i], width, gates[i], blocks, x[i], i > 0, y);
+      }
+    };
   }
 
   static Kernel mixtureGradient(CpuPool pool, List<Operand> in, List<Operand> out) {
-    Operand gate = in.get(0);
-    Operand dy = in.get(2);
-    MemorySegment gateSegment = gate.segment();
-    MemorySegment x = in.get(1).segment();
+    Operand gate = in.getFirst();
+    Operand dy = in.getLast();
+    long blocks = gate.dim(1);
+    long width = dy.dim(1);
+    List<Operand> parts = in.subList(1, in.size() - 1);
+    MemorySegment[] x = segments(parts);
+    MemorySegment[] dx = segments(out.subList(1, out.size()));
+    long[] counts = counts(parts, width);
+    MemorySegment[] gates = columns(gate.segment(), counts);
+    MemorySegment[] dgates = columns(out.getFirst().segment(), counts);
     MemorySegment dySegment = dy.segment();
-    MemorySegment dgate = out.get(0).segment();
-    MemorySegment dx = out.get(1).segment();
-    return () ->
-        Matrices.mixtureGradient(
-            pool, gate.dim(0), gate.dim(1), dy.dim(1), gateSegment, x, dySegment, dgate, dx);
+    return () -> {
+      long rows = gate.dim(0);
+      for (int i = 0; rows > 0 && i < x.length; i++) {
+        Mixtures.gradient(
+            pool, rows, counts[i], width, gates[i], blocks, x[i], dySegment, dgates[i], dx[i]);
+      }
+    };
+  }
+
+  private static MemorySegment[] segments(List<Operand> operands) {
+    return operands.stream().map(Operand::segment).toArray(MemorySegment[]::new);
+  }
+
+  /** How many blocks each part has. */
+  private static long[] counts(List<Operand> parts, long width) {
+    return parts.stream().mapToLong(part -> part.dim(1) / Math.max(1, width)).toArray();
+  }
+
+  /** A matrix from the first column of each part on. */
+  private static MemorySegment[] columns(MemorySegment matrix, long[] counts) {
+    MemorySegment[] columns = new MemorySegment[counts.length];
+    long column = 0;
+    for (int i = 0; i < counts.length; i++) {
+      columns[i] = matrix.asSlice(column * Float.BYTES);
+      column += counts[i];
+    }
+    return columns;
   }
 
   static Kernel attentionPooling(CpuPool pool, List<Operand> in, List<Operand> out) {

@@ -89,17 +89,21 @@ final class MixtureKernels {
     };
   }
 
-  static Kernel mixture(Operand gate, Operand x, Operand y, Scratch scratch) {
+  static Kernel mixture(List<Operand> inputs, Operand y, Scratch scratch) {
+    Operand gate = inputs.get(0);
     return () -> {
-      int blocks = Math.toIntExact(gate.dim(1));
       int width = Math.toIntExact(y.dim(1));
       double[] block = scratch.doubles(X, width);
       double[] sums = scratch.doubles(Y, width);
       for (long r = 0; r < y.dim(0); r++) {
         Arrays.fill(sums, 0, width, 0);
-        for (int k = 0; k < blocks; k++) {
-          Elements.load(x, (r * blocks + k) * width, block, 0, width);
-          Vectors.addScaled(Elements.get(gate, r * blocks + k), block, 0, sums, 0, width);
+        int k = 0;
+        for (Operand x : inputs.subList(1, inputs.size())) {
+          for (long at = r * x.dim(1); at < (r + 1) * x.dim(1); at += width, k++) {
+            Elements.load(x, at, block, 0, width);
+            double factor = Elements.get(gate, r * gate.dim(1) + k);
+            Vectors.addScaled(factor, block, 0, sums, 0, width);
+          }
         }
         Elements.store(sums, 0, y, r * width, width);
       }
@@ -107,23 +111,24 @@ final class MixtureKernels {
   }
 
   static Kernel mixtureGradient(List<Operand> inputs, List<Operand> outputs, Scratch scratch) {
-    Operand gate = inputs.get(0);
-    Operand x = inputs.get(1);
-    Operand dy = inputs.get(2);
+    Operand gate = inputs.getFirst();
+    Operand dy = inputs.getLast();
     return () -> {
-      int blocks = Math.toIntExact(gate.dim(1));
       int width = Math.toIntExact(dy.dim(1));
       double[] block = scratch.doubles(X, width);
       double[] d = scratch.doubles(D, width);
       for (long r = 0; r < dy.dim(0); r++) {
         Elements.load(dy, r * width, d, 0, width);
-        for (int k = 0; k < blocks; k++) {
-          long at = r * blocks + k;
-          Elements.load(x, at * width, block, 0, width);
-          Elements.set(outputs.get(0), at, Vectors.dot(d, block, width));
-          Arrays.fill(block, 0, width, 0);
-          Vectors.addScaled(Elements.get(gate, at), d, 0, block, 0, width);
-          Elements.store(block, 0, outputs.get(1), at * width, width);
+        long k = r * gate.dim(1);
+        for (int part = 1; part < outputs.size(); part++) {
+          Operand x = inputs.get(part);
+          for (long at = r * x.dim(1); at < (r + 1) * x.dim(1); at += width, k++) {
+            Elements.load(x, at, block, 0, width);
+            Elements.set(outputs.get(0), k, Vectors.dot(d, block, width));
+            Arrays.fill(block, 0, width, 0);
+            Vectors.addScaled(Elements.get(gate, k), d, 0, block, 0, width);
+            Elements.store(block, 0, outputs.get(part), at, width);
+          }
         }
       }
     };

@@ -128,7 +128,7 @@ public final class ReferenceBackend implements Backend {
       case BlockMatMulOp matmul -> MixtureKernels.blockMatmul(matmul, in, out.get(0), scratch);
       case BlockWeightGradientOp gradient ->
           MixtureKernels.blockWeightGradient(gradient, in, out, scratch);
-      case MixtureOp _ -> MixtureKernels.mixture(in.get(0), in.get(1), out.get(0), scratch);
+      case MixtureOp _ -> MixtureKernels.mixture(in, out.get(0), scratch);
       case MixtureGradientOp _ -> MixtureKernels.mixtureGradient(in, out, scratch);
       case AttentionPoolingOp _ -> MixtureKernels.attentionPooling(in, out, scratch);
       case AttentionPoolingGradientOp _ ->
