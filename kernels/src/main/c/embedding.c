@@ -24,8 +24,12 @@ static void widen_row(const void *src, int64_t n, int32_t type, float *dst) {
 
 static void gather_range(const void *context, int64_t begin, int64_t end) {
     const gather_job *w = context;
-    for (int64_t i = begin; i < end; i++)
+    int64_t bytes = w->width / l4m_block_size(w->type) * l4m_block_bytes(w->type);
+    for (int64_t i = begin; i < end; i++) {
+        const char *next = l4m_at(w->table, w->ids[l4m_min(i + 1, end - 1)] * w->width, w->type);
+        for (int64_t j = 0; j < bytes; j += 64) __builtin_prefetch(next + j, 0, 2);
         widen_row(l4m_at(w->table, w->ids[i] * w->width, w->type), w->width, w->type, w->out + i * w->width);
+    }
 }
 
 int ISA(gather)(l4m_pool *pool, int64_t vocabulary, int64_t width, const void *table, int32_t type,

@@ -65,9 +65,20 @@ int ISA(adam)(l4m_pool *pool, int64_t count, float *p, float *m, float *v, const
     return l4m_ranges(pool, count, 4, dense_range, &w);
 }
 
+// Rows of a large table are far away: ask for them a few rows ahead.
+#define AHEAD 8
+
 static void lazy_range(const void *context, int64_t begin, int64_t end) {
     const job *w = context;
-    for (int64_t i = begin; i < end; i++) update(w, w->rows[i] * w->width, w->g + i * w->width, w->width);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t next = w->rows[l4m_min(i + AHEAD, end - 1)] * w->width;
+        for (int64_t j = next; j < next + w->width; j += 16) {
+            __builtin_prefetch(w->p + j, 1);
+            __builtin_prefetch(w->m + j, 1);
+            __builtin_prefetch(w->v + j, 1);
+        }
+        update(w, w->rows[i] * w->width, w->g + i * w->width, w->width);
+    }
 }
 
 // All rows of [begin, end): the listed ones with their gradient, the gaps between them without.
