@@ -136,10 +136,16 @@ static void pack_b(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, 
     }
 }
 
+// Rows that lie pages apart are asked for before they are packed: the processor does not guess them.
+#define ROWS_AHEAD 4
+
 // Columns [j, j + n) of an untransposed B, as many panels as it takes, along the rows of memory.
 static void pack_b_rows(const gemm *g, int64_t j, int64_t n, int64_t p0, int64_t kc, float *dst) {
     for (int64_t p = 0; p < kc; p++, dst += NR) {
-        const float *src = (const float *)g->b + (g->inner_b ? g->inner_b[p0 + p] : p0 + p) * g->ldb + j;
+        const float *b = g->b, *src = b + (g->inner_b ? g->inner_b[p0 + p] : p0 + p) * g->ldb + j;
+        int64_t ahead = p0 + l4m_min(p + ROWS_AHEAD, kc - 1);
+        const float *next = b + (g->inner_b ? g->inner_b[ahead] : ahead) * g->ldb + j;
+        for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(next + i);
         int64_t i = 0;
         for (; i + NR <= n; i += NR)
             for (int v = 0; v < NV; v++) vstore(dst + i * kc + v * VL, vload(src + i + v * VL));
