@@ -41,7 +41,7 @@ public final class Machine {
   }
 
   /** CPU-seconds that this process has used. */
-  static double ownCpuSeconds() {
+  public static double ownCpuSeconds() {
     return ManagementFactory.getOperatingSystemMXBean()
             instanceof com.sun.management.OperatingSystemMXBean system
         ? system.getProcessCpuTime() / 1e9

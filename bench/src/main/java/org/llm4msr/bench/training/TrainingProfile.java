@@ -8,9 +8,10 @@ import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.Backends;
 
 /**
- * Where a training step's time goes, per operator. Arguments: backend, backbone, rows of the
- * largest tables, threads, batch size, width of the knowledge vectors (0 for none), {@code lazy} or
- * {@code dense}, steps.
+ * Where a training step's time goes, per operator and shapes. Its CPU time compares builds on a
+ * machine that others use as well. Arguments: backend, backbone, rows of the largest tables,
+ * threads, batch size, width of the knowledge vectors (0 for none), {@code lazy} or {@code dense},
+ * steps.
  */
 public final class TrainingProfile {
   private TrainingProfile() {}
@@ -32,17 +33,20 @@ public final class TrainingProfile {
         step.run();
       }
       step.plan().startProfile();
+      double cpu = Machine.ownCpuSeconds();
       long start = System.nanoTime();
       for (int i = 0; i < steps; i++) {
         step.run();
       }
       double micros = (System.nanoTime() - start) / 1e3 / steps;
+      cpu = (Machine.ownCpuSeconds() - cpu) * 1e6 / steps;
       System.out.printf(
           Locale.ROOT,
-          "%s, %s: %.0f us a step, %.0f samples/s%n",
+          "%s, %s: %.0f us a step, %.0f us of CPU time, %.0f samples/s%n",
           workload,
           args[6],
           micros,
+          cpu,
           workload.batchSize() / micros * 1e6);
       step.plan().profileNanos().entrySet().stream()
           .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
