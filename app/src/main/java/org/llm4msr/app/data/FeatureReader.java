@@ -157,7 +157,7 @@ final class FeatureReader {
       throw from.error(
           "a history shares the embeddings of the feature item, which must come before it");
     }
-    yaml.get("pooling");
+    yaml.get("pooling"); // must be there
     return new Feature(
         name,
         Field.Owner.ROW,

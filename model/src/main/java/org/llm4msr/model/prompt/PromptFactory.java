@@ -11,17 +11,17 @@ import org.llm4msr.model.prompt.PrivacyGate.Prompt;
  * without the rows of a fold). Training rows alone are used.
  */
 public final class PromptFactory {
+  /** Writes the text for a user after some of her training rows. */
+  private interface UserText {
+    String text(int user, int[] rows);
+  }
+
   private final Dataset dataset;
   private final Folds folds;
   private final PrivacyGate gate;
   private final ScenarioPrompts scenarioPrompts;
   private final TrainingHistory history;
   private final UserText userText;
-
-  /** Writes the text for a user after some of her training rows. */
-  private interface UserText {
-    String text(int user, int[] rows);
-  }
 
   public PromptFactory(Dataset dataset, Folds folds, PromptOptions options) {
     this.dataset = dataset;
