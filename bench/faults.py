@@ -4,7 +4,7 @@
     ./mvnw -q -DskipTests package
     bench/faults.py [--seed N] [--kills N] [--encode-kills N] [--folder DIR] [PART ...]
 
-Parts: train, tune, compare (kills are shared among them), encode, full-disk (needs root, for a small
+Parts: train, cross-fit, tune, compare (kills are shared among them), encode, full-disk (needs root, for a small
 tmpfs). One line says how each ended; the exit code is 1 if any failed.
 """
 import argparse
@@ -157,6 +157,8 @@ class Jobs:
     def command(self, job):
         if job == "train":
             more = ["--epochs", "60"]
+        elif job == "cross-fit":
+            job, more = "train", ["--epochs", "20", "--cross-fit", "2"]
         elif job == "tune":
             more = ["--epochs", "9", "--rates", "3", "--trials", "3"]
         else:
@@ -297,11 +299,11 @@ class Jobs:
 
 
 def main():
-    parts = ["train", "tune", "compare", "encode", "full-disk"]
+    parts = ["train", "cross-fit", "tune", "compare", "encode", "full-disk"]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
-    parser.add_argument("--kills", type=int, default=54, help="of train, tune and compare together")
+    parser.add_argument("--kills", type=int, default=56, help="of train, cross-fit, tune and compare together")
     parser.add_argument("--encode-kills", type=int, default=24)
     parser.add_argument("--folder", type=Path, help="where to work; stays (default: a temporary one)")
     parser.add_argument("part", nargs="*", default=[], help=", ".join(parts))
@@ -325,7 +327,7 @@ def main():
             elif part == "full-disk":
                 outcome = jobs.full_disk()
             else:
-                outcome = jobs.batter(part, -(-options.kills // 3))
+                outcome = jobs.batter(part, -(-options.kills // 4))
         except Failure as e:
             failed = True
             outcome = f"FAILED: {e}"

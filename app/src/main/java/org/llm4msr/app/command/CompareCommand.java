@@ -41,6 +41,8 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  llm4msr compare --data D.yaml --knowledge K.safetensors --backbones star --seeds 5 \\",
       "      --out runs/compare",
+      "  llm4msr compare --data D.yaml --knowledge K.safetensors --backbones star --cross-fit 2 \\",
+      "      --controls --out runs/beside",
       "  llm4msr compare --data D.yaml --knowledge K.safetensors --seeds 6 --controls all \\",
       "      --backbones star,sharedbottom --fusion evidence --out runs/evidence",
       "  llm4msr compare --data D.yaml --backbones star,star_paper,sharedbottom --out runs/alone"
@@ -98,6 +100,7 @@ public final class CompareCommand implements Callable<Integer> {
   @Option(names = "--force", description = "Replace runs in the folder that had other settings.")
   private boolean force;
 
+  @Mixin private CrossFitOption crossFit;
   @Mixin private ModelOptions options;
   @Mixin private TrainingOptions trainingOptions;
   @Mixin private DeviceOptions device;
@@ -119,8 +122,9 @@ public final class CompareCommand implements Callable<Integer> {
     List<Long> all = LongStream.range(firstSeed, firstSeed + seeds).boxed().toList();
     // Wrong values are refused before anything is read.
     options.check(distinct);
-    distinct.forEach(backbone -> options.model(backbone, sources.hasKnowledge()));
-    trainingOptions.training(firstSeed);
+    int folds = crossFit.folds(distinct, sources);
+    distinct.forEach(backbone -> options.model(backbone, sources.hasKnowledge(), folds));
+    trainingOptions.training(firstSeed, false);
     Comparison comparison;
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
@@ -132,8 +136,8 @@ public final class CompareCommand implements Callable<Integer> {
               distinct,
               arms,
               all,
-              backbone -> options.model(backbone, sources.hasKnowledge()),
-              trainingOptions::training,
+              backbone -> options.model(backbone, sources.hasKnowledge(), folds),
+              (model, seed) -> trainingOptions.training(seed, model.beside()),
               force,
               interrupt::isRequested);
       if (finished.isEmpty()) {

@@ -69,9 +69,9 @@ public final class ModelOptions {
   @Option(
       names = "--fusion",
       paramLabel = "FUSION",
-      defaultValue = "alpha",
       description =
-          "How both logits become one: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+          "How both logits become one: ${COMPLETION-CANDIDATES} (default: alpha; beside a backbone"
+              + " that was trained before: scalars).")
   private Fusion fusion;
 
   @Option(
@@ -177,6 +177,17 @@ public final class ModelOptions {
    * @throws ParameterException if an option has an impossible value
    */
   ModelSettings model(BackboneKind backbone, boolean hasKnowledge) {
+    return model(backbone, hasKnowledge, 0);
+  }
+
+  /**
+   * The model.
+   *
+   * @param hasKnowledge whether there are knowledge vectors
+   * @param crossFit number of folds, 0 for none
+   * @throws ParameterException if an option has an impossible value
+   */
+  ModelSettings model(BackboneKind backbone, boolean hasKnowledge, int crossFit) {
     MetaLevels levels = meta;
     if (levels == null) {
       levels = hasKnowledge ? MetaLevels.BOTH : MetaLevels.OFF;
@@ -203,14 +214,19 @@ public final class ModelOptions {
         levels,
         UserMode.valueOf(userMode.name()),
         ScenarioMode.valueOf(scenarioInput.name()),
-        fusion,
+        fusion == null ? defaultFusion(backbone, crossFit) : fusion,
         rank,
         userHidden,
         scenarioHidden,
         generators,
         normalize,
         vectors,
-        scenarioId);
+        scenarioId,
+        crossFit);
+  }
+
+  private static Fusion defaultFusion(BackboneKind backbone, int crossFit) {
+    return crossFit > 0 || backbone == BackboneKind.EXTERNAL ? Fusion.SCALARS : Fusion.ALPHA;
   }
 
   /**

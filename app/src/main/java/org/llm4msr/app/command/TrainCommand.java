@@ -16,7 +16,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Trains one model. */
@@ -34,6 +33,8 @@ import picocli.CommandLine.Spec;
       "  llm4msr train --data D.yaml --backbone star --out runs/star",
       "  llm4msr train --data D.yaml --backbone ple --option levels=3 --out runs/ple",
       "  llm4msr train --data D.yaml --knowledge K.safetensors --backbone star --out runs/llm",
+      "  llm4msr train --data D.yaml --knowledge K.safetensors --backbone star --cross-fit 2 \\",
+      "      --out runs/beside",
       "  llm4msr train --data D.yaml --knowledge K.safetensors --meta user --fusion evidence \\",
       "      --backbone sharedbottom --lr 5e-4 --seed 2 --out runs/user-only"
     })
@@ -65,6 +66,7 @@ public final class TrainCommand implements Callable<Integer> {
           "Of the weights' start and of the order of the rows (default: ${DEFAULT-VALUE}).")
   private long seed;
 
+  @Mixin private CrossFitOption crossFit;
   @Mixin private ModelOptions options;
   @Mixin private TrainingOptions trainingOptions;
   @Mixin private DeviceOptions device;
@@ -80,25 +82,19 @@ public final class TrainCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     RunDirectory directory = new RunDirectory(out);
     directory.requireRoom(force);
+    int folds = crossFit.folds(List.of(backbone), sources);
     options.check(List.of(backbone));
-    ModelSettings model = options.model(backbone, sources.hasKnowledge());
+    ModelSettings wanted = options.model(backbone, sources.hasKnowledge(), folds);
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
         Backend backend = device.open()) {
-      if (backbone == BackboneKind.EXTERNAL
-          && model.meta() == ModelSettings.MetaLevels.USER
-          && inputs.dataset().representationWidth() == 0) {
-        throw new ParameterException(
-            spec.commandLine(),
-            "--meta user: the backbone external reads a logit only, so there is nothing for the"
-                + " user level to act on; use --meta both or scenario");
-      }
+      ModelSettings model = wanted.on(inputs.dataset());
       RunConfig config =
           new RunConfig(
               inputs.dataSource(),
               inputs.knowledgeSource(model),
               model,
-              trainingOptions.training(seed),
+              trainingOptions.training(seed, model.beside()),
               device.environment(backend));
       TrainingRun run = new TrainingRun(inputs, backend, err, true);
       if (!run.run(config, directory, force, interrupt::isRequested)) {

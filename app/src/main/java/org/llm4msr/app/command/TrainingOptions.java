@@ -13,6 +13,9 @@ import picocli.CommandLine.Spec;
 
 /** How a model is trained, for every command that trains. */
 public final class TrainingOptions {
+  private static final double JOINT_DECAY = 1e-3;
+  private static final double BESIDE_DECAY = 1e-4;
+
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
@@ -100,10 +103,10 @@ public final class TrainingOptions {
   @Option(
       names = "--meta-decay",
       paramLabel = "DECAY",
-      defaultValue = "1e-3",
       description =
-          "Weight decay of the networks that generate weights (default: ${DEFAULT-VALUE}).")
-  private double metaDecay;
+          "Weight decay of the networks that generate weights (default: 1e-3; beside a backbone"
+              + " that was trained before: 1e-4).")
+  private Double metaDecay;
 
   @Option(
       names = "--optimizer",
@@ -185,9 +188,10 @@ public final class TrainingOptions {
   /**
    * How it is trained.
    *
+   * @param beside whether levels are trained beside a backbone that is not
    * @throws ParameterException if an option has an impossible value
    */
-  TrainingConfig training(long seed) {
+  TrainingConfig training(long seed, boolean beside) {
     Checks.positive(command, "--batch-size", batchSize);
     Checks.positive(command, "--epochs", epochs);
     Checks.notNegative(command, "--patience", patience);
@@ -195,7 +199,8 @@ public final class TrainingOptions {
     Checks.notNegative(command, "--checkpoint-every", checkpointEvery);
     Checks.notNegative(command, "--embedding-decay", embeddingDecay);
     Checks.notNegative(command, "--network-decay", networkDecay);
-    Checks.notNegative(command, "--meta-decay", metaDecay);
+    double ofLevels = metaDecay != null ? metaDecay : beside ? BESIDE_DECAY : JOINT_DECAY;
+    Checks.notNegative(command, "--meta-decay", ofLevels);
     Checks.notNegative(command, "--clip-norm", clipNorm);
     Checks.notNegative(command, "--warmup", warmup);
     Checks.positive(command, "--step-epochs", stepEpochs);
@@ -226,7 +231,7 @@ public final class TrainingOptions {
             adam.epsilon(),
             embeddingDecay,
             networkDecay,
-            metaDecay,
+            ofLevels,
             adam.lazyEmbeddings(),
             clipNorm),
         new LearningRateSchedule(schedule, warmup, stepEpochs, stepFactor),

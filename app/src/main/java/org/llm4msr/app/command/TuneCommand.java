@@ -106,13 +106,15 @@ public final class TuneCommand implements Callable<Integer> {
       throw wrong("--lr-range: expected two ascending rates such as 1e-4,1e-2, found " + range);
     }
     options.check(List.of(backbone));
-    ModelSettings model = options.model(backbone, sources.hasKnowledge());
-    TrainingConfig training = trainingOptions.training(seed);
-    Tuning.Budget budget =
-        new Tuning.Budget(rates, range.get(0), range.get(1), trials, training.maxEpochs());
+    ModelSettings wanted = options.model(backbone, sources.hasKnowledge());
+    trainingOptions.training(seed, false);
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
         Backend backend = device.open()) {
+      ModelSettings model = wanted.on(inputs.dataset());
+      TrainingConfig training = trainingOptions.training(seed, model.beside());
+      Tuning.Budget budget =
+          new Tuning.Budget(rates, range.get(0), range.get(1), trials, training.maxEpochs());
       Tuning tuning = new Tuning(out, inputs, backend, device.environment(backend), err);
       Optional<Trial> best = tuning.run(model, training, budget, interrupt::isRequested);
       if (best.isEmpty()) {

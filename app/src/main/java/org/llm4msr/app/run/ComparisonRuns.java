@@ -6,9 +6,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
-import java.util.function.LongFunction;
 import org.llm4msr.app.report.ReportModel;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Cost;
@@ -58,7 +58,7 @@ public final class ComparisonRuns {
    * Makes all runs.
    *
    * @param model settings of each backbone, with the levels that are to be compared
-   * @param training settings for each seed
+   * @param training settings for each model and seed
    * @param force whether finished runs with other settings may be replaced
    * @return empty if it was stopped
    */
@@ -67,7 +67,7 @@ public final class ComparisonRuns {
       List<Arm> arms,
       List<Long> seeds,
       Function<BackboneKind, ModelSettings> model,
-      LongFunction<TrainingConfig> training,
+      BiFunction<ModelSettings, Long, TrainingConfig> training,
       boolean force,
       BooleanSupplier stop) {
     Map<Key, RunMetrics> runs = new LinkedHashMap<>();
@@ -77,17 +77,18 @@ public final class ComparisonRuns {
       for (BackboneKind backbone : backbones) {
         for (Arm arm : arms) {
           Key key = new Key(backbone, arm, seed);
-          RunConfig config = config(arm, model.apply(backbone), training.apply(seed));
-          RunDirectory directory = new RunDirectory(folder.resolve(key.folder()));
+          ModelSettings own = arm.of(model.apply(backbone).on(inputs.dataset()));
+          RunConfig config = config(own, training.apply(own, seed));
+          RunDirectory directory = directory(key);
           err.printf("%s (%d of %d)%n", key.folder(), runs.size() + 1, total);
           err.flush();
           if (!finished(directory, config, force)
-              && !new TrainingRun(inputs, backend, err, false)
+              && !new TrainingRun(inputs, backend, err, false, parts(key))
                   .run(config, directory, force, stop)) {
             return Optional.empty();
           }
           runs.put(key, directory.metrics());
-          costs.put(key, cost(directory));
+          costs.put(key, cost(key, config));
         }
       }
     }
@@ -96,18 +97,32 @@ public final class ComparisonRuns {
     return Optional.of(new Comparison(backbones, arms, seeds, runs, costs, sparsest));
   }
 
-  private RunConfig config(Arm arm, ModelSettings model, TrainingConfig training) {
-    ModelSettings own = arm.of(model);
+  /** Arms of a backbone share what it is alone and its copies. */
+  private Function<String, RunDirectory> parts(Key key) {
+    Key alone = new Key(key.backbone(), Arm.WITHOUT, key.seed());
+    return name ->
+        name.equals(CrossFit.BACKBONE)
+            ? directory(alone)
+            : new RunDirectory(
+                folder.resolve(key.backbone().label() + "-" + name + "-seed" + key.seed()));
+  }
+
+  private RunConfig config(ModelSettings own, TrainingConfig training) {
     return new RunConfig(
         inputs.dataSource(), inputs.knowledgeSource(own), own, training, environment);
   }
 
-  private static Cost cost(RunDirectory directory) {
+  private Cost cost(Key key, RunConfig config) {
+    RunDirectory directory = directory(key);
+    double before =
+        config.model().crossFit() == 0
+            ? 0
+            : new CrossFit(inputs, backend, err, parts(key)).seconds(config);
     try (Safetensors model = Safetensors.open(directory.file(RunDirectory.MODEL))) {
       long weights =
           model.names().stream().mapToLong(name -> model.tensor(name).shape().elements()).sum();
       double seconds = directory.history().stream().mapToDouble(HistoryEntry::seconds).sum();
-      return new Cost(weights, seconds);
+      return new Cost(weights, before + seconds);
     }
   }
 

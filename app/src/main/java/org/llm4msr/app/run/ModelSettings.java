@@ -3,6 +3,7 @@ package org.llm4msr.app.run;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.recommender.MetaConfig;
 import org.llm4msr.model.recommender.MetaConfig.Fusion;
 import org.llm4msr.model.recommender.MetaConfig.Generators;
@@ -23,6 +24,8 @@ import org.llm4msr.model.recommender.backbone.ScenarioId;
  * @param scenarioInput what the scenario level reads where it is on
  * @param vectors which vectors the levels read
  * @param scenarioId whether the backbone also reads an embedding of the scenario
+ * @param crossFit 0, or into how many folds the training rows are divided so that the levels, which
+ *     then stand beside the backbone, are trained against copies of it that did not see the row
  */
 public record ModelSettings(
     BackboneKind backbone,
@@ -39,7 +42,8 @@ public record ModelSettings(
     Generators generators,
     Normalization normalize,
     VectorSource vectors,
-    boolean scenarioId) {
+    boolean scenarioId,
+    int crossFit) {
 
   private static final double EMBEDDING_DEVIATION = 0.05;
 
@@ -82,6 +86,44 @@ public record ModelSettings(
     if (userMode == UserMode.PROJECTION) {
       userHidden = List.of();
     }
+    // A matrix into the backbone has no place beside it.
+    crossFit = meta == MetaLevels.OFF || userMode == UserMode.PROJECTION ? 0 : crossFit;
+    if (crossFit > 0) {
+      userMode = user ? UserMode.LOGIT : UserMode.OFF;
+      scenarioInput = scenario ? ScenarioMode.CONTENT : ScenarioMode.OFF;
+    }
+  }
+
+  /** Whether the levels stand beside the backbone. */
+  public boolean beside() {
+    return userMode == UserMode.LOGIT || scenarioInput == ScenarioMode.CONTENT;
+  }
+
+  /**
+   * The settings that the rows allow: of an existing recommender's logit nothing can be read, so
+   * the levels stand beside it.
+   */
+  public ModelSettings on(Dataset dataset) {
+    if (backbone != BackboneKind.EXTERNAL || !dataset.hasLogits() || meta == MetaLevels.OFF) {
+      return this;
+    }
+    return new ModelSettings(
+        backbone,
+        backboneOptions,
+        embeddingDim,
+        dropout,
+        meta,
+        UserMode.LOGIT,
+        ScenarioMode.CONTENT,
+        fusion,
+        rank,
+        userHidden,
+        scenarioHidden,
+        generators,
+        normalize,
+        vectors,
+        scenarioId,
+        0);
   }
 
   /** The backbone alone. */
@@ -126,7 +168,8 @@ public record ModelSettings(
         generators,
         normalize,
         source,
-        readsScenario);
+        readsScenario,
+        crossFit);
   }
 
   /** The model's configuration. */

@@ -36,9 +36,12 @@ public record RunConfig(
    * @param file the description
    * @param folder what relative paths in it start from
    * @param cut shares of the training rows that were kept, by scenario; those of others all were
+   * @param heldOut fold of the training rows that was left out, such as {@code 1 of 3}; empty for
+   *     none
    * @param checksum of the rows, splits and vocabularies that were read
    */
-  public record DataSource(String file, String folder, Map<String, Double> cut, String checksum) {
+  public record DataSource(
+      String file, String folder, Map<String, Double> cut, String heldOut, String checksum) {
     public DataSource {
       cut = Collections.unmodifiableMap(new TreeMap<>(cut));
     }
@@ -84,6 +87,13 @@ public record RunConfig(
         .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
         .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
         .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
+  }
+
+  /** What does not act on the result takes one form: nothing decays where there are no levels. */
+  public RunConfig {
+    if (model != null && training != null && model.meta() == ModelSettings.MetaLevels.OFF) {
+      training = training.withOptimizer(training.optimizer().withMetaDecay(0));
+    }
   }
 
   /** A digest of everything that decides the result, on whatever path it lies. */

@@ -81,6 +81,11 @@ public final class TrainedModel implements AutoCloseable {
     return evaluator.predict(part);
   }
 
+  /** Probabilities of rows, ascending. */
+  Predictions predict(int[] rows) {
+    return evaluator.predict(rows);
+  }
+
   /**
    * Writes a snapshot to score with.
    *

@@ -9,6 +9,7 @@ import org.llm4msr.app.run.RunConfig.DataSource;
 import org.llm4msr.app.run.RunConfig.KnowledgeSource;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.data.Split;
 import org.llm4msr.model.knowledge.KnowledgeFile;
 import org.llm4msr.model.prompt.PromptIds;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
@@ -22,6 +23,8 @@ public final class TrainingInputs implements AutoCloseable {
   /** Of the control's random vectors; the same in every run, as the real vectors are. */
   private static final long RANDOM_SEED = 1;
 
+  private static final String HELD_OUT_OF = " of ";
+
   private final Dataset dataset;
   private final DataSource dataSource;
   private final KnowledgeFile knowledge;
@@ -29,9 +32,13 @@ public final class TrainingInputs implements AutoCloseable {
   private final String knowledgeChecksum;
   private final Folds folds;
 
+  /** What is to be closed with this; null for none. */
+  private final TrainingInputs base;
+
   private TrainingInputs(Dataset dataset, DataSource dataSource, Path knowledgePath) {
     this.dataset = dataset;
     this.dataSource = dataSource;
+    base = null;
     if (knowledgePath == null) {
       knowledge = null;
       folds = Folds.NONE;
@@ -48,6 +55,34 @@ public final class TrainingInputs implements AutoCloseable {
         throw e;
       }
     }
+  }
+
+  /** Some of the rows, without knowledge. */
+  private TrainingInputs(TrainingInputs all, Folds folds, int fold, TrainingInputs base) {
+    this.base = base;
+    dataset = all.dataset.holdingOut(folds, fold);
+    DataSource source = all.dataSource;
+    dataSource =
+        new DataSource(
+            source.file(),
+            source.folder(),
+            source.cut(),
+            fold + HELD_OUT_OF + folds.count(),
+            Checksums.of(dataset));
+    knowledge = null;
+    knowledgeFile = null;
+    knowledgeChecksum = null;
+    this.folds = Folds.NONE;
+  }
+
+  /**
+   * The same rows without those of one fold, for a model that reads no knowledge. A view: to be
+   * closed before these inputs are.
+   *
+   * @param fold in [1, count]
+   */
+  TrainingInputs holdingOut(Folds folds, int fold) {
+    return new TrainingInputs(this, folds, fold, null);
   }
 
   private static String absolute(Path path) {
@@ -74,6 +109,7 @@ public final class TrainingInputs implements AutoCloseable {
               absolute(description.file()),
               absolute(description.folder()),
               cut,
+              "",
               Checksums.of(dataset));
       return new TrainingInputs(dataset, source, knowledge);
     } catch (RuntimeException | Error e) {
@@ -95,6 +131,7 @@ public final class TrainingInputs implements AutoCloseable {
             DataDescription.read(file, Path.of(config.data().folder())),
             source == null ? null : Path.of(source.file()),
             config.data().cut());
+    inputs = inputs.asIn(config);
     if (!inputs.dataSource.checksum().equals(config.data().checksum())) {
       inputs.close();
       throw new UserError(file + ": the data have changed since the run; train again");
@@ -104,6 +141,28 @@ public final class TrainingInputs implements AutoCloseable {
       throw new UserError(source.file() + ": the vectors have changed since the run; train again");
     }
     return inputs;
+  }
+
+  /** The part of the rows that a run has seen. */
+  private TrainingInputs asIn(RunConfig config) {
+    String heldOut = config.data().heldOut();
+    if (heldOut.isEmpty()) {
+      return this;
+    }
+    String[] parts = heldOut.split(HELD_OUT_OF, -1);
+    try {
+      Folds divided = new Folds(Integer.parseInt(parts[1]));
+      return new TrainingInputs(this, divided, Integer.parseInt(parts[0]), this);
+    } catch (RuntimeException e) {
+      close();
+      throw new UserError(
+          "config.yaml: data.held_out: expected such as \"1 of 3\", found \"" + heldOut + "\"", e);
+    }
+  }
+
+  /** How many rows are trained on. */
+  int trainingRows() {
+    return dataset.count(Split.TRAIN);
   }
 
   public Dataset dataset() {
@@ -152,6 +211,9 @@ public final class TrainingInputs implements AutoCloseable {
     dataset.close();
     if (knowledge != null) {
       knowledge.close();
+    }
+    if (base != null) {
+      base.close();
     }
   }
 }

@@ -1,10 +1,14 @@
 package org.llm4msr.app.run;
 
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import org.llm4msr.app.command.Progress;
+import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.ModelFile;
@@ -20,16 +24,32 @@ public final class TrainingRun {
   private final Backend backend;
   private final PrintWriter err;
   private final boolean reads;
+  private final Function<String, RunDirectory> parts;
+
+  /**
+   * @param err where progress goes
+   * @param reads whether the report shows what the model leans on
+   * @param parts of a cross-fitted run, see {@link CrossFit}; null for folders inside the run's
+   */
+  TrainingRun(
+      TrainingInputs inputs,
+      Backend backend,
+      PrintWriter err,
+      boolean reads,
+      Function<String, RunDirectory> parts) {
+    this.inputs = inputs;
+    this.backend = backend;
+    this.err = err;
+    this.reads = reads;
+    this.parts = parts;
+  }
 
   /**
    * @param err where progress goes
    * @param reads whether the report shows what the model leans on
    */
   public TrainingRun(TrainingInputs inputs, Backend backend, PrintWriter err, boolean reads) {
-    this.inputs = inputs;
-    this.backend = backend;
-    this.err = err;
-    this.reads = reads;
+    this(inputs, backend, err, reads, null);
   }
 
   /**
@@ -42,14 +62,39 @@ public final class TrainingRun {
    */
   public boolean run(
       RunConfig config, RunDirectory directory, boolean force, BooleanSupplier stop) {
-    try (RunDirectory.Session session = directory.begin(config, force);
-        Trainer trainer =
-            new Trainer(
-                backend,
-                inputs.dataset(),
-                inputs.knowledgeFor(config),
-                config.model().toConfig(),
-                config.training())) {
+    try (RunDirectory.Session session = directory.begin(config, force)) {
+      if (config.model().crossFit() == 0) {
+        return run(config, directory, session, inputs.dataset(), null, stop);
+      }
+      Function<String, RunDirectory> folders =
+          parts == null ? name -> new RunDirectory(directory.file(name)) : parts;
+      Optional<CrossFit.Prepared> prepared =
+          new CrossFit(inputs, backend, err, folders).prepare(config, stop);
+      if (prepared.isEmpty()) {
+        return false;
+      }
+      try (CrossFit.Prepared made = prepared.get()) {
+        err.printf("%s: the levels beside it%n", directory.path());
+        return run(config, directory, session, made.dataset(), made.backbone(), stop);
+      }
+    }
+  }
+
+  private boolean run(
+      RunConfig config,
+      RunDirectory directory,
+      RunDirectory.Session session,
+      Dataset dataset,
+      Path backbone,
+      BooleanSupplier stop) {
+    try (Trainer trainer =
+        new Trainer(
+            backend,
+            dataset,
+            inputs.knowledgeFor(config),
+            config.model().toConfig(),
+            config.training(),
+            backbone)) {
       trainer.checkpointTo(directory.file(RunDirectory.CHECKPOINT), config.fingerprint());
       if (session.resumes()) {
         trainer.resume();

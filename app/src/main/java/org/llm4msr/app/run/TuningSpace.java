@@ -81,8 +81,12 @@ final class TuningSpace {
             DIMS[random.nextInt(DIMS.length)],
             DROPOUTS[random.nextInt(DROPOUTS.length)],
             m.meta(),
-            pick(random, UserMode.RESIDUAL, UserMode.REPLACE, UserMode.CONCAT),
-            pick(random, ScenarioMode.BOTTOM, ScenarioMode.FEATURES),
+            m.beside()
+                ? m.userMode()
+                : pick(random, UserMode.RESIDUAL, UserMode.REPLACE, UserMode.CONCAT),
+            m.beside()
+                ? m.scenarioInput()
+                : pick(random, ScenarioMode.BOTTOM, ScenarioMode.FEATURES),
             pick(random, Fusion.values()),
             RANKS[random.nextInt(RANKS.length)],
             m.userHidden(),
@@ -90,7 +94,8 @@ final class TuningSpace {
             m.generators(),
             m.normalize(),
             m.vectors(),
-            m.scenarioId());
+            m.scenarioId(),
+            m.crossFit());
     return new Candidate(model, withRate(rate, decay));
   }
 

@@ -52,10 +52,11 @@ class RunConfigTest {
             Generators.AFFINE,
             Normalization.RMS,
             VectorSource.LLM,
-            true);
+            true,
+            0);
     OptimizerConfig adam = new OptimizerConfig(rate, .9, .999, 1e-8, 1e-3, 0, 1e-5, true, 2);
     return new RunConfig(
-        new DataSource(path, "/data", Map.of("store", 0.05), "d1"),
+        new DataSource(path, "/data", Map.of("store", 0.05), "", "d1"),
         levels == MetaLevels.OFF ? null : new KnowledgeSource("/k # ä", "k1", 2),
         model,
         new TrainingConfig(

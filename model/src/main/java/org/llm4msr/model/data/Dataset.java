@@ -25,6 +25,7 @@ public final class Dataset implements AutoCloseable {
   private final TextTable itemText;
   private final List<Field> fields;
   private final ColumnStore store;
+  private final Runnable release;
   private final int rows;
   private final Column user;
   private final Column item;
@@ -50,6 +51,7 @@ public final class Dataset implements AutoCloseable {
     itemText = from.itemText;
     fields = List.copyOf(from.fields);
     store = from.store;
+    release = store::close;
     rows = from.rows();
     user = from.user;
     item = from.item;
@@ -61,6 +63,68 @@ public final class Dataset implements AutoCloseable {
     representationWidth = external == null ? 0 : external.representationWidth();
     userHash = from.hashes(users);
     itemHash = from.hashes(items);
+  }
+
+  /** Another view of the same log, which owns {@code own} only. */
+  private Dataset(Dataset base, Column split, ExternalRecommender external, Column own) {
+    name = base.name;
+    description = base.description;
+    scenarios = base.scenarios;
+    users = base.users;
+    items = base.items;
+    userText = base.userText;
+    itemText = base.itemText;
+    fields = base.fields;
+    store = base.store;
+    release = own::close;
+    rows = base.rows;
+    user = base.user;
+    item = base.item;
+    scenario = base.scenario;
+    label = base.label;
+    this.split = split;
+    time = base.time;
+    this.external = external;
+    representationWidth = external == null ? 0 : external.representationWidth();
+    userHash = base.userHash;
+    itemHash = base.itemHash;
+  }
+
+  /**
+   * The same log without the training rows of one fold: they are {@link Split#UNUSED}. Vocabularies
+   * stay as they are. A view: to be closed before this data set is.
+   *
+   * @param fold in [1, count]
+   */
+  public Dataset holdingOut(Folds folds, int fold) {
+    if (fold < 1 || fold > folds.count()) {
+      throw new IllegalArgumentException("fold " + fold + " of " + folds.count());
+    }
+    Column rest = store.column();
+    rest.reserve(rows, Byte.BYTES);
+    for (int row = 0; row < rows; row++) {
+      rest.setByte(
+          row, folds.of(this, row) == fold ? (byte) Split.UNUSED.ordinal() : split.getByte(row));
+    }
+    return new Dataset(this, rest, external, rest);
+  }
+
+  /**
+   * The same log with an existing recommender's logit of each row. A view: to be closed before this
+   * data set is.
+   *
+   * @param logits {@code [rows]}, finite
+   */
+  public Dataset withLogits(float[] logits) {
+    if (logits.length != rows) {
+      throw new IllegalArgumentException(logits.length + " logits for " + rows + " rows");
+    }
+    Column values = store.column();
+    ExternalColumns columns = new ExternalColumns(values, 0);
+    for (float logit : logits) {
+      columns.add(new float[] {logit});
+    }
+    return new Dataset(this, split, columns, values);
   }
 
   public String name() {
@@ -260,6 +324,6 @@ public final class Dataset implements AutoCloseable {
   /** Gives the memory of all columns back; what is on the heap needs no closing. */
   @Override
   public void close() {
-    store.close();
+    release.run();
   }
 }

@@ -12,10 +12,11 @@ import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 
 /**
- * From a batch's ids to x. What can be looked up together is one operator: all categories with a
- * table of their own; all numbers of one width, whose vectors are then multiplied with the numbers;
- * and, table by table, the fields that share one, so that its gradient is one list of rows. A list
- * is the sum of its elements' vectors times their factors, or what attention makes of them.
+ * From a batch's ids to x, or to c for the content fields. What can be looked up together is one
+ * operator: all categories with a table of their own; all numbers of one width, whose vectors are
+ * then multiplied with the numbers; and, table by table, the fields that share one, so that its
+ * gradient is one list of rows. A list is the sum of its elements' vectors times their factors, or
+ * what attention makes of them.
  *
  * <p>Attention is that of a target over a user's interests, as in Deep Interest Network (Zhou et
  * al., KDD 2018, arXiv 1706.06978): {@code sum_k a_k e_k} over the row's own list, {@code a =
@@ -49,38 +50,86 @@ final class FieldEmbeddings {
 
   private final ModelSchema schema;
   private final Dim rows;
+  private final String prefix;
+  private final ParameterGroup tables;
+  private final ParameterGroup weights;
+  private final List<ModelSchema.Field> chosen;
   private final Map<String, Group> groups = new LinkedHashMap<>();
   private final List<BatchColumns> ids = new ArrayList<>();
   private final List<BatchColumns> factors = new ArrayList<>();
   private final Map<String, Value> factorsOf = new LinkedHashMap<>();
   private final Value[] vectors;
 
-  /** Declares the inputs. */
-  FieldEmbeddings(Graph graph, ModelSchema schema, Dim rows) {
+  /** Of every field, for the backbone; declares the inputs. */
+  static FieldEmbeddings ofAll(Graph graph, ModelSchema schema, Dim rows) {
+    return new FieldEmbeddings(
+        graph,
+        schema,
+        rows,
+        schema.fields(),
+        "",
+        "embedding.",
+        ParameterGroup.EMBEDDING,
+        ParameterGroup.NETWORK);
+  }
+
+  /**
+   * Of the content fields, for the meta networks; declares the inputs.
+   *
+   * @throws IllegalArgumentException if there are none
+   */
+  static FieldEmbeddings ofContent(Graph graph, ModelSchema schema, Dim rows) {
+    if (schema.fields().stream().noneMatch(ModelSchema.Field::content)) {
+      throw new IllegalArgumentException("levels beside the backbone need a content field");
+    }
+    return new FieldEmbeddings(
+        graph,
+        schema,
+        rows,
+        schema.fields().stream().filter(ModelSchema.Field::content).toList(),
+        "content ",
+        "content.",
+        ParameterGroup.CONTENT,
+        ParameterGroup.META);
+  }
+
+  private FieldEmbeddings(
+      Graph graph,
+      ModelSchema schema,
+      Dim rows,
+      List<ModelSchema.Field> chosen,
+      String inputs,
+      String prefix,
+      ParameterGroup tables,
+      ParameterGroup weights) {
     this.schema = schema;
     this.rows = rows;
+    this.chosen = chosen;
+    this.prefix = prefix;
+    this.tables = tables;
+    this.weights = weights;
     vectors = new Value[schema.fields().size()];
-    for (int f = 0; f < vectors.length; f++) {
-      groupOf(schema.fields().get(f)).fields.add(f);
+    for (ModelSchema.Field field : chosen) {
+      groupOf(field).fields.add(schema.fields().indexOf(field));
     }
     for (Group group : groups.values()) {
       int[] columns = columns(group.fields, false);
       ValueType type = ValueType.of(DType.I32, rows, Dim.of(columns.length));
-      group.ids = new BatchColumns(graph.input(group.name, type), columns);
+      group.ids = new BatchColumns(graph.input(inputs + group.name, type), columns);
       ids.add(group.ids);
       if (group.numbers) {
-        declareFactors(graph, group.name, group.fields);
+        declareFactors(graph, inputs, group.name, group.fields);
       } else {
         group.fields.stream()
             .filter(f -> schema.fields().get(f).weighted())
-            .forEach(f -> declareFactors(graph, schema.fields().get(f).name(), List.of(f)));
+            .forEach(f -> declareFactors(graph, inputs, schema.fields().get(f).name(), List.of(f)));
       }
     }
   }
 
   private Group groupOf(ModelSchema.Field field) {
     int lookups =
-        schema.fields().stream()
+        chosen.stream()
             .filter(other -> other.table().equals(field.table()))
             .mapToInt(ModelSchema.Field::length)
             .sum();
@@ -92,9 +141,9 @@ final class FieldEmbeddings {
     return groups.computeIfAbsent(name, n -> new Group(n, field.weighted()));
   }
 
-  private void declareFactors(Graph graph, String of, List<Integer> fields) {
+  private void declareFactors(Graph graph, String inputs, String of, List<Integer> fields) {
     int[] columns = columns(fields, true);
-    Value input = graph.input("factors of " + of, rows, Dim.of(columns.length));
+    Value input = graph.input(inputs + "factors of " + of, rows, Dim.of(columns.length));
     factors.add(new BatchColumns(input, columns));
     factorsOf.put(of, input);
   }
@@ -130,7 +179,9 @@ final class FieldEmbeddings {
     return groups.containsKey(CATEGORIES) ? groups.get(CATEGORIES).ids.input() : null;
   }
 
-  /** The vector of each field once {@link #lookUp} ran, {@code [rows, its width]}. */
+  /**
+   * The vector of each field of {@link #ofAll} once {@link #lookUp} ran, {@code [rows, its width]}.
+   */
   List<Value> vectors() {
     return List.of(vectors);
   }
@@ -139,21 +190,21 @@ final class FieldEmbeddings {
   Value lookUp(ModelBuilder model, int modelDim, double deviation) {
     List<Value> parts = new ArrayList<>();
     for (Group group : groups.values()) {
-      List<Value> tables = new ArrayList<>();
+      List<Value> looks = new ArrayList<>();
       for (int f : group.fields) {
         ModelSchema.Field field = schema.fields().get(f);
         Value table =
             model.parameter(
-                "embedding.tables." + field.table() + ".weight",
-                ParameterGroup.EMBEDDING,
+                prefix + "tables." + field.table() + ".weight",
+                tables,
                 new Init.Normal(deviation),
                 field.vocabularySize(),
                 width(field, modelDim));
         for (int k = 0; k < field.length(); k++) {
-          tables.add(table);
+          looks.add(table);
         }
       }
-      Value looked = Ops.embeddings(group.ids.input(), tables);
+      Value looked = Ops.embeddings(group.ids.input(), looks);
       parts.addAll(pooled(model, group, looked, modelDim));
     }
     return parts.size() == 1 ? parts.getFirst() : Ops.concat(parts.toArray(Value[]::new));
@@ -190,17 +241,15 @@ final class FieldEmbeddings {
 
   private Value attended(ModelBuilder model, ModelSchema.Field field, Value elements, long width) {
     Value present = factorsOf.get(field.name());
-    String name = "embedding.attention." + field.name();
+    String name = prefix + "attention." + field.name();
     Value query;
     if (field.table().equals(field.name())) {
-      Value learned =
-          model.parameter(name + ".query", ParameterGroup.NETWORK, Init.zeros(), 1, width);
+      Value learned = model.parameter(name + ".query", weights, Init.zeros(), 1, width);
       // The first element is always there: an empty list holds the unknown one.
       query = Ops.matmul(Ops.slice(present, 0, 1), learned);
     } else {
       Value target = vectors[indexOf(field.table())];
-      Value weight =
-          model.parameter(name + ".weight", ParameterGroup.NETWORK, Init.zeros(), width, width);
+      Value weight = model.parameter(name + ".weight", weights, Init.zeros(), width, width);
       query = Ops.add(target, Ops.linear(target, weight, null, null));
     }
     return Ops.attentionPooling(query, elements, present);

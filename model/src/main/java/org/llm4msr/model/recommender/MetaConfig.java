@@ -46,7 +46,12 @@ public record MetaConfig(
      * z = [x; P h] with a learned matrix P to {@code userOutput} numbers: no meta layers, the
      * control for what generating weights adds to merely reading the vector.
      */
-    PROJECTION
+    PROJECTION,
+    /**
+     * z = x; the user's layers read the content features c (embeddings of their own, see {@link
+     * ModelSchema.Field#content}) and end in a logit beside the backbone's.
+     */
+    LOGIT
   }
 
   /** What the scenario's meta layers read. */
@@ -56,7 +61,9 @@ public record MetaConfig(
     /** z, what the backbone reads. */
     BOTTOM,
     /** x, the embedded features. */
-    FEATURES
+    FEATURES,
+    /** c, embeddings of its own of the content features, as {@link UserMode#LOGIT} does. */
+    CONTENT
   }
 
   /** How weights follow from vectors. */
@@ -110,6 +117,11 @@ public record MetaConfig(
   public MetaConfig {
     userHidden = List.copyOf(userHidden);
     scenarioHidden = List.copyOf(scenarioHidden);
+    if (user == UserMode.LOGIT && scenario != ScenarioMode.OFF && scenario != ScenarioMode.CONTENT
+        || scenario == ScenarioMode.CONTENT && user != UserMode.OFF && user != UserMode.LOGIT) {
+      throw new IllegalArgumentException(
+          "the levels read the same features: " + user + " does not go with " + scenario);
+    }
   }
 
   /** No knowledge: the backbone alone. */
@@ -126,6 +138,11 @@ public record MetaConfig(
         Normalization.NONE,
         Fusion.ADD,
         false);
+  }
+
+  /** Whether the levels share nothing with the backbone: their logits stand beside its own. */
+  public boolean isBeside() {
+    return user == UserMode.LOGIT || scenario == ScenarioMode.CONTENT;
   }
 
   public boolean isOff() {

@@ -3,6 +3,7 @@ package org.llm4msr.model.recommender;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.Function;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.graph.Graph;
@@ -27,6 +28,7 @@ public final class ModelBuilder {
   private final Dim rows;
   private final Dim users;
   private final FieldEmbeddings embeddings;
+  private FieldEmbeddings contentEmbeddings;
   private final Value scenarioIds;
   private final Ops.Grouping byScenario;
   private final Ops.Grouping byUser;
@@ -55,7 +57,7 @@ public final class ModelBuilder {
     graph = new Graph(computeType);
     rows = Dim.symbol("rows", schema.maxBatch());
     users = Dim.symbol("users", schema.maxBatch());
-    embeddings = new FieldEmbeddings(graph, schema, rows);
+    embeddings = FieldEmbeddings.ofAll(graph, schema, rows);
     scenarioIds = graph.input("scenarioIds", ValueType.of(DType.I32, rows));
     byScenario =
         new Ops.Grouping(
@@ -112,12 +114,22 @@ public final class ModelBuilder {
 
   /** Every input of ids, with the batch's columns that it takes. */
   public List<BatchColumns> idColumns() {
-    return embeddings.ids();
+    return joined(embeddings.ids(), FieldEmbeddings::ids);
+  }
+
+  private List<BatchColumns> joined(
+      List<BatchColumns> first, Function<FieldEmbeddings, List<BatchColumns>> of) {
+    if (contentEmbeddings == null) {
+      return first;
+    }
+    List<BatchColumns> all = new ArrayList<>(first);
+    all.addAll(of.apply(contentEmbeddings));
+    return all;
   }
 
   /** Every input of factors, with the batch's columns that it takes. */
   public List<BatchColumns> factorColumns() {
-    return embeddings.factors();
+    return joined(embeddings.factors(), FieldEmbeddings::factors);
   }
 
   /** Scenario of each row I32 {@code [rows]}. */
@@ -191,6 +203,15 @@ public final class ModelBuilder {
   /** Every field's vector, side by side: {@code [rows, sum of widths]}. */
   public Value embeddings(int dim, double standardDeviation) {
     return embeddings.lookUp(this, dim, standardDeviation);
+  }
+
+  /**
+   * Every content field's vector from tables of their own, side by side: {@code [rows, sum of
+   * widths]}.
+   */
+  public Value content(int dim, double standardDeviation) {
+    contentEmbeddings = FieldEmbeddings.ofContent(graph, schema, rows);
+    return contentEmbeddings.lookUp(this, dim, standardDeviation);
   }
 
   /**

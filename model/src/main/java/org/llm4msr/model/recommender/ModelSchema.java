@@ -36,6 +36,8 @@ public record ModelSchema(
    * @param weighted whether the ids' vectors are multiplied with factors and added up
    * @param attention whether attention weighs the ids, and factors only say which are there: 1 or
    *     0, the first one 1
+   * @param content whether it says what is offered, and when or where, rather than which item or
+   *     which user it is: what the levels of LLM4MSR read where they stand beside the backbone
    */
   public record Field(
       String name,
@@ -44,7 +46,8 @@ public record ModelSchema(
       String table,
       int length,
       boolean weighted,
-      boolean attention) {
+      boolean attention,
+      boolean content) {
     public Field {
       if (vocabularySize < 1
           || dim < 0
@@ -56,10 +59,10 @@ public record ModelSchema(
       }
     }
 
-    /** Without attention. */
+    /** Content without attention. */
     public Field(
         String name, int vocabularySize, int dim, String table, int length, boolean weighted) {
-      this(name, vocabularySize, dim, table, length, weighted, false);
+      this(name, vocabularySize, dim, table, length, weighted, false, true);
     }
 
     /** A category with a table of its own. */

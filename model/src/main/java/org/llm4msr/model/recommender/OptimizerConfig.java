@@ -2,7 +2,7 @@ package org.llm4msr.model.recommender;
 
 /**
  * Adam's settings. Weight decay is coupled L2 (added to the gradient), one value per kind of
- * parameter; {@link ParameterGroup#FACTOR} never decays.
+ * parameter; {@link ParameterGroup#FACTOR} and {@link ParameterGroup#CONTENT} never decay.
  *
  * @param lazyEmbeddings LazyAdam for the tables: rows that a batch does not touch stay as they are,
  *     which is faster on large tables but not the same as Adam
@@ -35,12 +35,26 @@ public record OptimizerConfig(
     return new OptimizerConfig(learningRate, 0.9, 0.999, 1e-8, 0, 0, 0, lazyEmbeddings, 0);
   }
 
+  /** The same with another decay of the levels of LLM4MSR. */
+  public OptimizerConfig withMetaDecay(double decay) {
+    return new OptimizerConfig(
+        learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        embeddingDecay,
+        networkDecay,
+        decay,
+        lazyEmbeddings,
+        clipNorm);
+  }
+
   double decay(ParameterGroup group) {
     return switch (group) {
       case EMBEDDING -> embeddingDecay;
       case NETWORK -> networkDecay;
       case META, VECTOR -> metaDecay;
-      case FACTOR, KNOWLEDGE, STATISTIC -> 0;
+      case CONTENT, FACTOR, KNOWLEDGE, STATISTIC -> 0;
     };
   }
 }

@@ -8,6 +8,11 @@ public enum ParameterGroup {
   NETWORK(true),
   /** Factors that start at 1, such as STAR's per-scenario ones: decay would pull them to 0. */
   FACTOR(true),
+  /**
+   * Tables of the content features. What they hold counts times generated weights, and those decay:
+   * decay on both would draw a weak signal to nothing.
+   */
+  CONTENT(true),
   /** Generators of the meta networks. */
   META(true),
   /** Vectors that are learned in place of a language model's. */

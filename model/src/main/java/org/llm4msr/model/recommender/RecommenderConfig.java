@@ -19,6 +19,11 @@ public record RecommenderConfig(
     }
   }
 
+  /** The same around another backbone. */
+  public RecommenderConfig withBackbone(Backbone other) {
+    return new RecommenderConfig(embeddingDim, embeddingDeviation, other, meta, dropout);
+  }
+
   /** Without dropout. */
   public RecommenderConfig(
       int embeddingDim, double embeddingDeviation, Backbone backbone, MetaConfig meta) {

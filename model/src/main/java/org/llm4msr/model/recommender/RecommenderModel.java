@@ -3,6 +3,8 @@ package org.llm4msr.model.recommender;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
+import org.llm4msr.model.recommender.backbone.Backbone;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.graph.Graph;
 import org.llm4msr.runtime.graph.Ops;
@@ -14,7 +16,8 @@ import org.llm4msr.runtime.op.UnaryOp;
  * level at the bottom: u = meta layers generated from the user's vector, applied to x, give the
  * backbone's input z; scenario level beside it: meta layers generated from the scenario's vector
  * give a second logit; the fusion makes both one. With {@link MetaConfig#off()} it is the backbone
- * alone.
+ * alone. With {@link MetaConfig#isBeside} both levels stand beside the backbone and read the
+ * content features only.
  */
 public final class RecommenderModel {
   /** The users' vectors {@code [users, width]}, normalised; frozen. */
@@ -27,6 +30,9 @@ public final class RecommenderModel {
 
   /** sigmoid(3) = 0.95: the fusion starts at the backbone. */
   private static final double ALPHA_START = 3;
+
+  /** Content features are what their meta layers read, so they start at a size that counts. */
+  private static final double CONTENT_DEVIATION = 0.5;
 
   private final ModelBuilder builder;
   private final List<Value> userLayers = new ArrayList<>();
@@ -54,14 +60,17 @@ public final class RecommenderModel {
     }
     ModelBuilder builder = new ModelBuilder(schema, computeType, training, config.dropout());
     RecommenderModel model = new RecommenderModel(builder);
+    if (meta.isBeside()) {
+      model.beside(config);
+      return model;
+    }
     boolean scenarioLevel = meta.scenario() != MetaConfig.ScenarioMode.OFF;
     if (!scenarioLevel && !config.backbone().readsInput(schema)) {
       model.logits = config.backbone().logits(builder, null);
       return model;
     }
     Value x = config.backbone().input(builder, config.embeddingDim(), config.embeddingDeviation());
-    boolean byEvidence = !meta.isOff() && meta.fusion() == MetaConfig.Fusion.EVIDENCE;
-    model.knowledgeWeight = byEvidence ? evidence(builder) : null;
+    model.knowledgeWeight = isByEvidence(meta) ? evidence(builder) : null;
     Value z = model.userLevel(meta, x);
     model.logits = config.backbone().logits(builder, z);
     if (scenarioLevel) {
@@ -70,6 +79,32 @@ public final class RecommenderModel {
       model.logits = model.fuse(meta.fusion(), x, model.logits, metaLogit);
     }
     return model;
+  }
+
+  private static boolean isByEvidence(MetaConfig meta) {
+    return !meta.isOff() && meta.fusion() == MetaConfig.Fusion.EVIDENCE;
+  }
+
+  /** The backbone as if alone, and beside it what the levels make of the content features. */
+  private void beside(RecommenderConfig config) {
+    MetaConfig meta = config.meta();
+    Backbone backbone = config.backbone();
+    Value x =
+        backbone.readsInput(builder.schema())
+            ? backbone.input(builder, config.embeddingDim(), config.embeddingDeviation())
+            : null;
+    Value backboneLogit = backbone.logits(builder, x);
+    Value content = builder.content(config.embeddingDim(), CONTENT_DEVIATION);
+    knowledgeWeight = isByEvidence(meta) ? evidence(builder) : null;
+    Value metaLogit = null;
+    if (meta.user() == MetaConfig.UserMode.LOGIT) {
+      metaLogit = userLayers(meta, content, 1, meta.generators() == Generators.AFFINE, false);
+    }
+    if (meta.scenario() == MetaConfig.ScenarioMode.CONTENT) {
+      Value own = scenarioLevel(meta, content);
+      metaLogit = metaLogit == null ? own : Ops.add(metaLogit, own);
+    }
+    logits = fuse(meta.fusion(), content, backboneLogit, metaLogit);
   }
 
   public Graph graph() {
@@ -121,24 +156,33 @@ public final class RecommenderModel {
     boolean free =
         meta.user() == MetaConfig.UserMode.CONCAT || meta.user() == MetaConfig.UserMode.PROJECTION;
     long output = free && meta.userOutput() > 0 ? meta.userOutput() : width;
-    Value table = vectors(builder, meta, USER_KNOWLEDGE, builder.schema().userVectors());
     if (meta.user() == MetaConfig.UserMode.PROJECTION) {
+      Value table = vectors(builder, meta, USER_KNOWLEDGE, builder.schema().userVectors());
       Value h = Ops.gather(table, builder.vectorRows());
       return Ops.concat(x, weighted(projection(builder, h, output), knowledgeWeight));
     }
-    Value h = Ops.gather(table, builder.userRows());
-    boolean affine = meta.generators() == MetaConfig.Generators.AFFINE;
-    List<Long> widths = widths(width, meta.userHidden(), output);
-    boolean lastBias = affine || meta.user() == MetaConfig.UserMode.REPLACE;
-    MetaNet net = new MetaNet(builder, "user_meta", h, widths, meta.rank(), affine, lastBias);
-    userLayers.addAll(net.layers());
-    Value u = weighted(net.apply(x, builder.byUser(), meta.userLastActivation()), knowledgeWeight);
+    boolean lastBias =
+        meta.generators() == Generators.AFFINE || meta.user() == MetaConfig.UserMode.REPLACE;
+    Value u =
+        weighted(userLayers(meta, x, output, lastBias, meta.userLastActivation()), knowledgeWeight);
     return switch (meta.user()) {
       case REPLACE -> u;
       case RESIDUAL -> Ops.add(x, u);
       case CONCAT -> Ops.concat(x, u);
-      case OFF, PROJECTION -> x;
+      case OFF, PROJECTION, LOGIT -> x;
     };
+  }
+
+  /** What the layers that the users' vectors generate make of {@code x}: {@code [rows, output]}. */
+  private Value userLayers(
+      MetaConfig meta, Value x, long output, boolean lastBias, boolean lastActivation) {
+    Value table = vectors(builder, meta, USER_KNOWLEDGE, builder.schema().userVectors());
+    Value h = Ops.gather(table, builder.userRows());
+    List<Long> widths = widths(x.type().dim(1).fixed(), meta.userHidden(), output);
+    boolean affine = meta.generators() == Generators.AFFINE;
+    MetaNet net = new MetaNet(builder, "user_meta", h, widths, meta.rank(), affine, lastBias);
+    userLayers.addAll(net.layers());
+    return net.apply(x, builder.byUser(), lastActivation);
   }
 
   /** P h; P starts at zero, as the meta layers do. */
@@ -169,7 +213,7 @@ public final class RecommenderModel {
     Value h = vectors(builder, meta, SCENARIO_KNOWLEDGE, builder.schema().scenarios());
     scenarioVectors = h;
     List<Long> widths = widths(input.type().dim(1).fixed(), meta.scenarioHidden(), 1);
-    boolean affine = meta.generators() == MetaConfig.Generators.AFFINE;
+    boolean affine = meta.generators() == Generators.AFFINE;
     MetaNet net = new MetaNet(builder, "scen_meta", h, widths, meta.rank(), affine, affine);
     scenarioLayers.addAll(net.layers());
     return net.apply(input, builder.byScenario(), false);

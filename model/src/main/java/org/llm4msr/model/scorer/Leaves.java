@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
@@ -23,7 +24,7 @@ final class Leaves {
   private final Map<Leaf, Category> categories = new IdentityHashMap<>();
 
   /** What is behind the leaf of a request's category. */
-  private record Category(int field, MemorySegment table) {}
+  private record Category(int field, List<Tensor> tables) {}
 
   /**
    * @param evidence null where the model does not ask for it
@@ -51,30 +52,68 @@ final class Leaves {
     };
   }
 
-  /** The embedding of a field's id at {@code position}; id 0 is the unknown value. */
-  Leaf embedding(int fieldIndex, int position, Tensor table) {
+  /**
+   * The embedding of a field's id at {@code position}; id 0 is the unknown value.
+   *
+   * @param tableName tells tables of the same field apart
+   */
+  Leaf embedding(int fieldIndex, int position, String tableName, Tensor table) {
     Field field = dataset.fields().get(fieldIndex);
-    int width = Math.toIntExact(table.shape().dim(1));
+    int width = width(table);
     String name = field.name() + "[" + position + "]";
     return known.computeIfAbsent(
-        "embedding of " + name,
+        "embedding of " + name + " in " + tableName,
         key -> {
           MemorySegment rows = table.segment();
           int entities = entities(field);
+          return new Leaf(
+              key,
+              source(field),
+              width,
+              (entity, to, at) -> {
+                long id = entity < entities ? field.id(entity, position) : 0;
+                MemorySegment.copy(rows, JAVA_FLOAT, id * width * Float.BYTES, to, at, width);
+              });
+        });
+  }
+
+  /** Whether each request says what a field's one id is. */
+  boolean isRequestCategory(int fieldIndex) {
+    Field field = dataset.fields().get(fieldIndex);
+    return source(field) == Leaf.Source.REQUEST && !field.isWeighted();
+  }
+
+  /** The embeddings of such a field's id in several tables, side by side. */
+  Leaf requestCategory(int fieldIndex, List<Tensor> tables) {
+    Field field = dataset.fields().get(fieldIndex);
+    return known.computeIfAbsent(
+        "embedding of " + field.name(),
+        key -> {
+          Category category = new Category(fieldIndex, tables);
           Leaf leaf =
               new Leaf(
                   key,
-                  source(field),
-                  width,
-                  (entity, to, at) -> {
-                    long id = entity < entities ? field.id(entity, position) : 0;
-                    MemorySegment.copy(rows, JAVA_FLOAT, id * width * Float.BYTES, to, at, width);
-                  });
-          if (!field.isWeighted()) {
-            categories.put(leaf, new Category(fieldIndex, rows));
-          }
+                  Leaf.Source.REQUEST,
+                  tables.stream().mapToInt(Leaves::width).sum(),
+                  (row, to, at) ->
+                      read(category, row < dataset.rows() ? field.id(row, 0) : 0, to, at));
+          categories.put(leaf, category);
           return leaf;
         });
+  }
+
+  private static int width(Tensor table) {
+    return Math.toIntExact(table.shape().dim(1));
+  }
+
+  private static void read(Category category, int id, float[] to, int at) {
+    int next = at;
+    for (Tensor table : category.tables) {
+      int width = width(table);
+      MemorySegment.copy(
+          table.segment(), JAVA_FLOAT, (long) id * width * Float.BYTES, to, next, width);
+      next += width;
+    }
   }
 
   /** The field of a leaf that is the embedding of one category, -1 for others. */
@@ -85,8 +124,7 @@ final class Leaves {
 
   /** The embedding of an id. */
   void readCategory(Leaf leaf, int id, float[] to) {
-    long from = (long) id * to.length * Float.BYTES;
-    MemorySegment.copy(categories.get(leaf).table(), JAVA_FLOAT, from, to, 0, to.length);
+    read(categories.get(leaf), id, to, 0);
   }
 
   /** The factor of a field's id at {@code position}. An unknown entity has the unknown id once. */

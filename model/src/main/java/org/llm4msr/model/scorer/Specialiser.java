@@ -268,17 +268,55 @@ final class Specialiser {
       throw new IllegalArgumentException("column " + column);
     }
 
+    private BatchColumns columnsOf(Node node) {
+      return inputs.idColumns().stream()
+          .filter(columns -> columns.input() == node.input(0))
+          .findFirst()
+          .orElseThrow();
+    }
+
+    /** Every table that a field's id is looked up in. */
+    private List<Value> tablesOf(int field) {
+      List<Value> tables = new ArrayList<>();
+      for (Node node : nodes) {
+        if (node.op() instanceof EmbeddingConcatOp) {
+          int[] columns = columnsOf(node).columns();
+          for (int i = 0; i < columns.length; i++) {
+            if (position(columns[i], false).field() == field) {
+              tables.add(node.input(i + 1));
+            }
+          }
+        }
+      }
+      return tables;
+    }
+
+    /** Backbone and levels may have tables of their own; a request says the id once for both. */
+    private Term requestCategory(int field, Value table) {
+      List<Value> tables = tablesOf(field);
+      Term all =
+          terms.leaf(
+              leaves.requestCategory(
+                  field, tables.stream().map(value -> store.get(value.name())).toList()));
+      int from = 0;
+      for (Value before : tables.subList(0, tables.indexOf(table))) {
+        from += extent(before, 1);
+      }
+      return terms.slice(all, from, from + extent(table, 1));
+    }
+
     private Term embeddings(Node node) {
-      BatchColumns ids =
-          inputs.idColumns().stream()
-              .filter(columns -> columns.input() == node.input(0))
-              .findFirst()
-              .orElseThrow();
+      BatchColumns ids = columnsOf(node);
       List<Term> parts = new ArrayList<>();
       for (int i = 0; i < ids.columns().length; i++) {
         Position at = position(ids.columns()[i], false);
         Value table = node.input(i + 1);
-        parts.add(terms.leaf(leaves.embedding(at.field(), at.index(), store.get(table.name()))));
+        parts.add(
+            leaves.isRequestCategory(at.field())
+                ? requestCategory(at.field(), table)
+                : terms.leaf(
+                    leaves.embedding(
+                        at.field(), at.index(), table.name(), store.get(table.name()))));
       }
       return terms.concat(parts);
     }

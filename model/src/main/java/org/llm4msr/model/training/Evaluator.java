@@ -67,7 +67,15 @@ public final class Evaluator implements AutoCloseable {
 
   /** Probabilities of all rows of a part, in the order of the data set. */
   public Predictions predict(Split part) {
-    int[] rows = dataset.rowsOf(part);
+    return predict(dataset.rowsOf(part));
+  }
+
+  /**
+   * Probabilities of rows.
+   *
+   * @param rows ascending
+   */
+  public Predictions predict(int[] rows) {
     return new Predictions(dataset, rows, predict(rows, batch -> {}, batch -> {}));
   }
 

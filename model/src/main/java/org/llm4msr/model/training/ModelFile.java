@@ -66,6 +66,22 @@ public final class ModelFile {
     }
   }
 
+  /**
+   * Reads every weight that a file has, of a part of the model say.
+   *
+   * @throws UserError if the file is damaged, or has a weight that the store lacks
+   */
+  static void readAll(Path file, ParameterStore store) {
+    try (Safetensors source = Safetensors.open(file)) {
+      for (String name : source.names()) {
+        if (!store.contains(name)) {
+          throw new UserError(file + ": " + name + " is not a weight of this model");
+        }
+        load(source.tensor(name), store, store.get(name));
+      }
+    }
+  }
+
   static void load(StoredTensor stored, ParameterStore store, Tensor tensor) {
     stored.withShape(tensor.shape(), "by config.yaml and the data set");
     if (stored.dtype() != tensor.dtype()) {

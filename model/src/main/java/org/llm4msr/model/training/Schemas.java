@@ -15,7 +15,12 @@ public final class Schemas {
     return knowledge == null ? Folds.NONE : knowledge.folds();
   }
 
-  private static ModelSchema.Field field(Field field) {
+  /** Neither the user, nor of the user, nor ids of items. */
+  private static boolean isContent(Field field) {
+    return field.owner() != Field.Owner.USER && !field.table().equals("item");
+  }
+
+  private static ModelSchema.Field field(Field field, boolean content) {
     return new ModelSchema.Field(
         field.name(),
         field.vocabulary().size(),
@@ -23,14 +28,20 @@ public final class Schemas {
         field.table(),
         field.length(),
         field.isWeighted(),
-        field.hasAttention());
+        field.hasAttention(),
+        content);
   }
 
   /**
+   * Content are the fields that neither belong to users nor hold ids of items; where there are no
+   * others, every field is.
+   *
    * @param knowledge null without knowledge
    */
   public static ModelSchema of(Dataset dataset, KnowledgeTables knowledge, int maxBatch) {
-    List<ModelSchema.Field> fields = dataset.fields().stream().map(Schemas::field).toList();
+    boolean none = dataset.fields().stream().noneMatch(Schemas::isContent);
+    List<ModelSchema.Field> fields =
+        dataset.fields().stream().map(field -> field(field, none || isContent(field))).toList();
     return new ModelSchema(
         fields,
         dataset.scenarios().size(),

@@ -17,6 +17,7 @@ import org.llm4msr.model.recommender.ModelSchema;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.RecommenderModel;
 import org.llm4msr.model.recommender.TrainingGraph;
+import org.llm4msr.model.recommender.backbone.External;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
@@ -71,6 +72,28 @@ public final class Trainer implements AutoCloseable {
       KnowledgeTables knowledge,
       RecommenderConfig modelConfig,
       TrainingConfig config) {
+    this(backend, dataset, knowledge, modelConfig, config, null);
+  }
+
+  /**
+   * Trains the levels of LLM4MSR beside a backbone that was trained before and stays as it is.
+   *
+   * @param dataset with the logit of each training row by a backbone that did not learn from it
+   * @param modelConfig with levels that stand beside the backbone
+   * @param trainedBackbone weights of the backbone, with which the model predicts; null to train
+   *     the whole model, without such logits
+   * @throws UserError as the other constructor, or if the file is not of this backbone
+   */
+  public Trainer(
+      Backend backend,
+      Dataset dataset,
+      KnowledgeTables knowledge,
+      RecommenderConfig modelConfig,
+      TrainingConfig config,
+      Path trainedBackbone) {
+    if (trainedBackbone != null && !modelConfig.meta().isBeside()) {
+      throw new IllegalArgumentException("the levels must stand beside a trained backbone");
+    }
     this.dataset = dataset;
     this.modelConfig = modelConfig;
     this.config = config;
@@ -85,7 +108,14 @@ public final class Trainer implements AutoCloseable {
     float[] weights = config.rowWeights().isWeighted() ? config.rowWeights().table(dataset) : null;
     folds = Schemas.folds(knowledge);
     ModelSchema schema = Schemas.of(dataset, knowledge, config.batchSize());
-    model = RecommenderModel.build(modelConfig, schema, DType.F32, true);
+    model =
+        RecommenderModel.build(
+            trainedBackbone == null
+                ? modelConfig
+                : modelConfig.withBackbone(new External(List.of())),
+            schema,
+            DType.F32,
+            true);
     graph = TrainingGraph.of(model, config.optimizer(), weights != null);
     evaluationModel = RecommenderModel.build(modelConfig, schema, DType.F32, false);
     evidence = EvidenceCounts.forModel(modelConfig, dataset);
@@ -94,7 +124,15 @@ public final class Trainer implements AutoCloseable {
     Evaluator openEvaluator = null;
     try {
       usersWithoutVector =
-          ParameterInitializer.create(store, model, config.seed(), dataset, knowledge);
+          ParameterInitializer.create(
+              store,
+              trainedBackbone == null ? model : evaluationModel,
+              config.seed(),
+              dataset,
+              knowledge);
+      if (trainedBackbone != null) {
+        ModelFile.readAll(trainedBackbone, store);
+      }
       ParameterInitializer.createState(store, model.graph());
       plan = openPlan = new Plan(backend, model.graph(), store, List.of(graph.loss()));
       feed = new BatchFeed(plan, model.inputs(), graph.labels(), graph.weights(), weights);

@@ -31,18 +31,18 @@ class FieldEmbeddingsTest {
 
   private static final List<ModelSchema.Field> FIELDS =
       List.of(
-          new ModelSchema.Field("user", 5),
+          new ModelSchema.Field("user", 5, 0, "user", 1, false, false, false),
           new ModelSchema.Field("price", 2, 0, "price", 1, true),
-          new ModelSchema.Field("item", 7, 3, "item", 1, false),
-          new ModelSchema.Field("history", 7, 3, "item", 4, true),
+          new ModelSchema.Field("item", 7, 3, "item", 1, false, false, false),
+          new ModelSchema.Field("history", 7, 3, "item", 4, true, false, false),
           new ModelSchema.Field("hour", 3, 2, "hour", 1, false),
           new ModelSchema.Field("age", 2, 0, "age", 1, true),
           new ModelSchema.Field("tags", 6, 0, "tags", 2, true),
-          new ModelSchema.Field("last", 7, 3, "item", 1, false),
+          new ModelSchema.Field("last", 7, 3, "item", 1, false, false, false),
           new ModelSchema.Field("length", 2, 5, "length", 1, true),
-          new ModelSchema.Field("liked", 7, 3, "item", 5, true, true),
-          new ModelSchema.Field("genres", 6, 0, "genres", 3, true, true),
-          new ModelSchema.Field("likedTags", 6, 0, "tags", 2, true, true));
+          new ModelSchema.Field("liked", 7, 3, "item", 5, true, true, false),
+          new ModelSchema.Field("genres", 6, 0, "genres", 3, true, true, true),
+          new ModelSchema.Field("likedTags", 6, 0, "tags", 2, true, true, true));
 
   private final Backend backend = Backends.open("reference", new BackendOptions(1));
   private final ParameterStore store = new ParameterStore(backend);
@@ -51,6 +51,7 @@ class FieldEmbeddingsTest {
   private final Map<String, int[][]> ids = new LinkedHashMap<>();
   private final Map<String, double[][]> factors = new LinkedHashMap<>();
   private final Random random = new Random(4);
+  private String prefix = "embedding.";
 
   @AfterEach
   void close() {
@@ -121,7 +122,7 @@ class FieldEmbeddingsTest {
   /** An element's vector. */
   private double[] element(ModelSchema.Field field, int row, int k) {
     int width = width(field);
-    MemorySegment table = store.get("embedding.tables." + field.table() + ".weight").segment();
+    MemorySegment table = store.get(prefix + "tables." + field.table() + ".weight").segment();
     double[] vector = new double[width];
     for (int d = 0; d < width; d++) {
       vector[d] = DType.F64.get(table, (long) ids.get(field.name())[row][k] * width + d);
@@ -143,7 +144,7 @@ class FieldEmbeddingsTest {
   }
 
   private double[] attention(ModelSchema.Field field, int row, double[] present) {
-    String name = "embedding.attention." + field.name();
+    String name = prefix + "attention." + field.name();
     int width = width(field);
     double[] query = new double[width];
     if (field.table().equals(field.name())) {
@@ -231,6 +232,48 @@ class FieldEmbeddingsTest {
       assertThat(all).hasSize(seen.size());
       assertThat(java.util.Arrays.stream(all).sorted().toArray())
           .containsExactly(seen.stream().mapToDouble(Double::doubleValue).sorted().toArray());
+    }
+  }
+
+  /** The levels beside the backbone have tables of their own, and none for who and which. */
+  @Test
+  void contentFieldsHaveVectorsOfTheirOwn() {
+    Value x = builder.embeddings(DIM, 0.1);
+    Value content = builder.content(DIM, 0.1);
+    List<ModelSchema.Field> chosen = FIELDS.stream().filter(ModelSchema.Field::content).toList();
+    drawBatch();
+    drawParameters();
+    assertThat(builder.parameters())
+        .extracting(parameter -> parameter.value().name())
+        .filteredOn(name -> name.startsWith("content."))
+        .filteredOn(name -> !name.contains("attention"))
+        .containsExactlyInAnyOrder(
+            chosen.stream()
+                .map(field -> "content.tables." + field.table() + ".weight")
+                .distinct()
+                .toArray(String[]::new));
+    try (Plan plan = new Plan(backend, builder.graph(), store, List.of(x, content))) {
+      feed(plan);
+      plan.run();
+      prefix = "content.";
+      double[] vectors = read(plan, content);
+      int width = vectors.length / ROWS;
+      for (int row = 0; row < ROWS; row++) {
+        List<Double> expected = new ArrayList<>();
+        for (ModelSchema.Field field : chosen) {
+          for (double number : expected(field, row)) {
+            expected.add(number);
+          }
+        }
+        // In an order of its own.
+        double[] own = java.util.Arrays.copyOfRange(vectors, row * width, (row + 1) * width);
+        java.util.Arrays.sort(own);
+        double[] sorted = expected.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        assertThat(own).hasSize(sorted.length);
+        for (int i = 0; i < sorted.length; i++) {
+          assertThat(own[i]).isCloseTo(sorted[i], within(1e-12));
+        }
+      }
     }
   }
 
@@ -337,7 +380,7 @@ class FieldEmbeddingsTest {
   void attentionNeedsItsTargetBeforeIt() {
     List<ModelSchema.Field> fields =
         List.of(
-            new ModelSchema.Field("liked", 7, 0, "item", 4, true, true),
+            new ModelSchema.Field("liked", 7, 0, "item", 4, true, true, true),
             new ModelSchema.Field("item", 7));
     assertThatThrownBy(() -> new ModelSchema(fields, 2, 0, 0, ROWS))
         .isInstanceOf(IllegalArgumentException.class)

@@ -48,7 +48,9 @@ final class WiringRun implements AutoCloseable {
   WiringRun(Backbone backbone, MetaConfig meta, boolean trained, int representation) {
     ModelSchema schema =
         new ModelSchema(
-            List.of(new ModelSchema.Field("user", 5), new ModelSchema.Field("item", 4)),
+            List.of(
+                new ModelSchema.Field("user", 5, 0, "user", 1, false, false, false),
+                new ModelSchema.Field("item", 4)),
             SCENARIOS,
             USERS,
             WIDTH,
@@ -75,14 +77,16 @@ final class WiringRun implements AutoCloseable {
       }
     }
     plan = new Plan(backend, model.graph(), store, outputs);
+    // The same rows whatever the model has drawn for its weights.
+    Random rows = new Random(3);
     for (int row = 0; row < ROWS; row++) {
-      ids[row][0] = random.nextInt(5);
-      ids[row][1] = random.nextInt(4);
+      ids[row][0] = rows.nextInt(5);
+      ids[row][1] = rows.nextInt(4);
       scenarios[row] = row * SCENARIOS / ROWS;
-      users[row] = random.nextInt(USERS);
+      users[row] = rows.nextInt(USERS);
     }
     externalColumns = Math.max(1, representation);
-    external = random.doubles((long) ROWS * externalColumns, -2, 2).toArray();
+    external = rows.doubles((long) ROWS * externalColumns, -2, 2).toArray();
   }
 
   double[] externalLogits() {
@@ -117,6 +121,22 @@ final class WiringRun implements AutoCloseable {
           DType.F64.set(segment, i, random.nextGaussian());
         }
       }
+    }
+  }
+
+  double[] get(String parameter) {
+    MemorySegment segment = store.get(parameter).segment();
+    double[] elements = new double[Math.toIntExact(segment.byteSize() / 8)];
+    for (int i = 0; i < elements.length; i++) {
+      elements[i] = DType.F64.get(segment, i);
+    }
+    return elements;
+  }
+
+  void set(String parameter, double[] elements) {
+    MemorySegment segment = store.get(parameter).segment();
+    for (int i = 0; i < elements.length; i++) {
+      DType.F64.set(segment, i, elements[i]);
     }
   }
 

@@ -31,9 +31,51 @@ class WiringTest {
     return Stream.of(MetaConfig.UserMode.values())
         .flatMap(user ->
             Stream.of(MetaConfig.ScenarioMode.values())
+                .filter(scenario -> goTogether(user, scenario))
                 .flatMap(scenario ->
                     Stream.of(MetaConfig.Fusion.values())
                         .map(fusion -> Arguments.of(user, scenario, fusion))));
+  }
+
+  /** Levels beside the backbone and levels around it do not mix. */
+  private static boolean goTogether(MetaConfig.UserMode user, MetaConfig.ScenarioMode scenario) {
+    boolean off = user == MetaConfig.UserMode.OFF || scenario == MetaConfig.ScenarioMode.OFF;
+    return off
+        || (user == MetaConfig.UserMode.LOGIT) == (scenario == MetaConfig.ScenarioMode.CONTENT);
+  }
+
+  @Test
+  void levelsBesideTheBackboneAndAroundItDoNotMix() {
+    for (MetaConfig.UserMode user : MetaConfig.UserMode.values()) {
+      for (MetaConfig.ScenarioMode scenario : MetaConfig.ScenarioMode.values()) {
+        if (!goTogether(user, scenario)) {
+          assertThatThrownBy(() -> meta(user, scenario, MetaConfig.Fusion.ADD))
+              .isInstanceOf(IllegalArgumentException.class)
+              .hasMessageContaining(user.name());
+        }
+      }
+    }
+  }
+
+  /** Beside the backbone the levels see neither user nor item but through content features. */
+  @Test
+  void levelsBesideTheBackboneReadContentOnly() {
+    MetaConfig both =
+        meta(MetaConfig.UserMode.LOGIT, MetaConfig.ScenarioMode.CONTENT, MetaConfig.Fusion.SCALARS);
+    try (WiringRun run = new WiringRun(new External(List.of(4)), both, true)) {
+      assertThat(run.parameters())
+          .filteredOn(name -> name.contains("tables"))
+          .containsExactly("content.tables.item.weight");
+      assertGradients(run, run.parameters());
+    }
+    try (WiringRun alone = new WiringRun(BOTTOM, MetaConfig.off(), false);
+        WiringRun run = new WiringRun(BOTTOM, both, false)) {
+      alone.parameters().forEach(name -> run.set(name, alone.get(name)));
+      assertThat(run.logits()).containsExactly(alone.logits());
+      run.disturb(new Random(2), 0.3);
+      alone.parameters().forEach(name -> run.set(name, alone.get(name)));
+      assertThat(run.logits()[0]).isNotCloseTo(alone.logits()[0], within(1e-6));
+    }
   }
 
   /** The directional derivative of the loss equals its central difference. */

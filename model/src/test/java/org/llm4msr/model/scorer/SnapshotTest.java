@@ -118,11 +118,22 @@ class SnapshotTest {
     Backbone bottom = new SharedBottom(List.of(18), List.of(7));
     Stream<Arguments> wirings =
         Stream.of(UserMode.values())
+            .filter(user -> user != UserMode.LOGIT)
             .flatMap(user ->
-                Stream.of(ScenarioMode.values())
+                Stream.of(ScenarioMode.OFF, ScenarioMode.BOTTOM, ScenarioMode.FEATURES)
                     .flatMap(scenario ->
                         Stream.of(Fusion.values())
                             .map(fusion -> Arguments.of(bottom, meta(user, scenario, fusion, 3)))));
+    Stream<Arguments> beside =
+        Stream.of(Fusion.values())
+            .flatMap(fusion ->
+                Stream.of(
+                    Arguments.of(bottom, meta(UserMode.LOGIT, ScenarioMode.CONTENT, fusion, 3)),
+                    Arguments.of(bottom, meta(UserMode.LOGIT, ScenarioMode.OFF, fusion, 3)),
+                    Arguments.of(bottom, meta(UserMode.OFF, ScenarioMode.CONTENT, fusion, 3)),
+                    Arguments.of(
+                        new External(List.of(4)),
+                        meta(UserMode.LOGIT, ScenarioMode.CONTENT, fusion, 3))));
     Stream<Arguments> ranks =
         Stream.of(0, 1, 40)
             .map(rank ->
@@ -133,7 +144,7 @@ class SnapshotTest {
             .map(user ->
                 Arguments.of(
                     bottom, meta(user, ScenarioMode.BOTTOM, Fusion.ALPHA, 3, Generators.AFFINE)));
-    return Stream.of(networks, variants, wirings, ranks, affine).flatMap(s -> s);
+    return Stream.of(networks, variants, wirings, beside, ranks, affine).flatMap(s -> s);
   }
 
   @ParameterizedTest
