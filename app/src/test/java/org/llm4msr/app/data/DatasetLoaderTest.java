@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -15,14 +13,9 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Split;
@@ -30,89 +23,7 @@ import org.llm4msr.model.data.TextTable;
 import org.llm4msr.model.prompt.Language;
 import org.llm4msr.runtime.UserError;
 
-class DatasetLoaderTest {
-  private static final String LOG =
-      """
-      user,item,place,clicked,hour,at,part
-      007,i1,web,1,9,2026-01-01 10:00:00,train
-      007,i2,web,0,9,2026-01-01 10:00:01,train
-      ann,i1,store,1,10,2026-01-02,TRAIN
-      ann,"i,3",store,0,,2026-01-03T00:00:00Z,valid
-      bob,i2,web,1,23,2026-01-04,test
-      """;
-  private static final String ITEMS =
-      """
-      id,name,name_ja,kinds,price
-      i1,"Cup, ""large""\",大カップ,Kitchen|Gift,300
-      i2,Tea,茶,Food,1200
-      i9,Lamp,ランプ,,5
-      """;
-  private static final String USERS =
-      """
-      id,tier
-      ann,gold
-      007,basic
-      zoe,gold
-      """;
-  private static final String YAML =
-      """
-      interactions:
-        path: log.csv
-        user: user
-        item: item
-        scenario: place
-        label: clicked
-        time: at
-      items:
-        path: items.csv
-        key: id
-        title: {en: name, ja: name_ja}
-        categories: kinds
-        separator: "|"
-      users: {path: users.csv, key: id}
-      scenarios:
-        web: {title: Web shop, description: Online.}
-        store: Store
-      features:
-        - user
-        - item
-        - {name: hour}
-        - {name: kind, from: items, column: kinds, separator: "|"}
-        - {name: price, from: items, buckets: log}
-        - {name: tier, from: users, labels: {gold: golden}}
-      split: {column: part}
-      """;
-
-  @TempDir Path folder;
-  private final List<Dataset> loaded = new ArrayList<>();
-
-  @AfterEach
-  void close() {
-    loaded.forEach(Dataset::close);
-  }
-
-  private void write(String name, String text) throws IOException {
-    Files.writeString(folder.resolve(name), text);
-  }
-
-  private Dataset load(String yaml) throws IOException {
-    return load(yaml, Language.EN);
-  }
-
-  private Dataset load(String yaml, Language language) throws IOException {
-    write("d.yaml", yaml);
-    Dataset dataset =
-        DatasetLoader.load(DataDescription.read(folder.resolve("d.yaml"), folder), language);
-    loaded.add(dataset);
-    return dataset;
-  }
-
-  private void writeTables() throws IOException {
-    write("log.csv", LOG);
-    write("items.csv", ITEMS);
-    write("users.csv", USERS);
-  }
-
+class DatasetLoaderTest extends LoadedLog {
   /** The words behind a row's ids; "?" for unknown. */
   private static List<String> values(Dataset dataset, int row) {
     List<String> values = new ArrayList<>();
@@ -383,149 +294,6 @@ class DatasetLoaderTest {
     assertThat(rated.label(3)).isZero();
     Dataset all = load(yaml.replace("label: y", "label: {column: stars, at_least: 4.5}"));
     assertThat(all.label(0)).isOne();
-  }
-
-  static Stream<Arguments> badTables() {
-    String web = YAML.replace("  store: Store\n", "");
-    return Stream.of(
-        Arguments.of(
-            "log.csv",
-            LOG.replace("clicked", "click"),
-            YAML,
-            "log.csv: has no column 'clicked', which the description names as interactions.label;"
-                + " columns: user, item, place, click, hour, at, part"),
-        Arguments.of(
-            "log.csv",
-            LOG.replace("bob,i2,web,1", "bob,i2,web,5"),
-            YAML,
-            "log.csv: row 5: column clicked is '5', expected 0 or 1"),
-        Arguments.of(
-            "log.csv",
-            LOG.replace("bob,i2,web,1", "bob,i2,web,"),
-            YAML,
-            "row 5: column clicked is empty"),
-        Arguments.of("log.csv", LOG.replace("bob,i2", ",i2"), YAML, "row 5: column user is empty"),
-        Arguments.of(
-            "log.csv",
-            LOG.replace("bob,i2", "bob,i\u001E2"),
-            YAML,
-            "log.csv: row 5: holds the control character U+001E; remove it"),
-        Arguments.of("log.csv", LOG.replace("bob,i2", "bob,"), YAML, "row 5: column item is empty"),
-        Arguments.of(
-            "log.csv",
-            LOG.replace("bob,i2,web", "bob,i2,radio"),
-            YAML,
-            "row 5: scenario 'radio' is not declared"),
-        Arguments.of("log.csv", LOG, web, "row 3: scenario 'store' is not declared"),
-        Arguments.of(
-            "log.csv",
-            LOG,
-            YAML.replace("store: Store", "store: Store\n  tv: TV"),
-            "scenario TV has no rows"),
-        Arguments.of(
-            "log.csv", LOG.replace("TRAIN", "test"), YAML, "scenario Store has no training rows"),
-        Arguments.of(
-            "log.csv",
-            LOG.replace("TRAIN", "exam"),
-            YAML,
-            "row 3: split part is 'exam', expected train, valid or test"),
-        Arguments.of(
-            "log.csv",
-            LOG.replace("2026-01-02", "2026-13-02"),
-            YAML,
-            "row 3: time at is '2026-13-02', expected a number or a date"),
-        Arguments.of(
-            "log.csv", LOG.lines().findFirst().orElseThrow() + "\n", YAML, "the log has no rows"),
-        Arguments.of("log.csv", "", YAML, "log.csv: is empty"),
-        Arguments.of("log.csv", LOG + "x,y\n", YAML, "log.csv: cannot read: CSV Error on Line: 7"),
-        Arguments.of("log.csv", LOG + "a,b,web,1,1,1,train,extra\n", YAML, "CSV Error on Line: 7"),
-        Arguments.of(
-            "log.csv", LOG.replace("hour", "user"), YAML, "log.csv: column 'user' is there twice"),
-        Arguments.of(
-            "log.csv",
-            LOG.replaceAll("(?m)^(007|ann)", "x"),
-            YAML,
-            "users.csv: column id holds none of the users in column user"),
-        Arguments.of(
-            "items.csv",
-            ITEMS + "i2,Tea,茶,,1\n",
-            YAML,
-            "items.csv: row 4: id 'i2' is there already, in row 2"),
-        Arguments.of(
-            "items.csv", ITEMS + ",Tea,茶,,1\n", YAML, "items.csv: row 4: column id is empty"),
-        Arguments.of(
-            "items.csv",
-            ITEMS.replace("price", "cost"),
-            YAML,
-            "items.csv: has no column 'price', which the description names as features.price"),
-        Arguments.of(
-            "items.csv",
-            ITEMS.replace("1200", "dear"),
-            YAML.replace("buckets: log", "type: number"),
-            "items.csv: row 2: column price is 'dear', expected a number, or nothing where it is"
-                + " not known (feature price)"),
-        Arguments.of(
-            "log.csv",
-            LOG.replace("1,23,", "1,Infinity,"),
-            YAML.replace("{name: hour}", "{name: h, column: hour, type: number}"),
-            "log.csv: row 5: column hour is 'Infinity', expected a number"),
-        Arguments.of(
-            "log.csv",
-            LOG,
-            YAML.replace("time: at", "logit: hour"),
-            "log.csv: row 4: logit hour is empty, expected a number in every row"),
-        Arguments.of(
-            "users.csv",
-            USERS.replace("id", "key"),
-            YAML,
-            "users.csv: has no column 'id', which the description names as users.key"));
-  }
-
-  @ParameterizedTest
-  @MethodSource("badTables")
-  void badDataIsOneLine(String file, String text, String yaml, String message) throws IOException {
-    writeTables();
-    write(file, text);
-    assertThatThrownBy(() -> load(yaml))
-        .isInstanceOf(UserError.class)
-        .hasMessageContaining(message)
-        .satisfies(e -> assertThat(e.getMessage()).doesNotContain("\n"));
-  }
-
-  @Test
-  void aMissingFileIsNamedWithTheFolderThatPathsStartFrom() {
-    assertThatThrownBy(() -> load(YAML))
-        .isInstanceOf(UserError.class)
-        .hasMessageContaining("log.csv: no such file")
-        .hasMessageContaining("LLM4MSR_DATA");
-  }
-
-  @Test
-  void filesThatAreNotWhatTheySayAreRefused() throws IOException {
-    for (String extension : List.of("parquet", "jsonl", "csv", "csv.gz")) {
-      byte[] junk =
-          "PAR1\u0000\u0001{\"a\":\n\"unclosed \u00ff".getBytes(StandardCharsets.ISO_8859_1);
-      Files.write(folder.resolve("log." + extension), junk);
-      String yaml =
-          "interactions: {path: log." + extension + ", user: u, item: i, scenario: s, label: y}\n";
-      assertThatThrownBy(() -> load(yaml))
-          .isInstanceOf(UserError.class)
-          .hasMessageContaining("log." + extension)
-          .satisfies(e -> assertThat(e.getMessage()).doesNotContain("\n"));
-    }
-  }
-
-  @Test
-  void aBadLineFarIntoTheFileIsNamed() throws IOException {
-    String header = "user,item,place,clicked,hour,at,part\n";
-    String line = "007,i1,web,1,9,2026-01-01,train\n";
-    write("log.csv", header + line.repeat(100_000) + "007,i1\n" + line.repeat(100_000));
-    assertThatThrownBy(() ->
-            load(
-                "interactions: {path: log.csv, user: user, item: item,"
-                    + " scenario: place, label: clicked}\nscenarios: {web: Web}\n"))
-        .isInstanceOf(UserError.class)
-        .hasMessageContaining("CSV Error on Line: 100002");
   }
 
   @Test
