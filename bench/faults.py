@@ -156,13 +156,13 @@ class Jobs:
 
     def command(self, job):
         if job == "train":
-            more = ["--epochs", "60"]
+            more = ["--epochs", "60", "--cross-fit", "0"]
         elif job == "cross-fit":
             job, more = "train", ["--epochs", "20", "--cross-fit", "2"]
         elif job == "tune":
             more = ["--epochs", "9", "--rates", "3", "--trials", "3"]
         else:
-            more = ["--epochs", "12", "--seeds", "2", "--controls", "random"]
+            more = ["--epochs", "12", "--seeds", "2", "--controls", "random", "--cross-fit", "0"]
         return [job, *self.data, "--knowledge", self.vectors, *TRAINING, *more]
 
     def batter(self, job, kills):

@@ -41,8 +41,8 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  llm4msr compare --data D.yaml --knowledge K.safetensors --backbones star --seeds 5 \\",
       "      --out runs/compare",
-      "  llm4msr compare --data D.yaml --knowledge K.safetensors --backbones star --cross-fit 2 \\",
-      "      --controls --out runs/beside",
+      "  llm4msr compare --data D.yaml --knowledge K.safetensors --backbones star --cross-fit 0 \\",
+      "      --controls --out runs/together",
       "  llm4msr compare --data D.yaml --knowledge K.safetensors --seeds 6 --controls all \\",
       "      --backbones star,sharedbottom --fusion evidence --out runs/evidence",
       "  llm4msr compare --data D.yaml --backbones star,star_paper,sharedbottom --out runs/alone"
@@ -122,7 +122,7 @@ public final class CompareCommand implements Callable<Integer> {
     List<Long> all = LongStream.range(firstSeed, firstSeed + seeds).boxed().toList();
     // Wrong values are refused before anything is read.
     options.check(distinct);
-    int folds = crossFit.folds(distinct, sources);
+    int folds = crossFit.folds(distinct, sources, options);
     distinct.forEach(backbone -> options.model(backbone, sources.hasKnowledge(), folds));
     trainingOptions.training(firstSeed, false);
     Comparison comparison;

@@ -50,20 +50,18 @@ public final class ModelOptions {
   @Option(
       names = "--user-mode",
       paramLabel = "MODE",
-      defaultValue = "residual",
       description =
-          "What the backbone reads: x + u (residual), u (replace) or [x; u] (concat), x being the"
+          "Trained together with the backbone (--cross-fit 0), what it reads: x + u (residual), u (replace) or [x; u] (concat), x being the"
               + " features and u what the user level makes of them; or [x; P h] (projection), the"
-              + " user's vector through a matrix (default: ${DEFAULT-VALUE}).")
+              + " user's vector through a matrix (default: residual).")
   private UserEntry userMode;
 
   @Option(
       names = "--scenario-input",
       paramLabel = "INPUT",
-      defaultValue = "bottom",
       description =
-          "What the scenario level reads: the user level's output (bottom) or the features"
-              + " (default: ${DEFAULT-VALUE}).")
+          "Trained together with the backbone, what the scenario level reads: the user level's output"
+              + " (bottom) or the features (default: bottom).")
   private ScenarioInput scenarioInput;
 
   @Option(
@@ -212,8 +210,8 @@ public final class ModelOptions {
         embeddingDim,
         dropout,
         levels,
-        UserMode.valueOf(userMode.name()),
-        ScenarioMode.valueOf(scenarioInput.name()),
+        userMode == null ? UserMode.RESIDUAL : UserMode.valueOf(userMode.name()),
+        scenarioInput == null ? ScenarioMode.BOTTOM : ScenarioMode.valueOf(scenarioInput.name()),
         fusion == null ? defaultFusion(backbone, crossFit) : fusion,
         rank,
         userHidden,
@@ -227,6 +225,11 @@ public final class ModelOptions {
 
   private static Fusion defaultFusion(BackboneKind backbone, int crossFit) {
     return crossFit > 0 || backbone == BackboneKind.EXTERNAL ? Fusion.SCALARS : Fusion.ALPHA;
+  }
+
+  /** Whether something was asked for that only levels trained together with the backbone have. */
+  boolean isTogether() {
+    return userMode != null || scenarioInput != null;
   }
 
   /**

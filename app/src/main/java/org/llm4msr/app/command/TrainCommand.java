@@ -33,8 +33,8 @@ import picocli.CommandLine.Spec;
       "  llm4msr train --data D.yaml --backbone star --out runs/star",
       "  llm4msr train --data D.yaml --backbone ple --option levels=3 --out runs/ple",
       "  llm4msr train --data D.yaml --knowledge K.safetensors --backbone star --out runs/llm",
-      "  llm4msr train --data D.yaml --knowledge K.safetensors --backbone star --cross-fit 2 \\",
-      "      --out runs/beside",
+      "  llm4msr train --data D.yaml --knowledge K.safetensors --backbone star --cross-fit 0 \\",
+      "      --out runs/together",
       "  llm4msr train --data D.yaml --knowledge K.safetensors --meta user --fusion evidence \\",
       "      --backbone sharedbottom --lr 5e-4 --seed 2 --out runs/user-only"
     })
@@ -82,7 +82,7 @@ public final class TrainCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     RunDirectory directory = new RunDirectory(out);
     directory.requireRoom(force);
-    int folds = crossFit.folds(List.of(backbone), sources);
+    int folds = crossFit.folds(List.of(backbone), sources, options);
     options.check(List.of(backbone));
     ModelSettings wanted = options.model(backbone, sources.hasKnowledge(), folds);
     try (Interrupt interrupt = new Interrupt();

@@ -124,12 +124,12 @@ public final class TuneCommand implements Callable<Integer> {
       }
       String title = "Search for " + backbone.label() + " on " + inputs.dataset().name();
       tuning.writeReport(title, best.get());
-      print(output, tuning.trials(), best.get());
+      print(output, tuning.trials(), best.get(), model);
     }
     return 0;
   }
 
-  private void print(PrintWriter output, List<Trial> all, Trial best) {
+  private void print(PrintWriter output, List<Trial> all, Trial best, ModelSettings model) {
     output.printf("%-9s %5s %6s %9s  %s%n", "stage", "trial", "epochs", "score", "options");
     for (Trial trial : all) {
       output.printf(
@@ -141,7 +141,10 @@ public final class TuneCommand implements Callable<Integer> {
           Double.isNaN(trial.score()) ? "diverged" : "%.4f".formatted(trial.score()),
           trial.flags());
     }
-    output.println("best: --backbone " + backbone.label() + " " + best.flags());
+    // Trained together, which train does only when asked to.
+    String together =
+        model.meta() == ModelSettings.MetaLevels.OFF || model.beside() ? "" : " --cross-fit 0";
+    output.println("best: --backbone " + backbone.label() + " " + best.flags() + together);
     output.println("report: " + out.resolve(Tuning.REPORT));
   }
 

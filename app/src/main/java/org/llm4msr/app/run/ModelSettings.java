@@ -86,8 +86,12 @@ public record ModelSettings(
     if (userMode == UserMode.PROJECTION) {
       userHidden = List.of();
     }
-    // A matrix into the backbone has no place beside it.
-    crossFit = meta == MetaLevels.OFF || userMode == UserMode.PROJECTION ? 0 : crossFit;
+    // A matrix into the backbone has no place beside it, and external is not trained here.
+    boolean together =
+        meta == MetaLevels.OFF
+            || userMode == UserMode.PROJECTION
+            || backbone == BackboneKind.EXTERNAL;
+    crossFit = together ? 0 : crossFit;
     if (crossFit > 0) {
       userMode = user ? UserMode.LOGIT : UserMode.OFF;
       scenarioInput = scenario ? ScenarioMode.CONTENT : ScenarioMode.OFF;

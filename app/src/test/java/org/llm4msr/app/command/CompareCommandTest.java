@@ -38,6 +38,8 @@ class CompareCommandTest {
             shop,
             "--knowledge",
             shop.knowledge(),
+            "--cross-fit",
+            "0",
             "--controls",
             "all",
             "--seeds",

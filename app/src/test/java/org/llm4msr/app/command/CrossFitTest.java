@@ -217,6 +217,26 @@ class CrossFitTest {
     check(train("b", "--cross-fit=1"), "--cross-fit: expected 0 or at least 2 folds, found 1");
     check(train("c", "--backbone=external"), "the backbone external is not trained here");
     check(command("compare", "d", "--cross-fit=-2"), "at least 2 folds, found -2");
+    check(train("e", "--user-mode=concat"), "leave them out, or use --cross-fit 0");
+  }
+
+  @Test
+  void knowledgeStandsBesideTheBackboneUnlessAskedOtherwise() throws IOException {
+    assertCrossFit(2);
+    assertCrossFit(0, "--user-mode=residual");
+    assertCrossFit(0, "--scenario-input=features");
+    assertCrossFit(0, "--meta=off");
+    assertCrossFit(0, "--cross-fit=0");
+  }
+
+  private void assertCrossFit(int folds, String... more) throws IOException {
+    List<String> args =
+        new ArrayList<>(List.of("train", "--data", shop.data(), "--knowledge", shop.knowledge()));
+    args.addAll(List.of("--out", path("run").toString(), "--force", "--epochs=1"));
+    args.addAll(List.of(more));
+    CommandLineRun run = CommandLineRun.of(args.toArray(String[]::new));
+    assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(path("run", "config.yaml")).content().contains("cross_fit: " + folds);
   }
 
   private static void check(String[] args, String message) {

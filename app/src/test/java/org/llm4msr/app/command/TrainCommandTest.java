@@ -122,7 +122,8 @@ class TrainCommandTest {
   @Test
   void aRunLeavesEverythingAndEvaluateReadsItBack() throws IOException {
     CommandLineRun trained =
-        CommandLineRun.of(train("run", "--knowledge", shop.knowledge(), "--json"));
+        CommandLineRun.of(
+            train("run", "--knowledge", shop.knowledge(), "--cross-fit", "0", "--json"));
     assertThat(trained.err()).contains("epoch 4, step");
     assertThat(trained.exitCode()).isZero();
     JsonNode metrics = JsonMapper.shared().readTree(run("run", "metrics.json"));
@@ -232,7 +233,16 @@ class TrainCommandTest {
 
   @Test
   void aKilledRunGoesOnAndEndsWithTheSameBits() throws Exception {
-    String[] more = {"--knowledge", shop.knowledge(), "--checkpoint-every", "3", "--epochs", "6"};
+    String[] more = {
+      "--knowledge",
+      shop.knowledge(),
+      "--cross-fit",
+      "0",
+      "--checkpoint-every",
+      "3",
+      "--epochs",
+      "6"
+    };
     assertThat(CommandLineRun.of(train("whole", more)).exitCode()).isZero();
 
     Process process = start(folder.resolve("killed.log"), train("killed", more));
