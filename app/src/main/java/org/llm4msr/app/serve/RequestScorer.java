@@ -53,16 +53,27 @@ public final class RequestScorer implements AutoCloseable {
     public ObjectNode toRankedJson(ScoringRequest request, int top) {
       ObjectNode answer = JsonNodeFactory.instance.objectNode();
       ArrayNode array = answer.putArray("items");
-      IntStream.range(0, probabilities.length)
+      for (int position : ranked(top)) {
+        array
+            .addObject()
+            .put("item", request.items().get(position))
+            .put("probability", probabilities[position]);
+      }
+      return answer;
+    }
+
+    /**
+     * Positions of the items, the most probable first; among equals the earlier one.
+     *
+     * @param top how many at most
+     */
+    public int[] ranked(int top) {
+      return IntStream.range(0, probabilities.length)
           .boxed()
           .sorted(Comparator.comparing(i -> -probabilities[i]))
           .limit(top)
-          .forEach(i ->
-              array
-                  .addObject()
-                  .put("item", request.items().get(i))
-                  .put("probability", probabilities[i]));
-      return answer;
+          .mapToInt(Integer::intValue)
+          .toArray();
     }
   }
 

@@ -1,43 +1,30 @@
 package org.llm4msr.app.serve;
 
+import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.Locale;
-import java.util.Map;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.llm4msr.runtime.UserError;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Scores over HTTP: the JDK's server, a virtual thread for each request. */
 public final class ScoringService implements AutoCloseable {
-  private static final String JSON = "application/json";
   private static final String TEXT = "text/plain; version=0.0.4; charset=utf-8";
   private static final int BACKLOG = 1024;
-
-  /** Paths, and the method that each answers. */
-  private static final Map<String, String> METHODS =
-      Map.of(
-          "/v1/score", "POST",
-          "/v1/rank", "POST",
-          "/v1/reload", "POST",
-          "/v1/models", "GET",
-          "/metrics", "GET",
-          "/health", "GET",
-          "/ready", "GET");
 
   private final ScorerPool pool;
   private final Limits limits;
@@ -67,28 +54,6 @@ public final class ScoringService implements AutoCloseable {
       int connections,
       int clientSeconds) {}
 
-  /** A request that is not answered as it wished. */
-  private static final class RefusedException extends Exception {
-    private static final long serialVersionUID = 1;
-
-    final int status;
-
-    RefusedException(int status, String message) {
-      super(message, null, false, false);
-      this.status = status;
-    }
-  }
-
-  private record Reply(int status, String type, String body) {
-    static Reply json(int status, JsonNode node) {
-      return new Reply(status, JSON, node.toString());
-    }
-
-    static Reply error(int status, String message) {
-      return json(status, JsonNodeFactory.instance.objectNode().put("error", message));
-    }
-  }
-
   /**
    * Binds the address; {@link #start} begins to answer.
    *
@@ -110,6 +75,8 @@ public final class ScoringService implements AutoCloseable {
     System.setProperty("sun.net.httpserver.maxReqTime", Integer.toString(limits.clientSeconds()));
     System.setProperty("sun.net.httpserver.maxRspTime", Integer.toString(limits.clientSeconds()));
     System.setProperty("jdk.httpserver.maxConnections", Integer.toString(limits.connections()));
+    System.setProperty(
+        "sun.net.httpserver.maxIdleConnections", Integer.toString(limits.connections()));
     try {
       server = HttpServer.create(address, BACKLOG);
     } catch (IOException e) {
@@ -138,11 +105,10 @@ public final class ScoringService implements AutoCloseable {
   }
 
   private void handle(HttpExchange exchange) {
-    // Raw: an encoded or doubled slash is no other way to a path.
-    String path = exchange.getRequestURI().getRawPath();
+    Route route = Route.of(exchange.getRequestURI().getRawPath());
     Reply reply;
     try {
-      reply = answer(exchange, path);
+      reply = answer(exchange, route);
     } catch (RefusedException e) {
       reply = Reply.error(e.status, e.getMessage());
     } catch (UserError e) {
@@ -156,57 +122,59 @@ public final class ScoringService implements AutoCloseable {
       log.flush();
       reply = Reply.error(500, "internal error");
     }
-    metrics.replied(METHODS.containsKey(path) ? path : "other", reply.status());
+    metrics.replied(route == null ? "other" : route.path, reply.status());
     try {
-      send(exchange, path, reply);
+      send(exchange, route, reply);
     } catch (IOException e) {
       // The client is gone or too slow; there is nobody to tell.
       exchange.close();
     }
   }
 
-  private static void send(HttpExchange exchange, String path, Reply reply) throws IOException {
-    byte[] body = reply.body().getBytes(StandardCharsets.UTF_8);
-    exchange.getResponseHeaders().set("Content-Type", reply.type());
-    exchange.getResponseHeaders().set("Cache-Control", "no-store");
-    exchange.getResponseHeaders().set("X-Content-Type-Options", "nosniff");
+  private void send(HttpExchange exchange, Route route, Reply reply) throws IOException {
+    Headers headers = exchange.getResponseHeaders();
+    headers.set("Content-Type", reply.type());
+    headers.set("Cache-Control", "no-store");
+    headers.set("X-Content-Type-Options", "nosniff");
     switch (reply.status()) {
-      case 401 -> exchange.getResponseHeaders().set("WWW-Authenticate", "Bearer");
-      case 405 -> exchange.getResponseHeaders().set("Allow", METHODS.get(path));
+      case 401 -> headers.set("WWW-Authenticate", "Bearer");
+      case 405 -> headers.set("Allow", route.method);
       // What is left of the body is not waited for.
-      case 408, 413 -> exchange.getResponseHeaders().set("Connection", "close");
-      case 503 -> exchange.getResponseHeaders().set("Retry-After", "1");
+      case 408, 413 -> headers.set("Connection", "close");
+      case 503 -> headers.set("Retry-After", "1");
       default -> {}
     }
+    if (stopping) {
+      headers.set("Connection", "close");
+    }
     boolean head = exchange.getRequestMethod().equals("HEAD");
-    exchange.sendResponseHeaders(reply.status(), head || body.length == 0 ? -1 : body.length);
+    int length = reply.body().length;
+    exchange.sendResponseHeaders(reply.status(), head || length == 0 ? -1 : length);
     if (!head) {
       try (OutputStream out = exchange.getResponseBody()) {
-        out.write(body);
+        out.write(reply.body());
       }
     }
   }
 
-  private Reply answer(HttpExchange exchange, String path)
+  private Reply answer(HttpExchange exchange, Route route)
       throws IOException, RefusedException, InterruptedException {
-    boolean probe = path.equals("/health") || path.equals("/ready");
-    if (!probe && !isAuthorised(exchange)) {
+    if ((route == null || !route.open) && !isAuthorised(exchange)) {
       throw new RefusedException(401, "expected the header Authorization: Bearer TOKEN");
     }
-    String method = METHODS.get(path);
-    if (method == null) {
+    if (route == null) {
       throw new RefusedException(404, "no such path; see docs/serving.md");
     }
-    if (!exchange.getRequestMethod().equals(method)) {
-      throw new RefusedException(405, "expected " + method);
+    if (!exchange.getRequestMethod().equals(route.method)) {
+      throw new RefusedException(405, "expected " + route.method);
     }
-    return switch (path) {
-      case "/health" -> status(200, "up");
-      case "/ready" -> stopping ? status(503, "stopping") : status(200, "ready");
-      case "/metrics" -> new Reply(200, TEXT, metrics.print());
-      case "/v1/models" -> Reply.json(200, models());
-      case "/v1/reload" -> reload(exchange);
-      default -> score(exchange, path.equals("/v1/rank"));
+    return switch (route) {
+      case HEALTH -> status(200, "up");
+      case READY -> stopping ? status(503, "stopping") : status(200, "ready");
+      case METRICS -> Reply.text(200, TEXT, metrics.print());
+      case MODELS -> Reply.json(200, models());
+      case RELOAD -> reload(exchange);
+      case SCORE, RANK -> score(exchange, route == Route.RANK);
     };
   }
 
@@ -230,14 +198,15 @@ public final class ScoringService implements AutoCloseable {
 
   private Reply score(HttpExchange exchange, boolean ranked)
       throws IOException, RefusedException, InterruptedException {
+    MessageForm form = form(exchange, MessageForm.JSON, MessageForm.BINARY);
     // Before it has its body a request takes no place: slow clients keep nobody out.
-    String body = body(exchange);
+    byte[] body = body(exchange);
     long startNanos = System.nanoTime();
     if (stopping || !admitted.tryAcquire()) {
       throw new RefusedException(503, stopping ? "the service is stopping" : "overloaded");
     }
     try {
-      ScoringRequest request = ScoringRequest.read(body, "request", limits.items());
+      ScoringRequest request = form.read(body, "request", limits.items());
       ScorerPool.Lease lease = pool.borrow(limits.waitMillis());
       if (lease == null) {
         throw new RefusedException(503, "overloaded");
@@ -248,22 +217,29 @@ public final class ScoringService implements AutoCloseable {
         scores = lease.scorer().score(request, "request");
         generation = lease.generation();
       }
-      int top = request.top() > 0 ? request.top() : Integer.MAX_VALUE;
-      ObjectNode answer = ranked ? scores.toRankedJson(request, top) : scores.toJson();
-      answer.put("generation", generation);
+      byte[] answer =
+          ranked ? form.ranked(scores, request, generation) : form.scored(scores, generation);
       metrics.scored(request.scenario(), System.nanoTime() - startNanos, scores);
-      return Reply.json(200, answer);
+      return new Reply(200, form.type(), answer);
     } finally {
       admitted.release();
     }
   }
 
-  private String body(HttpExchange exchange) throws IOException, RefusedException {
-    // Pages of other origins cannot send this type without being asked.
-    String type = exchange.getRequestHeaders().getFirst("Content-Type");
-    if (type == null || !type.split(";")[0].strip().toLowerCase(Locale.ROOT).equals(JSON)) {
-      throw new RefusedException(415, "expected Content-Type: " + JSON);
+  /** The form of a body; pages of other origins cannot send these types without being asked. */
+  private static MessageForm form(HttpExchange exchange, MessageForm... expected)
+      throws RefusedException {
+    MessageForm form = MessageForm.of(exchange.getRequestHeaders().getFirst("Content-Type"));
+    if (form == null || !List.of(expected).contains(form)) {
+      throw new RefusedException(
+          415,
+          "expected Content-Type: "
+              + Stream.of(expected).map(MessageForm::type).collect(Collectors.joining(" or ")));
     }
+    return form;
+  }
+
+  private byte[] body(HttpExchange exchange) throws IOException, RefusedException {
     String length = exchange.getRequestHeaders().getFirst("Content-Length");
     String problem = "the body is longer than " + limits.bodyBytes() + " bytes";
     // The server has checked that it is a number.
@@ -274,11 +250,7 @@ public final class ScoringService implements AutoCloseable {
     if (bytes.length > limits.bodyBytes()) {
       throw new RefusedException(413, problem);
     }
-    try {
-      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-    } catch (CharacterCodingException e) {
-      throw new RefusedException(400, "request: not valid UTF-8");
-    }
+    return bytes;
   }
 
   private ObjectNode models() {
@@ -297,6 +269,7 @@ public final class ScoringService implements AutoCloseable {
   }
 
   private Reply reload(HttpExchange exchange) throws IOException, RefusedException {
+    form(exchange, MessageForm.JSON);
     body(exchange);
     if (!reloading.tryAcquire()) {
       throw new RefusedException(409, "a reload is under way");
@@ -323,15 +296,22 @@ public final class ScoringService implements AutoCloseable {
    */
   public boolean stop(long graceMillis) throws InterruptedException {
     stopping = true;
+    long endNanos = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(graceMillis);
     boolean finished = admitted.tryAcquire(limits.concurrent(), graceMillis, TimeUnit.MILLISECONDS);
-    close();
+    // Answers may still be on their way to clients.
+    long leftNanos = Math.max(0, endNanos - System.nanoTime());
+    close((int) TimeUnit.NANOSECONDS.toSeconds(leftNanos + TimeUnit.SECONDS.toNanos(1) - 1));
     return finished;
   }
 
   @Override
   public void close() {
+    close(0);
+  }
+
+  private void close(int graceSeconds) {
     stopping = true;
-    server.stop(0);
+    server.stop(graceSeconds);
     threads.shutdownNow();
   }
 }

@@ -6,16 +6,13 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.Socket;
-import java.net.URI;
-import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,107 +25,16 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.llm4msr.app.Main;
-import org.llm4msr.app.run.TinyShop;
 import org.llm4msr.app.serve.ScorerPool;
 import org.llm4msr.app.serve.ScoringService;
 import org.llm4msr.app.serve.ScoringService.Limits;
 import org.llm4msr.model.scorer.Snapshot;
-import org.llm4msr.runtime.memory.AllocationTracker;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-class ServeCommandTest {
-  private static final String TOKEN = "a-token-of-some-length";
-  private static final String GOOD =
-      """
-      {"user": "u1", "scenario": "web", "items": ["i,0", "i,1", "i,2"]}\
-      """;
-  private static final Limits LIMITS = new Limits(2_000, 50, 8, 60_000, 100, 10);
-
-  @TempDir private static Path folder;
-  private static Path first;
-  private static Path second;
-  private final HttpClient client = HttpClient.newHttpClient();
-  private final StringWriter log = new StringWriter();
-
-  @BeforeAll
-  static void train() throws IOException {
-    TinyShop shop = TinyShop.write(folder, 600);
-    first = snapshot(shop, "1");
-    second = snapshot(shop, "2");
-  }
-
-  private static Path snapshot(TinyShop shop, String seed) {
-    Path run = folder.resolve("run" + seed);
-    Path file = folder.resolve(seed + ".snapshot");
-    CommandLineRun.train(shop, run, "--epochs=1", "--hidden=8", "--seed=" + seed);
-    CommandLineRun exported = CommandLineRun.of("export", "--run=" + run, "--out=" + file);
-    assertThat(exported.exitCode()).as(exported.err()).isZero();
-    return file;
-  }
-
-  @AfterEach
-  void nothingStaysOpen() throws IOException {
-    client.close();
-    assertThat(AllocationTracker.open()).isEmpty();
-    Path maps = Path.of("/proc/self/maps");
-    if (Files.exists(maps)) {
-      assertThat(Files.readString(maps)).doesNotContain(".snapshot");
-    }
-  }
-
-  private ScoringService serve(ScorerPool pool, Limits limits, String token) {
-    InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-    ScoringService service =
-        new ScoringService(any, pool, limits, token, new PrintWriter(log, true));
-    service.start();
-    return service;
-  }
-
-  private static HttpRequest.Builder request(int port, String path, String token) {
-    HttpRequest.Builder builder =
-        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path));
-    return token == null ? builder : builder.header("Authorization", "Bearer " + token);
-  }
-
-  private HttpResponse<String> get(int port, String path, String token) throws Exception {
-    return client.send(request(port, path, token).build(), BodyHandlers.ofString());
-  }
-
-  private static HttpRequest post(int port, String path, String token, byte[] body) {
-    return request(port, path, token)
-        .header("Content-Type", "application/json")
-        .POST(HttpRequest.BodyPublishers.ofByteArray(body))
-        .build();
-  }
-
-  private HttpResponse<String> post(int port, String path, String body) throws Exception {
-    return client.send(
-        post(port, path, null, body.getBytes(StandardCharsets.UTF_8)), BodyHandlers.ofString());
-  }
-
-  /** The first line of the answer to whatever bytes. */
-  private static String raw(int port, String text) throws IOException {
-    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
-      socket.setSoTimeout(20_000);
-      socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
-      return new BufferedReader(new InputStreamReader(socket.getInputStream())).readLine();
-    }
-  }
-
-  private static String head(String line, String... headers) {
-    return line + " HTTP/1.1\r\nHost: x\r\n" + String.join("\r\n", headers) + "\r\n\r\n";
-  }
-
-  private static JsonNode json(HttpResponse<String> response) {
-    return JsonMapper.shared().readTree(response.body());
-  }
-
+class ServeCommandTest extends ServedShop {
   @Test
   void scoresAndRanksAsTheCommandLine() throws Exception {
     Path requests = folder.resolve("requests.jsonl");
@@ -165,6 +71,54 @@ class ServeCommandTest {
               "llm4msr_unknown_users_total 1.0\n",
               "llm4msr_unknown_items_total 1.0\n",
               "llm4msr_requests_in_flight 0.0\n");
+    }
+  }
+
+  /** A request of three items in the binary form; what is left of the header is 0. */
+  private static byte[] binary(int top) {
+    ByteBuffer out = ByteBuffer.allocate(44).order(ByteOrder.LITTLE_ENDIAN);
+    out.put("LMSR".getBytes(StandardCharsets.US_ASCII));
+    out.putShort((short) 1).putShort((short) 1).putInt(top).putInt(0).putInt(3);
+    for (String text : List.of("web", "u1", "i,0", "i,1", "i,2")) {
+      out.putShort((short) text.length()).put(text.getBytes(StandardCharsets.US_ASCII));
+    }
+    return out.array();
+  }
+
+  private ByteBuffer postBinary(int port, String path, int top) throws Exception {
+    HttpRequest request =
+        request(port, path, null)
+            .header("Content-Type", "application/vnd.llm4msr; v=1")
+            .POST(HttpRequest.BodyPublishers.ofByteArray(binary(top)))
+            .build();
+    HttpResponse<byte[]> response = client.send(request, BodyHandlers.ofByteArray());
+    assertThat(response.statusCode()).isEqualTo(200);
+    assertThat(response.headers().firstValue("Content-Type")).contains("application/vnd.llm4msr");
+    return ByteBuffer.wrap(response.body()).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  @Test
+  void theBinaryFormGivesTheSameProbabilities() throws Exception {
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 1);
+        ScoringService service = serve(pool, LIMITS, null)) {
+      int port = service.port();
+      JsonNode expected = json(post(port, "/v1/score", GOOD)).get("probabilities");
+      ByteBuffer scored = postBinary(port, "/v1/score", 0);
+      assertThat(scored.capacity()).isEqualTo(16 + 3 * 4);
+      assertThat(scored.getInt(8)).isEqualTo(1);
+      for (int i = 0; i < 3; i++) {
+        assertThat(scored.getFloat(16 + 4 * i)).isEqualTo(expected.get(i).floatValue());
+      }
+      JsonNode best = json(post(port, "/v1/rank", GOOD)).at("/items/0");
+      ByteBuffer ranked = postBinary(port, "/v1/rank", 1);
+      assertThat(ranked.capacity()).isEqualTo(16 + 8);
+      assertThat("i," + ranked.getInt(16)).isEqualTo(best.get("item").stringValue());
+      assertThat(ranked.getFloat(20)).isEqualTo(best.get("probability").floatValue());
+      assertThat(post(port, "/v1/reload", "").statusCode()).isEqualTo(200);
+      String type = "Content-Type: application/vnd.llm4msr";
+      assertThat(raw(port, head("POST /v1/reload", type, "Content-Length: 0"))).contains(" 415 ");
+      assertThat(raw(port, head("POST /v1/score", type, "Content-Length: 4") + "LMSR"))
+          .contains(" 400 ");
     }
   }
 
