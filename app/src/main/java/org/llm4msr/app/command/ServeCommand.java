@@ -1,21 +1,20 @@
 package org.llm4msr.app.command;
 
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
 import org.llm4msr.app.serve.ScorerPool;
 import org.llm4msr.app.serve.ScoringService;
-import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.scorer.Snapshot;
 import org.llm4msr.runtime.UserError;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -32,13 +31,13 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  llm4msr serve --snapshot star.snapshot",
-      "  llm4msr serve --snapshot star.snapshot --host 0.0.0.0 --token-file token.txt",
+      "  llm4msr serve --snapshot star.snapshot --host 0.0.0.0 --token-file token.txt \\",
+      "    --tls-certificate server.pem --tls-key server.key",
       "  curl -H 'Content-Type: application/json' http://127.0.0.1:8080/v1/score \\",
       "    -d '{\"user\": \"u1\", \"scenario\": \"web\", \"items\": [\"i1\", \"i2\"]}'"
     })
 public final class ServeCommand implements Callable<Integer> {
   private static final int LEAST_TOKEN_CHARS = 16;
-  private static final int MOST_TOKEN_BYTES = 4096;
   private static final int MOST_BODY_BYTES = 1 << 28;
 
   @Option(
@@ -121,6 +120,8 @@ public final class ServeCommand implements Callable<Integer> {
       description = "Time for requests in work when it is stopped (default: ${DEFAULT-VALUE}).")
   private int graceSeconds;
 
+  @Mixin private TlsOptions tls;
+
   @Spec private CommandSpec spec;
 
   @Override
@@ -128,25 +129,32 @@ public final class ServeCommand implements Callable<Integer> {
     check();
     InetAddress address = address();
     String token = token();
+    SSLContext certified = tls.read(spec);
     if (token == null && !address.isLoopbackAddress()) {
       throw Checks.wrong(
           spec, "--host " + host + ": every address but loopback needs --token-file");
     }
     PrintWriter err = spec.commandLine().getErr();
+    if (certified == null && !address.isLoopbackAddress()) {
+      err.println("tokens and requests can be read on the way: no --tls-certificate is given");
+      err.flush();
+    }
     int pooled = scorers == null ? Runtime.getRuntime().availableProcessors() : scorers;
     CountDownLatch wanted = new CountDownLatch(1);
     CountDownLatch done = new CountDownLatch(1);
     Thread hook = new Thread(() -> stop(wanted, done), "llm4msr-stop");
     try (ScorerPool pool = new ScorerPool(Snapshot.open(file), pooled);
         ScoringService service =
-            new ScoringService(new InetSocketAddress(address, port), pool, limits(), token, err)) {
+            new ScoringService(
+                new InetSocketAddress(address, port), certified, pool, limits(), token, err)) {
       Runtime.getRuntime().addShutdownHook(hook);
       service.start();
       spec.commandLine()
           .getOut()
           .printf(
-              "serving %s on http://%s:%d%n",
+              "serving %s on %s://%s:%d%n",
               pool.served().snapshot().model(),
+              certified == null ? "http" : "https",
               host.contains(":") ? "[" + host + "]" : host,
               service.port());
       wanted.await();
@@ -205,17 +213,7 @@ public final class ServeCommand implements Callable<Integer> {
     if (tokenFile == null) {
       return null;
     }
-    FileErrors.requireFile(tokenFile);
-    String token;
-    try {
-      if (Files.size(tokenFile) > MOST_TOKEN_BYTES) {
-        throw new UserError(
-            tokenFile + ": expected a token of at most " + MOST_TOKEN_BYTES + " bytes");
-      }
-      token = Files.readString(tokenFile).strip();
-    } catch (IOException e) {
-      throw FileErrors.reading(tokenFile, e);
-    }
+    String token = SecretFile.read(tokenFile, "token");
     if (token.length() < LEAST_TOKEN_CHARS || !token.chars().allMatch(c -> c > 32 && c < 127)) {
       throw new UserError(
           tokenFile

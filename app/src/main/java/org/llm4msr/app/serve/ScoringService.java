@@ -3,6 +3,8 @@ package org.llm4msr.app.serve;
 import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
@@ -17,6 +19,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -57,13 +60,19 @@ public final class ScoringService implements AutoCloseable {
   /**
    * Binds the address; {@link #start} begins to answer.
    *
+   * @param tls null for plain HTTP
    * @param pool closed by the caller, after this
    * @param token that requests must bear, or null for none
    * @param log lines about reloads and failures
    * @throws UserError if the address cannot be bound
    */
   public ScoringService(
-      InetSocketAddress address, ScorerPool pool, Limits limits, String token, PrintWriter log) {
+      InetSocketAddress address,
+      SSLContext tls,
+      ScorerPool pool,
+      Limits limits,
+      String token,
+      PrintWriter log) {
     this.pool = pool;
     this.limits = limits;
     this.token = token == null ? null : digest(token);
@@ -78,13 +87,19 @@ public final class ScoringService implements AutoCloseable {
     System.setProperty(
         "sun.net.httpserver.maxIdleConnections", Integer.toString(limits.connections()));
     try {
-      server = HttpServer.create(address, BACKLOG);
+      server = tls == null ? HttpServer.create(address, BACKLOG) : secure(address, tls);
     } catch (IOException e) {
       threads.close();
       throw new UserError("cannot listen on " + address + ": " + e.getMessage(), e);
     }
     server.setExecutor(threads);
     server.createContext("/", this::handle);
+  }
+
+  private static HttpServer secure(InetSocketAddress address, SSLContext tls) throws IOException {
+    HttpsServer server = HttpsServer.create(address, BACKLOG);
+    server.setHttpsConfigurator(new HttpsConfigurator(tls));
+    return server;
   }
 
   public void start() {

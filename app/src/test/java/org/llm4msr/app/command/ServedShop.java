@@ -73,7 +73,7 @@ abstract class ServedShop {
   ScoringService serve(ScorerPool pool, Limits limits, String token) {
     InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     ScoringService service =
-        new ScoringService(any, pool, limits, token, new PrintWriter(log, true));
+        new ScoringService(any, null, pool, limits, token, new PrintWriter(log, true));
     service.start();
     return service;
   }
