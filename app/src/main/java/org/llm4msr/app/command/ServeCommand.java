@@ -24,7 +24,8 @@ import picocli.CommandLine.Spec;
     name = "serve",
     description = {
       "Scores over HTTP until SIGTERM or Ctrl-C, then finishes the requests in work. Paths: POST"
-          + " /v1/score, /v1/rank, /v1/reload; GET /v1/models, /health, /ready, /metrics."
+          + " /v1/score, /v1/rank, /v1/reload; GET /v1/models, /v1/stats, /health, /ready, /metrics,"
+          + " /openapi.json, and / for a page with live figures."
     },
     mixinStandardHelpOptions = true,
     footer = {

@@ -6,9 +6,12 @@ enum Route {
   RANK("POST", "/v1/rank", false),
   RELOAD("POST", "/v1/reload", false),
   MODELS("GET", "/v1/models", false),
+  STATS("GET", "/v1/stats", false),
   METRICS("GET", "/metrics", false),
   HEALTH("GET", "/health", true),
-  READY("GET", "/ready", true);
+  READY("GET", "/ready", true),
+  DESCRIPTION("GET", "/openapi.json", true),
+  PAGE("GET", "/", true);
 
   final String method;
   final String path;

@@ -151,6 +151,8 @@ public final class ScoringService implements AutoCloseable {
     headers.set("Content-Type", reply.type());
     headers.set("Cache-Control", "no-store");
     headers.set("X-Content-Type-Options", "nosniff");
+    headers.set("Content-Security-Policy", StaticPages.SECURITY_POLICY);
+    headers.set("Referrer-Policy", "no-referrer");
     switch (reply.status()) {
       case 401 -> headers.set("WWW-Authenticate", "Bearer");
       case 405 -> headers.set("Allow", route.method);
@@ -188,6 +190,9 @@ public final class ScoringService implements AutoCloseable {
       case READY -> stopping ? status(503, "stopping") : status(200, "ready");
       case METRICS -> Reply.text(200, TEXT, metrics.print());
       case MODELS -> Reply.json(200, models());
+      case STATS -> Reply.json(200, stats());
+      case DESCRIPTION -> new Reply(200, MessageForm.JSON.type(), StaticPages.OPENAPI);
+      case PAGE -> new Reply(200, "text/html; charset=utf-8", StaticPages.PAGE);
       case RELOAD -> reload(exchange);
       case SCORE, RANK -> score(exchange, route == Route.RANK);
     };
@@ -281,6 +286,14 @@ public final class ScoringService implements AutoCloseable {
     served.snapshot().contextFields().forEach(model.putArray("context")::add);
     model.put("needs_logits", served.snapshot().needsLogits());
     return answer;
+  }
+
+  private ObjectNode stats() {
+    ScorerPool.Served served = pool.served();
+    return metrics
+        .toJson(served.snapshot().scenarios())
+        .put("generation", served.generation())
+        .put("in_flight", inFlight());
   }
 
   private Reply reload(HttpExchange exchange) throws IOException, RefusedException {

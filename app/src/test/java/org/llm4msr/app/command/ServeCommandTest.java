@@ -25,6 +25,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.llm4msr.app.Main;
 import org.llm4msr.app.serve.ScorerPool;
@@ -33,6 +34,7 @@ import org.llm4msr.app.serve.ScoringService.Limits;
 import org.llm4msr.model.scorer.Snapshot;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 
 class ServeCommandTest extends ServedShop {
   @Test
@@ -62,6 +64,22 @@ class ServeCommandTest extends ServedShop {
       assertThat(model.get("users").intValue()).isEqualTo(60);
       assertThat(model.at("/context/0").stringValue()).isEqualTo("kind");
       assertThat(get(port, "/ready", null).statusCode()).isEqualTo(200);
+      JsonNode stats = json(get(port, "/v1/stats", null));
+      assertThat(stats.get("generation").intValue()).isEqualTo(1);
+      JsonNode web = stats.at("/scenarios/1");
+      assertThat(web.get("scenario").stringValue()).isEqualTo("web");
+      assertThat(web.get("requests").intValue()).isEqualTo(3);
+      assertThat(sum(web.get("latency"))).isEqualTo(3);
+      assertThat(web.get("latency")).hasSize(stats.get("latency_bounds").size() + 1);
+      assertThat(web.get("scores")).isEqualTo(twentieths(expected, expected, strangers));
+      assertThat(stats.at("/scenarios/0/requests").intValue()).isZero();
+      String metrics = get(port, "/metrics", null).body();
+      for (int i = 0; i < 20; i++) {
+        assertThat(metrics)
+            .contains(
+                "llm4msr_scores_total{from=\"%.2f\",scenario=\"web\"} %d.0\n"
+                    .formatted(i / 20.0, web.at("/scores/" + i).intValue()));
+      }
       assertThat(get(port, "/metrics", null).body())
           .contains(
               "llm4msr_http_replies_total{path=\"/v1/score\",status=\"200\"} 2.0\n",
@@ -72,6 +90,23 @@ class ServeCommandTest extends ServedShop {
               "llm4msr_unknown_items_total 1.0\n",
               "llm4msr_requests_in_flight 0.0\n");
     }
+  }
+
+  private static int sum(JsonNode counts) {
+    return counts.valueStream().mapToInt(JsonNode::intValue).sum();
+  }
+
+  /** How many probabilities lie in each twentieth. */
+  private static ArrayNode twentieths(JsonNode... answers) {
+    int[] counts = new int[20];
+    for (JsonNode answer : answers) {
+      for (JsonNode probability : answer.get("probabilities")) {
+        counts[(int) Math.floor(probability.doubleValue() / 0.05)]++;
+      }
+    }
+    ArrayNode array = JsonMapper.shared().createArrayNode();
+    IntStream.of(counts).forEach(array::add);
+    return array;
   }
 
   /** A request of three items in the binary form; what is left of the header is 0. */
@@ -145,11 +180,7 @@ class ServeCommandTest extends ServedShop {
             .doesNotContain(folder.toString());
       }
       byte[] noText = {'{', '"', (byte) 0xff, '"', '}'};
-      assertThat(
-              client
-                  .send(post(port, "/v1/score", null, noText), BodyHandlers.ofString())
-                  .statusCode())
-          .isEqualTo(400);
+      assertThat(send(post(port, "/v1/score", null, noText)).statusCode()).isEqualTo(400);
       String type = "Content-Type: application/json";
       assertThat(raw(port, head("POST /v1/score", type, "Content-Length: 9999999999")))
           .contains(" 413 ");
@@ -166,7 +197,7 @@ class ServeCommandTest extends ServedShop {
       assertThat(raw(port, head("HEAD /v1/models"))).contains(" 405 ");
       for (String path :
           List.of(
-              "/",
+              "/index.html",
               "//v1/models",
               "/v1/models/",
               "/v1/../v1/models",
@@ -188,19 +219,20 @@ class ServeCommandTest extends ServedShop {
         ScoringService service = serve(pool, LIMITS, TOKEN)) {
       int port = service.port();
       for (String token : new String[] {null, "", TOKEN + "x", TOKEN.substring(1)}) {
-        for (String path : List.of("/v1/models", "/metrics", "/nowhere")) {
+        for (String path : List.of("/v1/models", "/v1/stats", "/metrics", "/nowhere")) {
           HttpResponse<String> refused = get(port, path, token);
           assertThat(refused.statusCode()).isEqualTo(401);
           assertThat(refused.body()).doesNotContain(TOKEN);
         }
         byte[] body = GOOD.getBytes(StandardCharsets.UTF_8);
         for (String path : List.of("/v1/score", "/v1/rank", "/v1/reload")) {
-          assertThat(
-                  client.send(post(port, path, token, body), BodyHandlers.ofString()).statusCode())
-              .isEqualTo(401);
+          assertThat(send(post(port, path, token, body)).statusCode()).isEqualTo(401);
         }
       }
-      assertThat(get(port, "/health", null).statusCode()).isEqualTo(200);
+      for (String path : List.of("/health", "/ready", "/openapi.json", "/")) {
+        assertThat(get(port, path, null).statusCode()).isEqualTo(200);
+        assertThat(send(post(port, path, null, new byte[0])).statusCode()).isEqualTo(405);
+      }
       assertThat(get(port, "/v1/models", TOKEN).statusCode()).isEqualTo(200);
       assertThat(get(port, "/nowhere", TOKEN).statusCode()).isEqualTo(404);
     }

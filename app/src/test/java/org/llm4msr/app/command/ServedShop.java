@@ -22,6 +22,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.io.TempDir;
 import org.llm4msr.app.run.TinyShop;
+import org.llm4msr.app.serve.ApiDescription;
 import org.llm4msr.app.serve.ScorerPool;
 import org.llm4msr.app.serve.ScoringService;
 import org.llm4msr.app.serve.ScoringService.Limits;
@@ -85,7 +86,19 @@ abstract class ServedShop {
   }
 
   HttpResponse<String> get(int port, String path, String token) throws Exception {
-    return client.send(request(port, path, token).build(), BodyHandlers.ofString());
+    return send(request(port, path, token).build());
+  }
+
+  /** Sends a request; whatever comes back must be as the service's description says. */
+  HttpResponse<String> send(HttpRequest request) throws Exception {
+    HttpResponse<String> response = client.send(request, BodyHandlers.ofString());
+    ApiDescription.check(
+        request.method(),
+        request.uri().getPath(),
+        response.statusCode(),
+        response.headers().firstValue("Content-Type").orElseThrow(),
+        response.body());
+    return response;
   }
 
   static HttpRequest post(int port, String path, String token, byte[] body) {
@@ -96,8 +109,7 @@ abstract class ServedShop {
   }
 
   HttpResponse<String> post(int port, String path, String body) throws Exception {
-    return client.send(
-        post(port, path, null, body.getBytes(StandardCharsets.UTF_8)), BodyHandlers.ofString());
+    return send(post(port, path, null, body.getBytes(StandardCharsets.UTF_8)));
   }
 
   /** The first line of the answer to whatever bytes. */
@@ -105,7 +117,11 @@ abstract class ServedShop {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
       socket.setSoTimeout(20_000);
       socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
-      return new BufferedReader(new InputStreamReader(socket.getInputStream())).readLine();
+      String line = new BufferedReader(new InputStreamReader(socket.getInputStream())).readLine();
+      String[] words = text.split("\\s", 3);
+      int status = Integer.parseInt(line.split(" ")[1]);
+      ApiDescription.check(words[0], words[1], status, null, null);
+      return line;
     }
   }
 
