@@ -50,7 +50,7 @@ final class KeepAliveClient implements AutoCloseable {
     }
     in.skipNBytes(length);
     if (ends) {
-      close();
+      disconnect();
     }
     return status;
   }
@@ -89,6 +89,11 @@ final class KeepAliveClient implements AutoCloseable {
 
   @Override
   public void close() {
+    disconnect();
+  }
+
+  /** The next request opens another connection. */
+  void disconnect() {
     try {
       if (socket != null) {
         socket.close();

@@ -207,7 +207,7 @@ public final class ServiceLoad {
             outcome = Integer.toString(client.send(requests[(int) (number % REQUESTS)]));
           } catch (IOException e) {
             outcome = e.getClass().getSimpleName() + ": " + e.getMessage();
-            client.close();
+            client.disconnect();
           }
           long nowNanos = System.nanoTime();
           outcomes.computeIfAbsent(outcome, name -> new LongAdder()).increment();

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Puts the HTTP service under load and under attack, and reports what it took and what it left.
+
+Builds nothing: run `bench/run.sh -m org.llm4msr.bench.serving.ServiceLoad export S.snapshot` first (it builds, and writes
+the model to serve), then
+
+  bench/service.py S.snapshot                               every part, some minutes
+  bench/service.py S.snapshot steady --rate 500 --seconds 1800
+  bench/service.py S.snapshot overload idle slow hostile
+
+The service runs in a process of its own, the load in another; both share this machine's cores."""
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+JAVA_HOME = os.environ.get("JAVA_HOME") or subprocess.check_output([ROOT + "/.mvn/find-jdk.sh"], text=True).strip()
+TOKEN = "a-token-for-the-load-test"
+PARTS = ["steady", "overload", "idle", "slow", "hostile"]
+GOOD = json.dumps({"user": "u1", "scenario": "web", "items": ["i%d" % i for i in range(20)]}).encode()
+BODY_LIMIT = 1 << 20
+CLIENT_SECONDS = 3
+
+
+def head(line, *headers, token=TOKEN):
+    lines = [line + " HTTP/1.1", "Host: localhost"]
+    if token is not None:
+        lines.append("Authorization: Bearer " + token)
+    return "\r\n".join([*lines, *headers, "", ""]).encode("latin-1")
+
+
+def post(path, body, kind="application/json", **more):
+    return head("POST " + path, "Content-Type: " + kind, "Content-Length: %d" % len(body), **more) + body
+
+
+class Service:
+    def __init__(self, snapshot, folder):
+        token = folder + "/token"
+        with open(token, "w") as out:
+            out.write(TOKEN)
+        self.process = subprocess.Popen(
+            [JAVA_HOME + "/bin/java", "-Xmx512m", "-jar", ROOT + "/app/target/llm4msr.jar", "serve", "--snapshot=" + snapshot,
+             "--port=0", "--token-file=" + token, "--max-connections=12000", "--max-body=%d" % BODY_LIMIT,
+             "--client-timeout=%d" % CLIENT_SECONDS],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        line = self.process.stdout.readline()
+        if "serving" not in line:
+            raise SystemExit("the service did not start: " + line + self.process.stdout.read())
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def answer(self, request):
+        """Status of the answer to whatever bytes; None if there is none."""
+        with self.connect() as client:
+            try:
+                client.sendall(request)
+            except OSError:
+                pass  # Refused before everything was sent; the answer may be there.
+            return status(client)
+
+    def works(self):
+        return self.answer(post("/v1/score", GOOD)) == 200
+
+    def jcmd(self, command):
+        return subprocess.check_output([JAVA_HOME + "/bin/jcmd", str(self.process.pid), command], text=True)
+
+    def usage(self):
+        """What it holds after a collection: heap, resident memory, open files, threads."""
+        self.jcmd("GC.run")
+        time.sleep(1)
+        self.jcmd("GC.run")
+        heap = sum(int(used) for used in re.findall(r"total (?:reserved )?\d+K.*?used (\d+)K", self.jcmd("GC.heap_info"))[:1])
+        with open("/proc/%d/status" % self.process.pid) as text:
+            fields = dict(line.split(":", 1) for line in text)
+        files = len(os.listdir("/proc/%d/fd" % self.process.pid))
+        return "heap %.1f MB, resident %.0f MB, %d files, %d threads" % (
+            heap / 1024, int(fields["VmRSS"].split()[0]) / 1024, files, int(fields["Threads"]))
+
+    def stop(self):
+        self.process.terminate()
+        left = self.process.stdout.read()
+        return self.process.wait(30), left.strip()
+
+
+def status(client):
+    try:
+        line = b""
+        while b"\n" not in line:
+            part = client.recv(4096)
+            if not part:
+                break
+            line += part
+        return int(line.split(b" ", 2)[1]) if line.startswith(b"HTTP/1.1 ") else None
+    except OSError:
+        return None
+
+
+def load(service, form, items, connections, *phases):
+    command = [JAVA_HOME + "/bin/java", "--enable-native-access=ALL-UNNAMED", "-Xmx512m", "-cp",
+               ROOT + "/bench/target/classes:" + ROOT + "/bench/target/lib/*", "org.llm4msr.bench.serving.ServiceLoad",
+               str(service.port), TOKEN, form, str(items), str(connections), *phases]
+    return subprocess.Popen(command)
+
+
+def steady(service, options):
+    for form in options.forms.split(","):
+        phase = "%d:%d" % (options.rate, options.seconds)
+        load(service, form, options.items, options.connections, "%d:10" % options.rate, phase).wait()
+
+
+def overload(service, options):
+    """More connections than the service takes requests, as fast as they go; then moderately."""
+    phases = ["%d:10" % options.rate, "100000:20", "%d:10" % options.rate]
+    load(service, "json", options.items, 600, *phases).wait()
+
+
+def idle(service, options):
+    clients = []
+    try:
+        for _ in range(10_000):
+            clients.append(service.connect())
+        print("10,000 idle connections: a request is answered %s; %s" % (service.works(), service.usage()))
+        load(service, "json", options.items, options.connections, "%d:10" % options.rate).wait()
+    finally:
+        for client in clients:
+            client.close()
+
+
+def slow(service, options):
+    """Heads and bodies that do not end, answers that nobody takes; meanwhile ordinary load."""
+    many = json.dumps({"user": "u1", "scenario": "web", "items": ["i%d" % i for i in range(10_000)]}).encode()
+    clients = {"head": [], "body": [], "answer": []}
+    for _ in range(300):
+        for kind, text in [("head", head("POST /v1/score")[:-2]), ("body", post("/v1/score", GOOD)[:-5]),
+                           ("answer", post("/v1/rank", many))]:
+            client = socket.socket()
+            if kind == "answer":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            client.connect(("127.0.0.1", service.port))
+            client.sendall(text)
+            clients[kind].append(client)
+    running = load(service, "json", options.items, options.connections, "%d:10" % options.rate)
+    time.sleep(CLIENT_SECONDS + 3)
+    for kind, some in clients.items():
+        ended = 0
+        for client in some:
+            client.settimeout(1)
+            try:
+                while client.recv(65536):
+                    pass
+                ended += 1
+            except ConnectionResetError:
+                ended += 1
+            except TimeoutError:
+                pass
+            client.close()
+        print("slow %s: %d of %d were cut off" % (kind, ended, len(some)))
+    running.wait()
+
+
+def hostile(service, options):
+    """Each request has the statuses that are right for it; anything else is listed."""
+    chance = random.Random(1)
+    binary = b"LMSR" + struct.pack("<HHIII", 1, 1, 0, 0, 2) + b"".join(
+        struct.pack("<H", len(text)) + text for text in (b"web", b"u1", b"i1", b"i2"))
+
+    def mutated(body):
+        changed = bytearray(body)
+        for _ in range(chance.randint(1, 4)):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        return bytes(changed[:chance.randrange(len(changed))] if chance.random() < 0.3 else changed)
+
+    kinds = {
+        "good": (lambda: post("/v1/score", GOOD), {200}),
+        "malformed JSON": (lambda: post("/v1/score", b"{\"user\": " + bytes(chance.randrange(256) for _ in range(40))), {400}),
+        "mutated JSON": (lambda: post("/v1/rank", mutated(GOOD)), {200, 400}),
+        "mutated binary": (lambda: post("/v1/score", mutated(binary), "application/vnd.llm4msr"), {200, 400}),
+        "deep JSON": (lambda: post("/v1/score", b"[" * 100_000), {400}),
+        "huge declared": (lambda: head("POST /v1/score", "Content-Type: application/json", "Content-Length: 99999999999"), {413}),
+        "huge sent": (lambda: post("/v1/score", b" " * (BODY_LIMIT + 1)), {413}),
+        "huge chunked": (lambda: head("POST /v1/score", "Content-Type: application/json", "Transfer-Encoding: chunked")
+                         + b"200000\r\n" + b" " * 0x200000 + b"\r\n0\r\n\r\n", {413}),
+        "many items": (lambda: post("/v1/score", b'{"user":1,"scenario":"web","items":[' + b"1," * 10_000 + b"1]}"), {400}),
+        "wrong token": (lambda: post("/v1/score", GOOD, token="x" * chance.randint(1, 2000)), {401}),
+        "no token": (lambda: post(chance.choice(["/v1/score", "/v1/reload", "/x"]), GOOD, token=None), {401}),
+        "path tricks": (lambda: head("GET " + chance.choice(
+            ["/../../etc/passwd", "/v1/..%2f..%2fetc/passwd", "//v1/models", "/v1/models/", "/v1%2fmodels", "/v1/models%00",
+             "/metrics;x", "/%2e%2e/%2e%2e/etc/passwd", "/V1/MODELS", "/" + "a" * 8000])), {404}),
+        "other methods": (lambda: head(chance.choice(["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"]) + " /v1/score"), {405}),
+        "other types": (lambda: post("/v1/score", GOOD, chance.choice(["text/plain", "application/xml", "multipart/form-data"])), {415}),
+        "no HTTP": (lambda: bytes(chance.randrange(33, 127) for _ in range(60)) + b"\r\n\r\n", {400}),
+        "TLS hello": (lambda: bytes.fromhex("16030100050100000100") + b"\r\n\r\n", {400}),
+        "two lengths": (lambda: head("POST /v1/score", "Content-Length: 1", "Content-Length: 2") + b"{}", {400}),
+        "length and chunks": (lambda: head("POST /v1/score", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n", {400}),
+        "negative length": (lambda: head("POST /v1/score", "Content-Length: -1"), {400}),
+    }
+    counts = {kind: {} for kind in kinds}
+    for _ in range(options.rounds):
+        for kind, (make, _) in kinds.items():
+            found = service.answer(make())
+            counts[kind][found] = counts[kind].get(found, 0) + 1
+    for kind, (_, right) in kinds.items():
+        wrong = "" if set(counts[kind]) <= right else "   WRONG, expected %s" % sorted(right)
+        print("  %-18s %s%s" % (kind, counts[kind], wrong))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("snapshot")
+    parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--rate", type=int, default=200, help="requests/s of moderate load")
+    parser.add_argument("--seconds", type=int, default=30, help="how long the steady load lasts")
+    parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--forms", default="json,binary")
+    parser.add_argument("--rounds", type=int, default=200, help="of hostile requests")
+    options = parser.parse_args()
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit[1], 65536), limit[1]))
+    with tempfile.TemporaryDirectory() as folder:
+        service = Service(options.snapshot, folder)
+        try:
+            load(service, "json", options.items, options.connections, "%d:10" % options.rate).wait()
+            print("warm: " + service.usage(), flush=True)
+            for part in options.parts:
+                print("\n== " + part, flush=True)
+                globals()[part](service, options)
+                time.sleep(CLIENT_SECONDS + 2)
+                print("after: works %s, %s" % (service.works(), service.usage()), flush=True)
+        finally:
+            print("stopped: exit code %d, %s" % service.stop())
+
+
+if __name__ == "__main__":
+    main()
