@@ -28,7 +28,7 @@ TOKEN = "a-token-for-the-load-test"
 PARTS = ["steady", "overload", "idle", "slow", "hostile"]
 GOOD = json.dumps({"user": "u1", "scenario": "web", "items": ["i%d" % i for i in range(20)]}).encode()
 BODY_LIMIT = 1 << 20
-CLIENT_SECONDS = 3
+CLIENT_SECONDS = 10
 
 
 def head(line, *headers, token=TOKEN):
@@ -87,6 +87,11 @@ class Service:
         return "heap %.1f MB, resident %.0f MB, %d files, %d threads" % (
             heap / 1024, int(fields["VmRSS"].split()[0]) / 1024, files, int(fields["Threads"]))
 
+    def cpu_seconds(self):
+        with open("/proc/%d/stat" % self.process.pid) as text:
+            fields = text.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         self.process.terminate()
         left = self.process.stdout.read()
@@ -113,16 +118,23 @@ def load(service, form, items, connections, *phases):
     return subprocess.Popen(command)
 
 
+def loaded(service, *arguments):
+    """Runs a load to its end and tells what the service needed for it."""
+    before = service.cpu_seconds()
+    load(service, *arguments).wait()
+    print("  the service used %.1f CPU-seconds" % (service.cpu_seconds() - before), flush=True)
+
+
 def steady(service, options):
     for form in options.forms.split(","):
         phase = "%d:%d" % (options.rate, options.seconds)
-        load(service, form, options.items, options.connections, "%d:10" % options.rate, phase).wait()
+        loaded(service, form, options.items, options.connections, "%d:10" % options.rate, phase)
 
 
 def overload(service, options):
     """More connections than the service takes requests, as fast as they go; then moderately."""
     phases = ["%d:10" % options.rate, "100000:20", "%d:10" % options.rate]
-    load(service, "json", options.items, 600, *phases).wait()
+    loaded(service, "json", options.items, 600, *phases)
 
 
 def idle(service, options):
@@ -131,7 +143,7 @@ def idle(service, options):
         for _ in range(10_000):
             clients.append(service.connect())
         print("10,000 idle connections: a request is answered %s; %s" % (service.works(), service.usage()))
-        load(service, "json", options.items, options.connections, "%d:10" % options.rate).wait()
+        loaded(service, "json", options.items, options.connections, "%d:10" % options.rate)
     finally:
         for client in clients:
             client.close()
@@ -231,7 +243,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         service = Service(options.snapshot, folder)
         try:
-            load(service, "json", options.items, options.connections, "%d:10" % options.rate).wait()
+            loaded(service, "json", options.items, options.connections, "%d:10" % options.rate)
             print("warm: " + service.usage(), flush=True)
             for part in options.parts:
                 print("\n== " + part, flush=True)

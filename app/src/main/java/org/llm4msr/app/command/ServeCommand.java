@@ -103,7 +103,8 @@ public final class ServeCommand implements Callable<Integer> {
       paramLabel = "MILLIS",
       defaultValue = "1000",
       description =
-          "Longest wait for a free scorer, then the answer is 503 (default: ${DEFAULT-VALUE}).")
+          "Longest wait for a processor and a scorer, then the answer is 503 (default:"
+              + " ${DEFAULT-VALUE}).")
   private int timeoutMillis;
 
   @Option(

@@ -44,8 +44,8 @@ public final class ScoringService implements AutoCloseable {
    * What a request may take.
    *
    * @param bodyBytes longer bodies are refused
-   * @param concurrent requests in work; more are turned away at once
-   * @param waitMillis for a free scorer, at most
+   * @param concurrent requests in work, and waiting for a processor; more are turned away at once
+   * @param waitMillis for a processor, and for a free scorer, at most
    * @param connections open at a time
    * @param clientSeconds for a client to send its request, and to take the reply
    */
@@ -92,7 +92,7 @@ public final class ScoringService implements AutoCloseable {
       threads.close();
       throw new UserError("cannot listen on " + address + ": " + e.getMessage(), e);
     }
-    server.setExecutor(threads);
+    server.setExecutor(new Arrivals(threads, limits.concurrent(), limits.waitMillis()));
     server.createContext("/", this::handle);
   }
 
@@ -222,7 +222,7 @@ public final class ScoringService implements AutoCloseable {
     // Before it has its body a request takes no place: slow clients keep nobody out.
     byte[] body = body(exchange);
     long startNanos = System.nanoTime();
-    if (stopping || !admitted.tryAcquire()) {
+    if (stopping || Arrivals.tooMany() || !admitted.tryAcquire()) {
       throw new RefusedException(503, stopping ? "the service is stopping" : "overloaded");
     }
     try {

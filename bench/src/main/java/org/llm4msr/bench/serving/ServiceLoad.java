@@ -140,9 +140,12 @@ public final class ServiceLoad {
     }
 
     void run() throws InterruptedException {
+      double ownSeconds = Machine.ownCpuSeconds();
+      double allSeconds = Machine.totalCpuSeconds();
       Thread[] threads = new Thread[connections];
       for (int t = 0; t < threads.length; t++) {
-        threads[t] = Thread.ofPlatform().start(this::work);
+        // However many they are, they take no more of the processors than the service's do.
+        threads[t] = Thread.ofVirtual().start(this::work);
       }
       long endNanos = startNanos + TimeUnit.SECONDS.toNanos(seconds);
       long reportNanos = startNanos + TimeUnit.SECONDS.toNanos(REPORT_SECONDS);
@@ -163,6 +166,11 @@ public final class ServiceLoad {
           done / elapsed,
           outcomes,
           total - done);
+      System.out.printf(
+          Locale.ROOT,
+          "  processors busy: %.2f, %.2f of them with this load's making%n",
+          (Machine.totalCpuSeconds() - allSeconds) / elapsed,
+          (Machine.ownCpuSeconds() - ownSeconds) / elapsed);
       print("  since due   ", due);
       print("  since sent  ", sent);
     }
