@@ -335,7 +335,7 @@ class ServeCommandTest extends ServedShop {
             "serve",
             "--snapshot=" + first,
             "--port=0",
-            "--client-timeout=1");
+            "--client-timeout=4");
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     try (BufferedReader output =
         new BufferedReader(new InputStreamReader(process.getInputStream()))) {

@@ -67,7 +67,7 @@ class ServeTlsTest extends ServedShop {
                 "serve",
                 "--snapshot=" + first,
                 "--port=0",
-                "--client-timeout=1",
+                "--client-timeout=4",
                 "--token-file=" + token));
     command.addAll(options);
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
