@@ -83,9 +83,11 @@ class Service:
         heap = sum(int(used) for used in re.findall(r"total (?:reserved )?\d+K.*?used (\d+)K", self.jcmd("GC.heap_info"))[:1])
         with open("/proc/%d/status" % self.process.pid) as text:
             fields = dict(line.split(":", 1) for line in text)
-        files = len(os.listdir("/proc/%d/fd" % self.process.pid))
         return "heap %.1f MB, resident %.0f MB, %d files, %d threads" % (
-            heap / 1024, int(fields["VmRSS"].split()[0]) / 1024, files, int(fields["Threads"]))
+            heap / 1024, int(fields["VmRSS"].split()[0]) / 1024, self.files(), int(fields["Threads"]))
+
+    def files(self):
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
     def cpu_seconds(self):
         with open("/proc/%d/stat" % self.process.pid) as text:
@@ -138,11 +140,19 @@ def overload(service, options):
 
 
 def idle(service, options):
+    """Connections that send nothing; the service closes them after half a minute."""
     clients = []
+    before = service.files()
     try:
         for _ in range(10_000):
             clients.append(service.connect())
-        print("10,000 idle connections: a request is answered %s; %s" % (service.works(), service.usage()))
+        most = 0
+        for _ in range(20):
+            most = max(most, service.files() - before)
+            if most >= len(clients):
+                break
+            time.sleep(1)
+        print("  %d connections idle at once; a request is answered: %s" % (most, service.works()), flush=True)
         loaded(service, "json", options.items, options.connections, "%d:10" % options.rate)
     finally:
         for client in clients:
@@ -152,33 +162,28 @@ def idle(service, options):
 def slow(service, options):
     """Heads and bodies that do not end, answers that nobody takes; meanwhile ordinary load."""
     many = json.dumps({"user": "u1", "scenario": "web", "items": ["i%d" % i for i in range(10_000)]}).encode()
-    clients = {"head": [], "body": [], "answer": []}
-    for _ in range(300):
-        for kind, text in [("head", head("POST /v1/score")[:-2]), ("body", post("/v1/score", GOOD)[:-5]),
-                           ("answer", post("/v1/rank", many))]:
+    texts = {"heads": head("POST /v1/score")[:-2], "bodies": post("/v1/score", GOOD)[:-5], "answers": post("/v1/rank", many)}
+    for kind, text in texts.items():
+        before = service.files()
+        clients = []
+        for _ in range(300):
             client = socket.socket()
-            if kind == "answer":
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            # Of an answer of half a megabyte little fits between the two.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             client.connect(("127.0.0.1", service.port))
             client.sendall(text)
-            clients[kind].append(client)
-    running = load(service, "json", options.items, options.connections, "%d:10" % options.rate)
-    time.sleep(CLIENT_SECONDS + 3)
-    for kind, some in clients.items():
-        ended = 0
-        for client in some:
-            client.settimeout(1)
-            try:
-                while client.recv(65536):
-                    pass
-                ended += 1
-            except ConnectionResetError:
-                ended += 1
-            except TimeoutError:
-                pass
+            clients.append(client)
+        start = time.time()
+        running = load(service, "json", options.items, options.connections, "%d:%d" % (options.rate, CLIENT_SECONDS))
+        time.sleep(2)
+        held = service.files() - before
+        running.wait()
+        while service.files() > before + 20 and time.time() < start + 60:
+            time.sleep(0.2)
+        print("  slow %s: %d of %d connections held, %d left after %.0f s"
+              % (kind, held, len(clients), service.files() - before, time.time() - start), flush=True)
+        for client in clients:
             client.close()
-        print("slow %s: %d of %d were cut off" % (kind, ended, len(some)))
-    running.wait()
 
 
 def hostile(service, options):

@@ -20,6 +20,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -260,6 +261,44 @@ class ServeCommandTest extends ServedShop {
       }
       assertThat(waiting.get().statusCode()).isEqualTo(200);
       assertThat(post(port, "/v1/score", GOOD).statusCode()).isEqualTo(200);
+    }
+  }
+
+  @Test
+  void stoppingFinishesWhatIsInWork() throws Exception {
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 1);
+        ScoringService service = serve(pool, LIMITS, null)) {
+      int port = service.port();
+      CompletableFuture<HttpResponse<String>> waiting;
+      CompletableFuture<Boolean> stopped;
+      ScorerPool.Lease lease = pool.borrow(0);
+      try (lease) {
+        waiting =
+            client.sendAsync(
+                post(port, "/v1/score", null, GOOD.getBytes(StandardCharsets.UTF_8)),
+                BodyHandlers.ofString());
+        while (!get(port, "/metrics", null).body().contains("llm4msr_requests_in_flight 1.0\n")) {
+          Thread.sleep(5);
+        }
+        stopped =
+            CompletableFuture.supplyAsync(() -> {
+              try {
+                return service.stop(60_000);
+              } catch (InterruptedException e) {
+                throw new CompletionException(e);
+              }
+            });
+        while (get(port, "/ready", null).statusCode() != 503) {
+          Thread.sleep(5);
+        }
+        HttpResponse<String> refused = post(port, "/v1/score", GOOD);
+        assertThat(refused.statusCode()).isEqualTo(503);
+        assertThat(refused.body()).contains("stopping");
+        assertThat(refused.headers().firstValue("Connection")).contains("close");
+        assertThat(stopped).isNotDone();
+      }
+      assertThat(waiting.get().statusCode()).isEqualTo(200);
+      assertThat(stopped.get()).isTrue();
     }
   }
 
