@@ -203,11 +203,14 @@ public final class ServiceLoad {
       try (KeepAliveClient client = new KeepAliveClient(port)) {
         while (true) {
           long number = next.getAndIncrement();
+          if (number >= total) {
+            return;
+          }
           long dueNanos = startNanos + (long) (number * intervalNanos);
           waitUntil(dueNanos);
           long sentNanos = System.nanoTime();
           // Beyond capacity the generator lags behind; a phase ends in time nevertheless.
-          if (number >= total || sentNanos >= endNanos) {
+          if (sentNanos >= endNanos) {
             return;
           }
           String outcome;
