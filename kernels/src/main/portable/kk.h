@@ -137,9 +137,14 @@ DEVICE float lane_sum(float value, LOCAL_PTR float *shared) {
 enum { ACT_NONE, ACT_RELU, ACT_SIGMOID, ACT_SILU, ACT_TANH, ACT_GELU, ACT_GELU_TANH };
 
 DEVICE float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
-// The normal distribution function: erfc keeps the digits of the lower tail.
-DEVICE float normal_cdf(float x) { return 0.5f * erfc(-0.70710678f * x); }
-DEVICE float gelu_inner(float x) { return 0.79788456f * (x + 0.044715f * x * x * x); }
+// The normal distribution function. erfc keeps the digits of the lower tail, if its argument -x / sqrt(2) is given
+// with its rounding error.
+DEVICE float normal_cdf(float x) {
+    float z = -0.70710678f * x, error = fma(-0.70710678f, x, -z) - 1.2101617e-08f * x;
+    return 0.5f * (erfc(z) - 1.1283792f * exp(-z * z) * error);
+}
+// Twice what tanh is taken of: (1 + tanh(z)) / 2 = sigmoid(2 z) has all its digits where tanh is near -1.
+DEVICE float gelu_inner(float x) { return 1.5957691f * (x + 0.044715f * x * x * x); }
 
 DEVICE float activate(int kind, float x) {
     switch (kind) {
@@ -148,7 +153,7 @@ DEVICE float activate(int kind, float x) {
         case ACT_SILU: return x * sigmoid(x);
         case ACT_TANH: return tanh(x);
         case ACT_GELU: return x * normal_cdf(x);
-        case ACT_GELU_TANH: return 0.5f * x * (1.0f + tanh(gelu_inner(x)));
+        case ACT_GELU_TANH: return x * sigmoid(gelu_inner(x));
         default: return x;
     }
 }
@@ -165,8 +170,8 @@ DEVICE float slope(int kind, float s) {
         case ACT_TANH: return (1.0f - s) * (1.0f + s);
         case ACT_GELU: return normal_cdf(s) + 0.39894228f * s * exp(-0.5f * s * s);
         case ACT_GELU_TANH: {
-            float t = tanh(gelu_inner(s));
-            return 0.5f * (1.0f + t) + 0.5f * s * (1.0f - t) * (1.0f + t) * 0.79788456f * (1.0f + 0.134145f * s * s);
+            float z = gelu_inner(s), g = sigmoid(z);
+            return g + s * g * sigmoid(-z) * 1.5957691f * (1.0f + 0.134145f * s * s);
         }
         default: return 1.0f;
     }

@@ -234,13 +234,15 @@ final class MatrixCalls {
         : product;
   }
 
-  /** The largest extent of an axis: what fits where the others are as they are. */
+  /** The largest extent of an axis; those that vary are -1 while kernels are bound. */
   private static long most(Operand operand, int axis) {
+    if (operand.dim(axis) >= 0) {
+      return operand.dim(axis);
+    }
     long others = 1;
     for (int other = 0; other < operand.rank(); other++) {
-      // Extents that vary have none yet.
       others *= other == axis ? 1 : Math.max(1, operand.dim(other));
     }
-    return Math.max(operand.maxElements() / others, operand.dim(axis));
+    return operand.maxElements() / others;
   }
 }

@@ -110,6 +110,7 @@ final class RowCalls {
     Operand x = in.get(0);
     Operand scale = in.get(3);
     Groups groups = new Groups(device, op, x, in.get(1), in.get(2), scale);
+    Device.Scratch rest = device.scratch(PortableOperators.ROW_STATISTICS);
     Kernel statistics =
         groups
             .add(
@@ -123,6 +124,7 @@ final class RowCalls {
             .of(in.get(6))
             .of(out.get(1))
             .of(out.get(2))
+            .of(rest, Float.BYTES * out.get(1).maxElements())
             .fault()
             .groups(() -> scale.dim(0) * Math.ceilDiv(x.dim(1), LayoutCalls.COLUMNS));
     Kernel apply =
@@ -137,6 +139,7 @@ final class RowCalls {
             .of(in.get(4))
             .of(out.get(1))
             .of(out.get(2))
+            .of(rest)
             .of(out.get(0))
             .fault()
             .items(x::elements);
