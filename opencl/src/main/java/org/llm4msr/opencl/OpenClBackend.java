@@ -23,12 +23,19 @@ final class OpenClBackend implements Backend {
   private boolean open = true;
 
   OpenClBackend(OpenCl.DeviceInfo info) {
+    this(info, info.isCpu());
+  }
+
+  /**
+   * @param isCpu which products it takes: tests run those of GPUs on a CPU
+   */
+  OpenClBackend(OpenCl.DeviceInfo info, boolean isCpu) {
     queue = new Queue(info);
     memory = new DeviceMemory(queue);
     Program built = null;
     try {
       program = built = Program.build(queue, BinaryCache.ofUser());
-      device = new OpenClDevice(queue, memory, program);
+      device = new OpenClDevice(queue, memory, program, isCpu);
     } catch (RuntimeException | Error e) {
       if (built != null) {
         built.close();

@@ -18,12 +18,10 @@ import org.llm4msr.runtime.memory.Buffer;
 final class OpenClDevice implements Device, AutoCloseable {
   private static final int FAULT_BYTES = 4 * Integer.BYTES;
 
-  /** Makes every device take the products of GPUs, so that tests can run them on a CPU. */
-  private static final boolean GPU_PRODUCTS = Boolean.getBoolean("llm4msr.opencl.gpuProducts");
-
   private final Queue queue;
   private final DeviceMemory memory;
   private final Program program;
+  private final boolean isCpu;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment faultOnHost = arena.allocate(FAULT_BYTES, Integer.BYTES);
   private final Buffer faultBuffer;
@@ -33,7 +31,11 @@ final class OpenClDevice implements Device, AutoCloseable {
   // Fault number n is described by element n - 1.
   private final List<String> faults = new ArrayList<>();
 
-  OpenClDevice(Queue queue, DeviceMemory memory, Program program) {
+  /**
+   * @param isCpu which products it takes
+   */
+  OpenClDevice(Queue queue, DeviceMemory memory, Program program, boolean isCpu) {
+    this.isCpu = isCpu;
     this.queue = queue;
     this.memory = memory;
     this.program = program;
@@ -43,7 +45,7 @@ final class OpenClDevice implements Device, AutoCloseable {
 
   @Override
   public boolean isCpu() {
-    return queue.device().isCpu() && !GPU_PRODUCTS;
+    return isCpu;
   }
 
   @Override

@@ -16,7 +16,7 @@ import org.jocl.cl_program;
 /** All kernels, built for one device: from the cache of binaries, or else from source. */
 final class Program implements AutoCloseable {
   /** In this order they are one source, as OpenCL has no include path of its own. */
-  private static final List<String> SOURCES =
+  static final List<String> PORTABLE =
       List.of(
           "portable/kk.h",
           "portable/elementwise.kk",
@@ -26,7 +26,6 @@ final class Program implements AutoCloseable {
           "portable/norm.kk",
           "portable/batchnorm.kk",
           "portable/matmul.kk",
-          "opencl/matmul_cpu.cl",
           "portable/mixture.kk",
           "portable/lookup.kk",
           "portable/sparse.kk",
@@ -35,6 +34,8 @@ final class Program implements AutoCloseable {
           "portable/attention_gradient.kk",
           "portable/loss.kk",
           "portable/optim.kk");
+
+  private static final List<String> OPENCL_ONLY = List.of("opencl/matmul_cpu.cl");
 
   private static final String OPTIONS = "-cl-std=CL1.2";
 
@@ -51,7 +52,7 @@ final class Program implements AutoCloseable {
    * @throws OpenClException if they do not build, with what the compiler says
    */
   static Program build(Queue queue, BinaryCache cache) {
-    String source = source();
+    String source = source(PORTABLE) + source(OPENCL_ONLY);
     OpenCl.DeviceInfo device = queue.device();
     String key =
         BinaryCache.key(device.name(), device.version(), device.driver(), OPTIONS, source);
@@ -77,9 +78,9 @@ final class Program implements AutoCloseable {
     return new Program(program);
   }
 
-  static String source() {
+  static String source(List<String> names) {
     StringBuilder source = new StringBuilder();
-    for (String name : SOURCES) {
+    for (String name : names) {
       try (InputStream in = Program.class.getClassLoader().getResourceAsStream(name)) {
         if (in == null) {
           throw new IllegalStateException("the kernel source " + name + " is not on the class path");

@@ -36,7 +36,7 @@ public final class Plan implements AutoCloseable {
   private final Buffer workspace;
   private final List<Buffer> constants = new ArrayList<>();
   private final Map<Value, Slot> slots = new HashMap<>();
-  // What the host writes where it cannot address the device's memory.
+  // What the host writes where it cannot address the device's memory: the inputs it asked for.
   private final Map<Slot, HostBuffer> staged = new LinkedHashMap<>();
   private final Map<Dim, Integer> symbols = new LinkedHashMap<>();
   private final Dim[] symbolDims;
@@ -151,19 +151,12 @@ public final class Plan implements AutoCloseable {
         value.type().dims().stream()
             .mapToInt(dim -> dim.isSymbol() ? symbols.get(dim) : -1)
             .toArray();
-    long bytes = value.type().dtype().byteSize(value.type().maxElements());
     MemorySegment segment = null;
-    HostBuffer staging = null;
     if (backend.sharesHostMemory()) {
+      long bytes = value.type().dtype().byteSize(value.type().maxElements());
       segment = buffer.segment().asSlice(offset, bytes);
-    } else if (value.kind() == Value.Kind.INPUT) {
-      staging = HostBuffer.allocate(bytes, value.name());
-      segment = staging.segment();
     }
     Slot slot = new Slot(value.type(), buffer, offset, segment, axes, symbolExtents);
-    if (staging != null) {
-      staged.put(slot, staging);
-    }
     slots.put(value, slot);
     return slot;
   }
@@ -204,7 +197,8 @@ public final class Plan implements AutoCloseable {
   }
 
   /**
-   * Memory of an input, to be filled before {@link #run()}; large enough for the largest extents.
+   * Memory of an input, to be filled before {@link #run()}; large enough for the largest extents,
+   * and the same for every call.
    *
    * @throws IllegalArgumentException if the plan does not read it
    */
@@ -212,7 +206,16 @@ public final class Plan implements AutoCloseable {
     if (value.kind() != Value.Kind.INPUT) {
       throw new IllegalArgumentException(value + " is not an input");
     }
-    return find(value).segment();
+    Slot slot = find(value);
+    if (backend.sharesHostMemory()) {
+      return slot.segment();
+    }
+    // An input that the host never asks for keeps what the device has there, such as a cache.
+    return staged.computeIfAbsent(slot, Plan::staging).segment();
+  }
+
+  private static HostBuffer staging(Slot slot) {
+    return HostBuffer.allocate(slot.dtype().byteSize(slot.maxElements()), "an input of a plan");
   }
 
   /** Whether the plan reads or keeps this value. */
