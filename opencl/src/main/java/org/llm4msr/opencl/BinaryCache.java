@@ -64,7 +64,8 @@ final class BinaryCache {
   void store(String key, byte[] binary) {
     try {
       Files.createDirectories(
-          folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+          folder,
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
       Path file = Files.createTempFile(folder, "new", null);
       try {
         byte[] content = Arrays.copyOf(sha256().digest(binary), HASH_BYTES + binary.length);

@@ -52,8 +52,7 @@ final class DeviceMemory {
               + " gives");
     }
     int[] code = new int[1];
-    cl_mem handle =
-        CL.clCreateBuffer(queue.context(), CL.CL_MEM_READ_WRITE, actual, null, code);
+    cl_mem handle = CL.clCreateBuffer(queue.context(), CL.CL_MEM_READ_WRITE, actual, null, code);
     if (code[0] == CL.CL_SUCCESS) {
       try {
         // Here at the latest the device needs to have the memory.

@@ -83,11 +83,7 @@ final class OpenClDevice implements Device, AutoCloseable {
     faultOnHost.fill((byte) 0);
     queue.write(faultOnHost, memory.own(faultBuffer).handle(), 0);
     throw new IllegalArgumentException(
-        faults.get(number - 1)
-            + " is out of range: element "
-            + element
-            + " is "
-            + value);
+        faults.get(number - 1) + " is out of range: element " + element + " is " + value);
   }
 
   @Override
@@ -129,8 +125,7 @@ final class OpenClDevice implements Device, AutoCloseable {
   }
 
   @Override
-  public Kernel bind(
-      String kernel, int groupSize, List<Argument> arguments, LongSupplier groups) {
+  public Kernel bind(String kernel, int groupSize, List<Argument> arguments, LongSupplier groups) {
     cl_kernel handle = program.kernel(kernel);
     Setter[] setters = new Setter[arguments.size()];
     for (int i = 0; i < setters.length; i++) {

@@ -54,8 +54,7 @@ final class Program implements AutoCloseable {
   static Program build(Queue queue, BinaryCache cache) {
     String source = source(PORTABLE) + source(OPENCL_ONLY);
     OpenCl.DeviceInfo device = queue.device();
-    String key =
-        BinaryCache.key(device.name(), device.version(), device.driver(), OPTIONS, source);
+    String key = BinaryCache.key(device.name(), device.version(), device.driver(), OPTIONS, source);
     cl_device_id[] devices = {device.id()};
     byte[] binary = cache.load(key);
     if (binary != null) {
@@ -83,7 +82,8 @@ final class Program implements AutoCloseable {
     for (String name : names) {
       try (InputStream in = Program.class.getClassLoader().getResourceAsStream(name)) {
         if (in == null) {
-          throw new IllegalStateException("the kernel source " + name + " is not on the class path");
+          throw new IllegalStateException(
+              "the kernel source " + name + " is not on the class path");
         }
         source.append(new String(in.readAllBytes(), StandardCharsets.UTF_8)).append('\n');
       } catch (IOException e) {

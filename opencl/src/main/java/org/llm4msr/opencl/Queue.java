@@ -56,7 +56,15 @@ final class Queue implements AutoCloseable {
         host,
         (part, at) ->
             CL.clEnqueueWriteBuffer(
-                queue, memory, true, byteOffset + at, part.byteSize(), pointer(part), 0, null, null),
+                queue,
+                memory,
+                true,
+                byteOffset + at,
+                part.byteSize(),
+                pointer(part),
+                0,
+                null,
+                null),
         "clEnqueueWriteBuffer",
         true);
   }
@@ -67,7 +75,15 @@ final class Queue implements AutoCloseable {
         host,
         (part, at) ->
             CL.clEnqueueReadBuffer(
-                queue, memory, true, byteOffset + at, part.byteSize(), pointer(part), 0, null, null),
+                queue,
+                memory,
+                true,
+                byteOffset + at,
+                part.byteSize(),
+                pointer(part),
+                0,
+                null,
+                null),
         "clEnqueueReadBuffer",
         false);
   }

@@ -45,13 +45,12 @@ class GpuProductsTest extends ConformanceSuite {
 
   public static List<ConformanceCase> cases() {
     return Cases.all().stream()
-        .filter(
-            one ->
-                switch (one.op()) {
-                  case MatMulOp _, GroupedMatMulOp _, GroupedWeightGradientOp _ -> true;
-                  case BlockMatMulOp _, BlockWeightGradientOp _ -> true;
-                  default -> false;
-                })
+        .filter(one ->
+            switch (one.op()) {
+              case MatMulOp _, GroupedMatMulOp _, GroupedWeightGradientOp _ -> true;
+              case BlockMatMulOp _, BlockWeightGradientOp _ -> true;
+              default -> false;
+            })
         .toList();
   }
 }

@@ -36,8 +36,7 @@ class OpenClBackendTest {
   @BeforeEach
   void open() {
     OpenClProvider provider = new OpenClProvider();
-    assumeTrue(
-        provider.availability().available(), () -> provider.availability().explanation());
+    assumeTrue(provider.availability().available(), () -> provider.availability().explanation());
     backend = Backends.open("opencl", BackendOptions.defaults());
   }
 
@@ -106,8 +105,7 @@ class OpenClBackendTest {
       for (Value parameter : List.of(table, p, m, v, g)) {
         store.create(parameter);
       }
-      backend.upload(
-          MemorySegment.ofArray(new float[] {1, 2, 3}), store.get("g").buffer(), 0);
+      backend.upload(MemorySegment.ofArray(new float[] {1, 2, 3}), store.get("g").buffer(), 0);
       try (Plan plan = new Plan(backend, graph, store, List.of(found))) {
         plan.setExtent(rows, 2);
         plan.input(state).setAtIndex(ValueLayout.JAVA_DOUBLE, 0, 0.1);

@@ -20,8 +20,15 @@ class PortableSourceTest {
   @Test
   void compilesAsHostCpp() throws IOException, InterruptedException {
     Path source = write("kernels.cpp");
-    compile("g++", "-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
-        "-Wno-unused-function", source.toString());
+    compile(
+        "g++",
+        "-std=c++17",
+        "-fsyntax-only",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unused-function",
+        source.toString());
   }
 
   @Test

@@ -21,8 +21,7 @@ class OpenClEncoderTest {
   @BeforeEach
   void skipIfUnavailable() {
     OpenClProvider provider = new OpenClProvider();
-    assumeTrue(
-        provider.availability().available(), () -> provider.availability().explanation());
+    assumeTrue(provider.availability().available(), () -> provider.availability().explanation());
   }
 
   @AfterEach

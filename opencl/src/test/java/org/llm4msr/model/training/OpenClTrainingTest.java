@@ -38,8 +38,7 @@ class OpenClTrainingTest {
   @BeforeEach
   void skipIfUnavailable() {
     OpenClProvider provider = new OpenClProvider();
-    assumeTrue(
-        provider.availability().available(), () -> provider.availability().explanation());
+    assumeTrue(provider.availability().available(), () -> provider.availability().explanation());
   }
 
   @AfterEach
@@ -48,8 +47,7 @@ class OpenClTrainingTest {
   }
 
   static Stream<Arguments> trainings() {
-    OptimizerConfig exact =
-        new OptimizerConfig(1e-2, 0.9, 0.999, 1e-8, 1e-5, 1e-6, 1e-6, false, 0);
+    OptimizerConfig exact = new OptimizerConfig(1e-2, 0.9, 0.999, 1e-8, 1e-5, 1e-6, 1e-6, false, 0);
     OptimizerConfig lazyAndClipped =
         new OptimizerConfig(1e-2, 0.9, 0.999, 1e-8, 0, 1e-6, 0, true, 0.5);
     return Stream.of(

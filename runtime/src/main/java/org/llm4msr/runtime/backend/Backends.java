@@ -37,10 +37,7 @@ public final class Backends {
     BackendProvider.Availability availability = provider.availability();
     if (!availability.available()) {
       throw new UserError(
-          "the backend '"
-              + provider.name()
-              + "' is not available: "
-              + availability.explanation());
+          "the backend '" + provider.name() + "' is not available: " + availability.explanation());
     }
     int device = colon < 0 ? options.device() : number(name, name.substring(colon + 1));
     int devices = provider.devices().size();

@@ -21,7 +21,6 @@ import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.BackendProvider;
-import org.llm4msr.runtime.backend.Backends;
 import org.llm4msr.runtime.backend.reference.ReferenceBackend;
 
 /**
@@ -110,9 +109,7 @@ public abstract class ConformanceSuite {
         List<double[]> expected = oracle.results();
         for (int i = 0; i < expected.size(); i++) {
           double error = nmse(results.get(size).get(i), expected.get(i));
-          TABLES
-              .computeIfAbsent(target, t -> new ConformanceTable())
-              .add(conformanceCase, error);
+          TABLES.computeIfAbsent(target, t -> new ConformanceTable()).add(conformanceCase, error);
           assertThat(error)
               .as("%s: normalised mean squared error of result %d", conformanceCase, i)
               .isLessThanOrEqualTo(conformanceCase.maxNmse());

@@ -111,11 +111,7 @@ final class AttentionCalls {
     in.forEach(keys::of);
     return Call.sequence(
         checkOffsets(device, op, q, offsets),
-        queries
-            .of(out.get(0))
-            .of(statistics)
-            .fault()
-            .groups(() -> q.dim(0) * forward.heads()),
+        queries.of(out.get(0)).of(statistics).fault().groups(() -> q.dim(0) * forward.heads()),
         keys.of(statistics)
             .of(out.get(1))
             .of(out.get(2))

@@ -80,8 +80,7 @@ final class LayoutCalls {
     }
     for (int axis = 0; axis < 4; axis++) {
       int own = axis;
-      general.i(
-          () -> ElementCalls.extent(y, own) == ElementCalls.extent(x, own) ? 1 : 0);
+      general.i(() -> ElementCalls.extent(y, own) == ElementCalls.extent(x, own) ? 1 : 0);
     }
     Kernel any = general.of(x).of(y).groups(y::elements);
     if (x.rank() == 2 && y.rank() == 1) {
@@ -97,12 +96,7 @@ final class LayoutCalls {
         device,
         x,
         y,
-        () ->
-            new Call(device, "column_sums")
-                .l(() -> rows(x, y))
-                .l(y::elements)
-                .l(SLICE)
-                .of(x));
+        () -> new Call(device, "column_sums").l(() -> rows(x, y)).l(y::elements).l(SLICE).of(x));
   }
 
   private static long rows(Operand x, Operand y) {

@@ -28,7 +28,8 @@ final class MatrixCalls {
     Operand b = in.get(1);
     if (b.dtype() == DType.F32) {
       LongSupplier stored = () -> b.dim(1);
-      Matrix right = Matrix.of(b, ZERO, op.transposeB() ? ONE : stored, op.transposeB() ? stored : ONE);
+      Matrix right =
+          Matrix.of(b, ZERO, op.transposeB() ? ONE : stored, op.transposeB() ? stored : ONE);
       return matmul(device, op, in, c, right, () -> c.dim(1), most(c, 1), 0);
     }
     return widened(device, op, in, c);
@@ -48,16 +49,12 @@ final class MatrixCalls {
       long cAt) {
     Operand a = in.get(0);
     LongSupplier stored = () -> a.dim(1);
-    Matrix left = Matrix.of(a, ZERO, op.transposeA() ? ONE : stored, op.transposeA() ? stored : ONE);
+    Matrix left =
+        Matrix.of(a, ZERO, op.transposeA() ? ONE : stored, op.transposeA() ? stored : ONE);
     int innerAxis = op.transposeA() ? 0 : 1;
     Product.Extents extents =
         new Product.Extents(
-            () -> c.dim(0),
-            columns,
-            () -> a.dim(innerAxis),
-            1,
-            mostColumns,
-            most(a, innerAxis));
+            () -> c.dim(0), columns, () -> a.dim(innerAxis), 1, mostColumns, most(a, innerAxis));
     Product product =
         new Product(device, left, b, extents, c, ZERO, () -> c.dim(1), cAt)
             .activation(op.activation());
@@ -86,8 +83,7 @@ final class MatrixCalls {
     for (long from = 0; from < rows; from += most) {
       long count = Math.min(most, rows - from);
       Call widen = new Call(device, "widen").l(count).l(width).l(from);
-      kernels.add(
-          TableCalls.type(widen, b.dtype()).of(b).of(scratch).items(() -> count * width));
+      kernels.add(TableCalls.type(widen, b.dtype()).of(b).of(scratch).items(() -> count * width));
       LongSupplier step = () -> width;
       Matrix part =
           new Matrix(
@@ -134,8 +130,7 @@ final class MatrixCalls {
   /** The matrices of W [G, K, N], or [G, N, K] if transposed. */
   private static Matrix stacked(Operand w, boolean transposed) {
     LongSupplier row = () -> w.dim(2);
-    return Matrix.of(
-        w, () -> w.dim(1) * w.dim(2), transposed ? ONE : row, transposed ? row : ONE);
+    return Matrix.of(w, () -> w.dim(1) * w.dim(2), transposed ? ONE : row, transposed ? row : ONE);
   }
 
   static Kernel groupedWeightGradient(
@@ -145,12 +140,7 @@ final class MatrixCalls {
     Operand right = in.get(op.transposeW() ? 0 : 1);
     Product.Extents extents =
         new Product.Extents(
-            () -> dw.dim(1),
-            () -> dw.dim(2),
-            () -> left.dim(0),
-            1,
-            most(right, 1),
-            most(right, 0));
+            () -> dw.dim(1), () -> dw.dim(2), () -> left.dim(0), 1, most(right, 1), most(right, 0));
     return new Product(
             device,
             Matrix.of(left, ZERO, ONE, () -> left.dim(1)),
@@ -188,12 +178,7 @@ final class MatrixCalls {
                 Matrix.of(x, inner, () -> x.dim(1), ONE),
                 stacked(w, op.transposeW()),
                 new Product.Extents(
-                    () -> y.dim(0),
-                    width,
-                    inner,
-                    groups,
-                    width.getAsLong(),
-                    inner.getAsLong()),
+                    () -> y.dim(0), width, inner, groups, width.getAsLong(), inner.getAsLong()),
                 y,
                 width,
                 () -> y.dim(1),

@@ -157,7 +157,14 @@ public final class PortableOperators {
                   || stored && dtype.isFloat() && dtype != DType.F64;
       if (!fits) {
         throw new UnsupportedOperationException(
-            "the " + backend + " backend has no " + op.name() + " with input " + i + " in " + dtype);
+            "the "
+                + backend
+                + " backend has no "
+                + op.name()
+                + " with input "
+                + i
+                + " in "
+                + dtype);
       }
     }
   }

@@ -36,8 +36,7 @@ final class Product {
    */
   record Matrix(
       Consumer<Call> memory, LongSupplier batch, LongSupplier first, LongSupplier second) {
-    static Matrix of(
-        Operand operand, LongSupplier batch, LongSupplier first, LongSupplier second) {
+    static Matrix of(Operand operand, LongSupplier batch, LongSupplier first, LongSupplier second) {
       return new Matrix(call -> call.of(operand), batch, first, second);
     }
 
@@ -133,8 +132,7 @@ final class Product {
             .fault()
             .groups(() -> 1);
     // Every group may have a tile that is not full.
-    LongSupplier most =
-        () -> Math.ceilDiv(extents.rows().getAsLong(), tile()) + groups.count();
+    LongSupplier most = () -> Math.ceilDiv(extents.rows().getAsLong(), tile()) + groups.count();
     return Call.sequence(groups.check(), tiles, bind(BY_ROWS, groups, () -> 1, most));
   }
 
@@ -154,9 +152,7 @@ final class Product {
   }
 
   private Kernel bind(int mode, Groups groups, LongSupplier batches, LongSupplier down) {
-    return device.isCpu()
-        ? onCpu(mode, groups, batches, down)
-        : onGpu(mode, groups, batches, down);
+    return device.isCpu() ? onCpu(mode, groups, batches, down) : onGpu(mode, groups, batches, down);
   }
 
   private Kernel onGpu(int mode, Groups groups, LongSupplier batches, LongSupplier down) {
@@ -172,17 +168,12 @@ final class Product {
   private Kernel onCpu(int mode, Groups groups, LongSupplier batches, LongSupplier down) {
     LongSupplier across = () -> Math.ceilDiv(extents.columns().getAsLong(), PANEL);
     // A group's rows lie scattered: B is packed as a whole in their order.
-    LongSupplier packed =
-        mode == BY_ROWS ? groups::count : mode == BY_INNER ? () -> 1 : batches;
+    LongSupplier packed = mode == BY_ROWS ? groups::count : mode == BY_INNER ? () -> 1 : batches;
     long mostPanels = extents.mostBatches() * Math.ceilDiv(extents.mostColumns(), PANEL);
     Device.Scratch panels = device.scratch(PortableOperators.PANELS);
     panels.require(Float.BYTES * PANEL * mostPanels * extents.mostInner());
     Call pack =
-        new Call(device, "pack_panels")
-            .i(mode)
-            .l(packed)
-            .l(extents.columns())
-            .l(extents.inner());
+        new Call(device, "pack_panels").i(mode).l(packed).l(extents.columns()).l(extents.inner());
     b.addTo(pack);
     if (mode == BY_INNER) {
       groups.addOrder(pack);
@@ -192,9 +183,7 @@ final class Product {
     Kernel packing =
         pack.of(panels)
             .fault()
-            .items(
-                () ->
-                    packed.getAsLong() * across.getAsLong() * extents.inner().getAsLong());
+            .items(() -> packed.getAsLong() * across.getAsLong() * extents.inner().getAsLong());
     LongSupplier items = () -> batches.getAsLong() * down.getAsLong() * across.getAsLong();
     Call call = new Call(device, "matmul_cpu").i(mode).l(items);
     shape(call, down, across);

@@ -189,10 +189,9 @@ final class TableCalls {
             .l(op.offset())
             .of(out.get(2))
             .fault()
-            .groups(
-                () ->
-                    Math.min(lookups.count(), op.vocabulary())
-                        * Math.ceilDiv(op.width(), LayoutCalls.COLUMNS)));
+            .groups(() ->
+                Math.min(lookups.count(), op.vocabulary())
+                    * Math.ceilDiv(op.width(), LayoutCalls.COLUMNS)));
     return Call.sequence(kernels);
   }
 
@@ -220,11 +219,7 @@ final class TableCalls {
       Device device, Device.Scratch keys, Lookups lookups, long mostPadded) {
     List<Kernel> kernels = new ArrayList<>();
     kernels.add(
-        new Call(device, "sort_blocks")
-            .l(2)
-            .l(SORT_BLOCK)
-            .of(keys)
-            .groups(lookups::blocks));
+        new Call(device, "sort_blocks").l(2).l(SORT_BLOCK).of(keys).groups(lookups::blocks));
     for (long span = 2 * SORT_BLOCK; span <= mostPadded; span *= 2) {
       long own = span;
       for (long reach = span / 2; reach >= SORT_BLOCK; reach /= 2) {
