@@ -1,10 +1,10 @@
 package org.llm4msr.app.command;
 
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.llm4msr.runtime.backend.Backend;
-import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.BackendProvider;
 import org.llm4msr.runtime.backend.BackendProvider.Availability;
 import org.llm4msr.runtime.backend.Backends;
@@ -34,10 +34,11 @@ public final class DevicesCommand implements Callable<Integer> {
     ArrayNode devices = JsonNodeFactory.instance.arrayNode();
     boolean preferred = true;
     for (BackendProvider provider : Backends.providers()) {
-      ObjectNode device = describe(provider);
-      boolean isDefault = preferred && device.get("available").booleanValue();
-      preferred &= !isDefault;
-      devices.add(device.put("default", isDefault));
+      for (ObjectNode device : describe(provider)) {
+        boolean isDefault = preferred && device.get("available").booleanValue();
+        preferred &= !isDefault;
+        devices.add(device.put("default", isDefault));
+      }
     }
     if (json) {
       Json.print(out, devices);
@@ -57,16 +58,26 @@ public final class DevicesCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** An available backend is opened for a moment, because only then it knows what it uses. */
-  private static ObjectNode describe(BackendProvider provider) {
+  /** A backend's devices by the names that {@code --device} takes, or why there are none. */
+  private static List<ObjectNode> describe(BackendProvider provider) {
     Availability availability = provider.availability();
-    ObjectNode device = JsonNodeFactory.instance.objectNode().put("name", provider.name());
-    device.put("available", availability.available());
     if (!availability.available()) {
-      return device.put("description", availability.explanation());
+      return List.of(device(provider.name(), false, availability.explanation()));
     }
-    try (Backend backend = provider.open(BackendOptions.defaults())) {
-      return device.put("description", backend.description());
+    List<String> descriptions = provider.devices();
+    List<ObjectNode> devices = new ArrayList<>();
+    for (int i = 0; i < descriptions.size(); i++) {
+      String name = descriptions.size() == 1 ? provider.name() : provider.name() + ":" + i;
+      devices.add(device(name, true, descriptions.get(i)));
     }
+    return devices;
+  }
+
+  private static ObjectNode device(String name, boolean available, String description) {
+    return JsonNodeFactory.instance
+        .objectNode()
+        .put("name", name)
+        .put("available", available)
+        .put("description", description);
   }
 }

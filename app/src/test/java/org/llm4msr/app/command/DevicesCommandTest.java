@@ -31,6 +31,15 @@ class DevicesCommandTest {
   }
 
   @Test
+  void openClIsListedWhetherItIsThereOrNot() {
+    assertThat(run("devices", "--json")).isZero();
+    JsonNode devices = JsonMapper.shared().readTree(out.toString());
+    assertThat(devices)
+        .anyMatch(device -> device.get("name").stringValue().startsWith("opencl"))
+        .allMatch(device -> !device.get("description").stringValue().contains("\n"));
+  }
+
+  @Test
   void forPeopleEachBackendIsALine() {
     assertThat(run("devices")).isZero();
     assertThat(out.toString()).contains("reference", "available, default");

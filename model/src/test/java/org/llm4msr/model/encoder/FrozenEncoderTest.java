@@ -39,6 +39,29 @@ import tools.jackson.databind.node.ObjectNode;
 class FrozenEncoderTest {
   private static final Path LLAMA = TestFiles.resource("golden/transformers/llama");
   private static final float TOLERANCE = 1e-4f;
+
+  /** Every family; the folders that are not among the resources come from {@link SharedFolder}. */
+  static final List<String> GOLDENS =
+      List.of(
+          "transformers/bert",
+          "transformers/chatglm",
+          "transformers/gemma2",
+          "transformers/gemma3",
+          "transformers/glm",
+          "transformers/glm4",
+          "transformers/gpt2",
+          "transformers/gpt_neox",
+          "transformers/llama",
+          "transformers/llama3",
+          "transformers/mistral",
+          "transformers/modernbert",
+          "transformers/phi3",
+          "transformers/qwen2",
+          "transformers/qwen3",
+          "transformers-more/llama_bias",
+          "transformers-more/llama_linear",
+          "transformers-more/qwen2_untied");
+
   private static final List<Pooling> PROMPT_POOLINGS =
       List.of(Pooling.LAST_PROMPT, Pooling.MEAN_PROMPT);
 
@@ -64,27 +87,8 @@ class FrozenEncoderTest {
         .toList();
   }
 
-  /** Every family; the folders that are not among the resources come from {@link SharedFolder}. */
   static Stream<Arguments> goldens() {
-    return Stream.of(
-            "transformers/bert",
-            "transformers/chatglm",
-            "transformers/gemma2",
-            "transformers/gemma3",
-            "transformers/glm",
-            "transformers/glm4",
-            "transformers/gpt2",
-            "transformers/gpt_neox",
-            "transformers/llama",
-            "transformers/llama3",
-            "transformers/mistral",
-            "transformers/modernbert",
-            "transformers/phi3",
-            "transformers/qwen2",
-            "transformers/qwen3",
-            "transformers-more/llama_bias",
-            "transformers-more/llama_linear",
-            "transformers-more/qwen2_untied")
+    return GOLDENS.stream()
         .flatMap(name ->
             backends().stream()
                 .flatMap(backend ->

@@ -26,6 +26,20 @@ public interface Backend extends AutoCloseable {
    */
   boolean sharesHostMemory();
 
+  /** Bytes that the beginnings of values in one buffer are multiples of, at least 64. */
+  default int alignment() {
+    return 64;
+  }
+
+  /**
+   * Waits until everything issued before has run. A backend whose kernels run behind the host
+   * reports here what they met.
+   *
+   * @throws IllegalArgumentException if an index in the data was out of range; what was to be
+   *     updated in place after that is as it was
+   */
+  default void finish() {}
+
   /** Allocates zeroed device memory; the caller owns it. */
   Buffer allocate(long byteSize, String label);
 

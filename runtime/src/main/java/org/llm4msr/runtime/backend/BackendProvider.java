@@ -1,5 +1,7 @@
 package org.llm4msr.runtime.backend;
 
+import java.util.List;
+
 /** Found by {@link java.util.ServiceLoader}; says whether its backend can run here. */
 public interface BackendProvider {
   /** Short name as given to {@code --device}. */
@@ -12,7 +14,15 @@ public interface BackendProvider {
   Availability availability();
 
   /**
-   * @throws org.llm4msr.runtime.UserError if it is unavailable, with the reason
+   * What an available backend can run on, one line each, in the order of {@link
+   * BackendOptions#device}.
+   */
+  default List<String> devices() {
+    return List.of(availability().explanation());
+  }
+
+  /**
+   * @throws org.llm4msr.runtime.UserError if it is unavailable or lacks the device, with the reason
    */
   Backend open(BackendOptions options);
 

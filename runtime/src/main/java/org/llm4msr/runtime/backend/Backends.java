@@ -27,18 +27,46 @@ public final class Backends {
   }
 
   /**
+   * @param name of a backend, such as {@code cpu}, or of one of its devices, such as {@code
+   *     opencl:1}; without a number it is the one that {@code options} names
    * @throws UserError if there is none of that name, or it cannot run here
    */
   public static Backend open(String name, BackendOptions options) {
+    int colon = name.indexOf(':');
+    BackendProvider provider = provider(colon < 0 ? name : name.substring(0, colon));
+    BackendProvider.Availability availability = provider.availability();
+    if (!availability.available()) {
+      throw new UserError(
+          "the backend '" + provider.name() + "' is not available: " + availability.explanation());
+    }
+    int device = colon < 0 ? options.device() : number(name, name.substring(colon + 1));
+    int devices = provider.devices().size();
+    if (device >= devices) {
+      throw new UserError(
+          "there is no device '"
+              + provider.name()
+              + ":"
+              + device
+              + "'; the backend '"
+              + provider.name()
+              + "' has "
+              + (devices == 1 ? "one device, number 0" : devices + " devices, from number 0"));
+    }
+    return provider.open(new BackendOptions(options.threads(), device));
+  }
+
+  private static int number(String name, String digits) {
+    if (!digits.matches("[0-9]{1,4}")) {
+      throw new UserError("the device '" + name + "': expected a number after the colon");
+    }
+    return Integer.parseInt(digits);
+  }
+
+  private static BackendProvider provider(String name) {
     List<BackendProvider> providers = providers();
     for (BackendProvider provider : providers) {
       if (provider.name().equals(name)) {
-        BackendProvider.Availability availability = provider.availability();
-        if (!availability.available()) {
-          throw new UserError(
-              "the backend '" + name + "' is not available: " + availability.explanation());
-        }
-        return provider.open(options);
+        return provider;
       }
     }
     throw new UserError(

@@ -6,7 +6,8 @@ public interface Kernel {
   /**
    * Reads the current extents from the operands and computes the outputs.
    *
-   * @throws IllegalArgumentException if an index in the data is out of range
+   * @throws IllegalArgumentException if an index in the data is out of range; a backend that runs
+   *     behind the host throws it in {@link Backend#finish} instead
    */
   void run();
 }

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
-import org.llm4msr.runtime.memory.HostBuffer;
 
 /**
  * Places every value of a plan in one workspace so that values which live at the same time do not
@@ -15,6 +14,7 @@ import org.llm4msr.runtime.memory.HostBuffer;
  * size").
  */
 final class MemoryPlan {
+  private final int alignment;
   private final Map<Value, Value> roots = new HashMap<>();
   private final Map<Value, Block> blocks = new HashMap<>();
   private long byteSize;
@@ -39,8 +39,10 @@ final class MemoryPlan {
   /**
    * @param nodes in the order in which they run
    * @param kept values that are read after the run
+   * @param alignment bytes that offsets are multiples of
    */
-  MemoryPlan(List<Node> nodes, List<Value> kept) {
+  MemoryPlan(List<Node> nodes, List<Value> kept, int alignment) {
+    this.alignment = alignment;
     for (int step = 0; step < nodes.size(); step++) {
       Node node = nodes.get(step);
       for (Value input : node.inputs()) {
@@ -90,9 +92,9 @@ final class MemoryPlan {
     }
   }
 
-  private static long bytes(Value value) {
+  private long bytes(Value value) {
     long bytes = value.type().dtype().byteSize(value.type().maxElements());
-    return (bytes + HostBuffer.ALIGNMENT - 1) / HostBuffer.ALIGNMENT * HostBuffer.ALIGNMENT;
+    return Math.ceilDiv(bytes, alignment) * alignment;
   }
 
   private void place() {

@@ -20,6 +20,7 @@ import org.llm4msr.runtime.graph.Graph;
 import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.memory.HostBuffer;
 
 /**
  * A graph made ready to run: which nodes in which order, each bound to its memory in one workspace.
@@ -35,6 +36,8 @@ public final class Plan implements AutoCloseable {
   private final Buffer workspace;
   private final List<Buffer> constants = new ArrayList<>();
   private final Map<Value, Slot> slots = new HashMap<>();
+  // What the host writes where it cannot address the device's memory: the inputs it asked for.
+  private final Map<Slot, HostBuffer> staged = new LinkedHashMap<>();
   private final Map<Dim, Integer> symbols = new LinkedHashMap<>();
   private final Dim[] symbolDims;
   private final long[] symbolExtents;
@@ -64,7 +67,7 @@ public final class Plan implements AutoCloseable {
     symbolDims = symbols.keySet().toArray(Dim[]::new);
     symbolExtents = new long[symbolDims.length];
     Arrays.fill(symbolExtents, UNSET);
-    MemoryPlan memory = new MemoryPlan(nodes, outputs);
+    MemoryPlan memory = new MemoryPlan(nodes, outputs, backend.alignment());
     workspace = backend.allocate(memory.byteSize(), "workspace of a plan");
     try {
       List<Kernel> bound = new ArrayList<>();
@@ -182,9 +185,10 @@ public final class Plan implements AutoCloseable {
     return buffer;
   }
 
-  /** {@link #workspaceBytes()} of a plan that is not made. */
+  /** {@link #workspaceBytes()} of a plan that is not made, but for a device's wider alignment. */
   public static long workspaceBytes(Graph graph, List<Value> outputs) {
-    return new MemoryPlan(Fusion.fuse(needed(graph, outputs), outputs), outputs).byteSize();
+    List<Node> nodes = Fusion.fuse(needed(graph, outputs), outputs);
+    return new MemoryPlan(nodes, outputs, (int) HostBuffer.ALIGNMENT).byteSize();
   }
 
   /** Bytes of the workspace, which holds inputs, results and everything between. */
@@ -193,7 +197,8 @@ public final class Plan implements AutoCloseable {
   }
 
   /**
-   * Memory of an input, to be filled before {@link #run()}; large enough for the largest extents.
+   * Memory of an input, to be filled before {@link #run()}; large enough for the largest extents,
+   * and the same for every call.
    *
    * @throws IllegalArgumentException if the plan does not read it
    */
@@ -201,7 +206,16 @@ public final class Plan implements AutoCloseable {
     if (value.kind() != Value.Kind.INPUT) {
       throw new IllegalArgumentException(value + " is not an input");
     }
-    return find(value).segment();
+    Slot slot = find(value);
+    if (backend.sharesHostMemory()) {
+      return slot.segment();
+    }
+    // An input that the host never asks for keeps what the device has there, such as a cache.
+    return staged.computeIfAbsent(slot, Plan::staging).segment();
+  }
+
+  private static HostBuffer staging(Slot slot) {
+    return HostBuffer.allocate(slot.dtype().byteSize(slot.maxElements()), "an input of a plan");
   }
 
   /** Whether the plan reads or keeps this value. */
@@ -240,6 +254,9 @@ public final class Plan implements AutoCloseable {
         throw new IllegalStateException("the extent of " + symbolDims[i] + " is not set");
       }
     }
+    if (!staged.isEmpty()) {
+      staged.forEach(this::uploadInput);
+    }
     if (nanos != null) {
       runProfiled();
       return;
@@ -247,12 +264,21 @@ public final class Plan implements AutoCloseable {
     for (Kernel kernel : kernels) {
       kernel.run();
     }
+    backend.finish();
+  }
+
+  private void uploadInput(Slot slot, HostBuffer staging) {
+    long bytes = slot.dtype().byteSize(slot.elements());
+    if (bytes > 0) {
+      backend.upload(staging.segment().asSlice(0, bytes), slot.buffer(), slot.byteOffset());
+    }
   }
 
   private void runProfiled() {
     long before = System.nanoTime();
     for (int i = 0; i < kernels.length; i++) {
       kernels[i].run();
+      backend.finish();
       long after = System.nanoTime();
       nanos[i] += after - before;
       before = after;
@@ -309,6 +335,7 @@ public final class Plan implements AutoCloseable {
   @Override
   public void close() {
     constants.forEach(Buffer::close);
+    staged.values().forEach(HostBuffer::close);
     workspace.close();
   }
 }

@@ -17,6 +17,7 @@ import org.llm4msr.runtime.op.SparseRowGradientOp;
 
 /** A conformance case bound to memory of a backend. Tests and benchmarks run it. */
 public final class CaseRun implements AutoCloseable {
+  private final Backend backend;
   private final ConformanceCase conformanceCase;
   private final Op op;
   private final List<ValueType> outputTypes;
@@ -35,6 +36,7 @@ public final class CaseRun implements AutoCloseable {
    * @throws UnsupportedOperationException if the backend lacks the operator for these types
    */
   CaseRun(Backend backend, ConformanceCase conformanceCase, DType computeType) {
+    this.backend = backend;
     this.conformanceCase = conformanceCase;
     op = conformanceCase.op(computeType);
     List<ValueType> inputTypes = new ArrayList<>();
@@ -74,9 +76,10 @@ public final class CaseRun implements AutoCloseable {
     }
   }
 
-  /** Runs the kernel once. */
+  /** Runs the kernel once and waits for it. */
   public void run() {
     kernel.run();
+    backend.finish();
   }
 
   /** Everything the operator computes: its outputs and the inputs that it updates. */

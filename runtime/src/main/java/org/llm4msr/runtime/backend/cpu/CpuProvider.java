@@ -1,5 +1,6 @@
 package org.llm4msr.runtime.backend.cpu;
 
+import java.util.List;
 import org.llm4msr.bindings.cpu.CpuLibrary;
 import org.llm4msr.bindings.cpu.Isa;
 import org.llm4msr.runtime.UserError;
@@ -27,6 +28,12 @@ public final class CpuProvider implements BackendProvider {
     return library.available()
         ? new Availability(true, "C kernels for " + Isa.selected())
         : new Availability(false, library.explanation());
+  }
+
+  @Override
+  public List<String> devices() {
+    return List.of(
+        availability().explanation() + ", threads " + BackendOptions.defaults().threads());
   }
 
   @Override

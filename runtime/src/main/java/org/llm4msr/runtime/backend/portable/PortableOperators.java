@@ -1,0 +1,171 @@
+package org.llm4msr.runtime.backend.portable;
+
+import java.util.List;
+import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.AttentionGradientOp;
+import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.AttentionPoolingGradientOp;
+import org.llm4msr.runtime.op.AttentionPoolingOp;
+import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
+import org.llm4msr.runtime.op.BceWithLogitsOp;
+import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockMatMulOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.ClipFactorOp;
+import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.DropoutOp;
+import org.llm4msr.runtime.op.EmbeddingConcatOp;
+import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GluGradientOp;
+import org.llm4msr.runtime.op.GluOp;
+import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
+import org.llm4msr.runtime.op.GroupedBatchNormOp;
+import org.llm4msr.runtime.op.GroupedMatMulOp;
+import org.llm4msr.runtime.op.GroupedSumOp;
+import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.LayerNormGradientOp;
+import org.llm4msr.runtime.op.LayerNormOp;
+import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MixtureGradientOp;
+import org.llm4msr.runtime.op.MixtureOp;
+import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.PadOp;
+import org.llm4msr.runtime.op.ReshapeOp;
+import org.llm4msr.runtime.op.RmsNormGradientOp;
+import org.llm4msr.runtime.op.RmsNormOp;
+import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.ScaleOp;
+import org.llm4msr.runtime.op.ScatterRowsOp;
+import org.llm4msr.runtime.op.SliceOp;
+import org.llm4msr.runtime.op.SoftmaxGradientOp;
+import org.llm4msr.runtime.op.SoftmaxOp;
+import org.llm4msr.runtime.op.SparseAdamOp;
+import org.llm4msr.runtime.op.SparseRowGradientOp;
+import org.llm4msr.runtime.op.SparseToDenseOp;
+import org.llm4msr.runtime.op.StopGradientOp;
+import org.llm4msr.runtime.op.SumToOp;
+import org.llm4msr.runtime.op.UnaryGradientOp;
+import org.llm4msr.runtime.op.UnaryOp;
+
+/**
+ * Every operator as one or several portable kernels, in F32; matmul and gather also read F16, BF16
+ * and quantised weights.
+ */
+public final class PortableOperators {
+  // Numbers of scratch memory. An operator's kernels use each for one thing.
+  static final int PANELS = 0;
+  static final int WIDENED = 1;
+  static final int TILE_STARTS = 2;
+  static final int PARTIAL_SUMS = 3;
+  static final int ROW_STATISTICS = 4;
+  static final int SORT_KEYS = 5;
+
+  private PortableOperators() {}
+
+  /**
+   * Binds an operator.
+   *
+   * @param backend its name, for messages
+   * @throws UnsupportedOperationException if there is no such operator for these types
+   */
+  public static Kernel bind(
+      String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
+    requireTypes(backend, op, in);
+    Kernel kernel = bind(device, op, in, out);
+    ShapeCheck check = new ShapeCheck(op, in, out);
+    return () -> {
+      check.run();
+      kernel.run();
+    };
+  }
+
+  private static Kernel bind(Device device, Op op, List<Operand> in, List<Operand> out) {
+    return switch (op) {
+      case MatMulOp matmul -> MatrixCalls.matmul(device, matmul, in, out.get(0));
+      case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));
+      case GroupedWeightGradientOp gradient ->
+          MatrixCalls.groupedWeightGradient(device, gradient, in, out.get(0));
+      case GroupedSumOp sum -> MatrixCalls.groupedSum(device, sum, in, out.get(0));
+      case BlockMatMulOp matmul -> MatrixCalls.blockMatmul(device, matmul, in, out.get(0));
+      case BlockWeightGradientOp gradient ->
+          MatrixCalls.blockWeightGradient(device, gradient, in, out);
+
+      case MixtureOp _ -> MixtureCalls.mixture(device, in, out.get(0));
+      case MixtureGradientOp _ -> MixtureCalls.mixtureGradient(device, in, out);
+      case AttentionPoolingOp _ -> MixtureCalls.attentionPooling(device, in, out);
+      case AttentionPoolingGradientOp _ -> MixtureCalls.attentionPoolingGradient(device, in, out);
+
+      case RopeOp rope -> AttentionCalls.rope(device, rope, in, out.get(0));
+      case AttentionOp attention -> AttentionCalls.attention(device, attention, in, out.get(0));
+      case AttentionGradientOp gradient -> AttentionCalls.gradient(device, gradient, in, out);
+
+      case GatherOp gather -> TableCalls.gather(device, gather, in, out.get(0));
+      case EmbeddingConcatOp concat -> TableCalls.embeddingConcat(device, concat, in, out.get(0));
+      case SparseRowGradientOp gradient -> TableCalls.sparseRowGradient(device, gradient, in, out);
+      case SparseToDenseOp scatter -> TableCalls.sparseToDense(device, scatter, in, out.get(0));
+      case ScatterRowsOp scatter -> TableCalls.scatterRows(device, scatter, in);
+
+      case RmsNormOp norm -> RowCalls.rmsNorm(device, norm, in, out.get(0));
+      case RmsNormGradientOp gradient -> RowCalls.rmsNormGradient(device, gradient, in, out);
+      case LayerNormOp norm -> RowCalls.layerNorm(device, norm, in, out.get(0));
+      case LayerNormGradientOp gradient -> RowCalls.layerNormGradient(device, gradient, in, out);
+      case GroupedBatchNormOp norm -> RowCalls.batchNorm(device, norm, in, out);
+      case GroupedBatchNormGradientOp gradient ->
+          RowCalls.batchNormGradient(device, gradient, in, out);
+      case SoftmaxOp _ -> RowCalls.softmax(device, in.get(0), out.get(0));
+      case SoftmaxGradientOp _ -> RowCalls.softmaxGradient(device, in, out.get(0));
+
+      case UnaryOp unary -> ElementCalls.unary(device, unary, in.get(0), out.get(0));
+      case UnaryGradientOp gradient -> ElementCalls.unaryGradient(device, gradient, in, out.get(0));
+      case BinaryOp binary -> ElementCalls.binary(device, binary, in, out.get(0));
+      case ScaleOp scale -> ElementCalls.scale(device, scale, in.get(0), out.get(0));
+      case GluOp glu -> ElementCalls.glu(device, glu, in, out.get(0));
+      case GluGradientOp gradient -> ElementCalls.gluGradient(device, gradient, in, out);
+      case DropoutOp dropout -> ElementCalls.dropout(device, dropout, in, out.get(0));
+
+      case SumToOp sum -> LayoutCalls.sumTo(device, sum, in.get(0), out.get(0));
+      case ConcatOp _ -> LayoutCalls.concat(device, in, out.get(0));
+      case SliceOp slice -> LayoutCalls.slice(device, slice, in.get(0), out.get(0));
+      case PadOp pad -> LayoutCalls.pad(device, pad, in.get(0), out.get(0));
+      case ReshapeOp _, StopGradientOp _ -> LayoutCalls.reshape(device, in.get(0), out.get(0));
+
+      case BceWithLogitsOp bce -> TrainingCalls.bce(device, bce.weighted(), in, out.get(0));
+      case BceWithLogitsGradientOp bce ->
+          TrainingCalls.bceGradient(device, bce.weighted(), in, out.get(0));
+      case ClipFactorOp clip -> TrainingCalls.clipFactor(device, clip, in, out.get(0));
+      case AdamOp adam -> TrainingCalls.adam(device, adam, in);
+      case SparseAdamOp adam -> TrainingCalls.sparseAdam(device, adam, in);
+    };
+  }
+
+  /** Real inputs are F32, but for weights, tables and the optimisers' state. */
+  private static void requireTypes(String backend, Op op, List<Operand> in) {
+    for (int i = 0; i < in.size(); i++) {
+      DType dtype = in.get(i).dtype();
+      boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
+      boolean state =
+          (op instanceof AdamOp || op instanceof SparseAdamOp || op instanceof DropoutOp)
+              && i == in.size() - 1;
+      boolean fits =
+          state
+              ? dtype == DType.F64
+              : dtype == DType.F32
+                  || dtype == DType.I32
+                  || stored && dtype.isFloat() && dtype != DType.F64;
+      if (!fits) {
+        throw new UnsupportedOperationException(
+            "the "
+                + backend
+                + " backend has no "
+                + op.name()
+                + " with input "
+                + i
+                + " in "
+                + dtype);
+      }
+    }
+  }
+}
