@@ -17,6 +17,7 @@ import org.llm4msr.app.command.ServeCommand;
 import org.llm4msr.app.command.TrainCommand;
 import org.llm4msr.app.command.TuneCommand;
 import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.backend.DeviceException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -126,9 +127,16 @@ public final class Main implements Runnable {
     return ExitCode.SOFTWARE;
   }
 
-  private static String describe(Throwable e) {
+  /** One line about a failure, without the program's name. */
+  static String describe(Throwable e) {
     if (e instanceof UserError) {
       return e.getMessage().strip();
+    }
+    if (e instanceof DeviceException) {
+      return "the device failed: "
+          + Objects.requireNonNullElse(e.getMessage(), "").lines().findFirst().orElse("")
+          + " (what was saved is whole; the same command goes on from there, --device cpu computes"
+          + " without it)";
     }
     if (e instanceof OutOfMemoryError) {
       return "out of memory (" + e.getMessage() + "); LLM4MSR_JAVA_OPTS=-Xmx8g allows 8 GB";

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import org.junit.jupiter.api.Test;
+import org.llm4msr.runtime.backend.DeviceException;
 
 class MainTest {
   private final StringWriter out = new StringWriter();
@@ -36,5 +37,14 @@ class MainTest {
   void anUnknownOptionIsWrongUsageAndSuggestsTheNearest() {
     assertThat(run("--verison")).isEqualTo(2);
     assertThat(err.toString()).contains("--verison", "--version");
+  }
+
+  @Test
+  void aDeviceThatFailsIsNoInternalError() {
+    String lost = "clFinish failed with CL_OUT_OF_RESOURCES\nsecond line";
+    assertThat(Main.describe(new DeviceException(lost)))
+        .startsWith("the device failed: clFinish failed with CL_OUT_OF_RESOURCES (")
+        .contains("the same command goes on from there", "--device cpu")
+        .doesNotContain("second line");
   }
 }

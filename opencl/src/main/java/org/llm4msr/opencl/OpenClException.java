@@ -1,9 +1,10 @@
 package org.llm4msr.opencl;
 
 import org.jocl.CL;
+import org.llm4msr.runtime.backend.DeviceException;
 
 /** A call of OpenCL that failed: which, and the code's name. */
-final class OpenClException extends RuntimeException {
+final class OpenClException extends DeviceException {
   private static final long serialVersionUID = 1;
 
   private final int code;
