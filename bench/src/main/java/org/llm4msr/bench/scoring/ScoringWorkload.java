@@ -160,7 +160,10 @@ public final class ScoringWorkload implements AutoCloseable {
 
   /** Writes the model as a snapshot. */
   public void export(Path file) {
-    SnapshotWriter.write(file, "star", model, store, dataset, Folds.NONE, null, true);
+    SnapshotWriter.write(
+        file,
+        new SnapshotWriter.Source("star", model, store, dataset, Folds.NONE, null, null),
+        true);
   }
 
   /** Requests: one user each, {@code n} items. */

@@ -229,6 +229,12 @@ final class SnapshotContainer {
       }
     }
 
+    void writeDoubles(double[] values) {
+      for (double value : values) {
+        writeLong(Double.doubleToRawLongBits(value));
+      }
+    }
+
     void writeInt(int value) {
       room(Integer.BYTES).putInt(value);
       written += Integer.BYTES;

@@ -27,14 +27,35 @@ public final class SnapshotWriter {
   private static final int CHUNKS_AT_ONCE = 8;
 
   private final Dataset dataset;
+  private final VectorOrigin origin;
   private final ConstantPool pool;
   private final UserRecord record = new UserRecord();
   private final Map<Term, Integer> context = new LinkedHashMap<>();
   private final List<ProgramBuilder.Program> programs = new ArrayList<>();
   private final Leaves leaves;
 
-  private SnapshotWriter(Dataset dataset, Leaves leaves) {
-    this.dataset = dataset;
+  /**
+   * A trained model.
+   *
+   * @param name of the model
+   * @param model built for evaluation
+   * @param store its weights and knowledge vectors, in memory that the host can read
+   * @param folds into which training rows were divided for the vectors
+   * @param evidence null where the model does not ask for it
+   * @param origin of the users' vectors; null where later ones cannot take their place
+   */
+  public record Source(
+      String name,
+      RecommenderModel model,
+      ParameterStore store,
+      Dataset dataset,
+      Folds folds,
+      EvidenceCounts evidence,
+      VectorOrigin origin) {}
+
+  private SnapshotWriter(Source source, Leaves leaves) {
+    dataset = source.dataset();
+    origin = source.origin();
     this.leaves = leaves;
     pool = new ConstantPool(dataset.items());
   }
@@ -42,34 +63,22 @@ public final class SnapshotWriter {
   /**
    * Writes a snapshot; the file appears whole or not at all.
    *
-   * @param name of the model
-   * @param model built for evaluation
-   * @param store its weights and knowledge vectors, in memory that the host can read
-   * @param folds into which training rows were divided for the vectors
-   * @param evidence null where the model does not ask for it
    * @param precompute whether the items' parts of layers are held ready, which takes memory for
    *     every item and scenario; without them a request takes longer
    * @throws UserError if the file cannot be written or the model cannot be scored
    */
-  public static void write(
-      Path file,
-      String name,
-      RecommenderModel model,
-      ParameterStore store,
-      Dataset dataset,
-      Folds folds,
-      EvidenceCounts evidence,
-      boolean precompute) {
-    Leaves leaves = new Leaves(dataset, folds, evidence);
-    SnapshotWriter writer = new SnapshotWriter(dataset, leaves);
+  public static void write(Path file, Source source, boolean precompute) {
+    Leaves leaves = new Leaves(source.dataset(), source.folds(), source.evidence());
+    SnapshotWriter writer = new SnapshotWriter(source, leaves);
     Terms terms = new Terms();
     Specialiser specialiser =
-        new Specialiser(model, store, leaves, terms, new LinearRules(terms, precompute));
-    for (int s = 0; s < dataset.scenarios().size(); s++) {
+        new Specialiser(
+            source.model(), source.store(), leaves, terms, new LinearRules(terms, precompute));
+    for (int s = 0; s < source.dataset().scenarios().size(); s++) {
       writer.programs.add(
           ProgramBuilder.build(specialiser.logit(s), writer.pool, writer.record, writer.context));
     }
-    writer.write(file, name);
+    writer.write(file, source.name());
   }
 
   private void write(Path path, String name) {
@@ -95,6 +104,9 @@ public final class SnapshotWriter {
       writePrograms(file);
       writeConstants(file);
       writeUsers(file);
+      if (origin != null) {
+        KnowledgeLayers.write(file, record, origin);
+      }
       writeContext(file);
       KeyIndex.write(file, "user_keys", dataset.users(), dataset::userKey);
       KeyIndex.write(file, "item_keys", dataset.items(), dataset::itemKey);

@@ -220,12 +220,14 @@ class ExternalRecommenderTest {
             assertThatThrownBy(() ->
                     SnapshotWriter.write(
                         file,
-                        "external",
-                        trainer.model(),
-                        trainer.parameters(),
-                        dataset,
-                        Folds.NONE,
-                        null,
+                        new SnapshotWriter.Source(
+                            "external",
+                            trainer.model(),
+                            trainer.parameters(),
+                            dataset,
+                            Folds.NONE,
+                            null,
+                            null),
                         true))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("representation of an existing recommender")

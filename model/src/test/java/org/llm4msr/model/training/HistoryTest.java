@@ -102,12 +102,14 @@ class HistoryTest {
       assertThatThrownBy(() ->
               SnapshotWriter.write(
                   file,
-                  "history",
-                  trainer.model(),
-                  trainer.parameters(),
-                  dataset,
-                  Folds.NONE,
-                  null,
+                  new SnapshotWriter.Source(
+                      "history",
+                      trainer.model(),
+                      trainer.parameters(),
+                      dataset,
+                      Folds.NONE,
+                      null,
+                      null),
                   true))
           .isInstanceOf(UserError.class)
           .hasMessageContainingAll(messages);
