@@ -15,6 +15,14 @@ final class SnapshotOptions {
   @ArgGroup(multiplicity = "1")
   private Source source;
 
+  @Option(
+      names = "--knowledge",
+      paramLabel = "FILE",
+      description =
+          "Knowledge file that 'llm4msr encode' wrote later: users in it, known to the snapshot or"
+              + " not, have its vectors.")
+  private Path knowledge;
+
   private static final class Source {
     @Option(
         names = "--snapshot",
@@ -35,6 +43,15 @@ final class SnapshotOptions {
    * @param err is told what is being done
    */
   Snapshot open(PrintWriter err) {
+    if (knowledge == null) {
+      return openSource(err);
+    }
+    try (Snapshot snapshot = openSource(err)) {
+      return snapshot.withKnowledge(knowledge);
+    }
+  }
+
+  private Snapshot openSource(PrintWriter err) {
     if (source.snapshot != null) {
       return Snapshot.open(source.snapshot);
     }
