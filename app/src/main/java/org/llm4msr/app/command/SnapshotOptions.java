@@ -60,7 +60,11 @@ final class SnapshotOptions {
       folder = Files.createTempDirectory("llm4msr");
       Path file = folder.resolve("model.snapshot");
       try {
-        SnapshotExport.write(source.run, file, true, step -> err.println(step + " ..."));
+        SnapshotExport.write(
+            source.run,
+            file,
+            SnapshotExport.Options.defaults(),
+            step -> err.println(step + " ..."));
         return Snapshot.open(file);
       } finally {
         // A mapped file needs no name.

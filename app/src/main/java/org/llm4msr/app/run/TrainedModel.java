@@ -100,13 +100,12 @@ public final class TrainedModel implements AutoCloseable {
   /**
    * Writes a snapshot to score with.
    *
-   * @param precompute see {@link SnapshotWriter#write}
    * @throws UserError if the file cannot be written or the model cannot be exported
    */
-  void export(Path file, String name, boolean precompute) {
+  void export(Path file, String name, SnapshotWriter.Options options) {
     SnapshotWriter.Source source =
         new SnapshotWriter.Source(name, model, store, dataset, folds, evidence, origin.get());
-    SnapshotWriter.write(file, source, precompute);
+    SnapshotWriter.write(file, source, options);
   }
 
   /** What the model leans on, see {@link ModelReader}. */

@@ -163,7 +163,7 @@ public final class ScoringWorkload implements AutoCloseable {
     SnapshotWriter.write(
         file,
         new SnapshotWriter.Source("star", model, store, dataset, Folds.NONE, null, null),
-        true);
+        new SnapshotWriter.Options(true, false));
   }
 
   /** Requests: one user each, {@code n} items. */

@@ -49,6 +49,7 @@ public final class Snapshot implements AutoCloseable {
   private final KnowledgeLayers knowledge;
   private final KeyIndex items;
   private final boolean needsLogits;
+  private final boolean bf16;
 
   /** A feature that a request says about itself. */
   record ContextField(
@@ -98,6 +99,7 @@ public final class Snapshot implements AutoCloseable {
     items = new KeyIndex(file, "item_keys", count(directory, "items"));
     int recordWidth = count(directory, "record");
     needsLogits = directory.path("input").asBoolean(false);
+    bf16 = directory.path("bf16").asBoolean(false);
     constants = file.section("constants");
     long rows = userKeys.count() + 1L;
     users =
@@ -138,6 +140,7 @@ public final class Snapshot implements AutoCloseable {
     knowledge = before.knowledge;
     items = before.items;
     needsLogits = before.needsLogits;
+    bf16 = before.bf16;
     base.retain();
   }
 
@@ -259,6 +262,11 @@ public final class Snapshot implements AutoCloseable {
   /** Whether each item must come with the logit of an existing recommender. */
   public boolean needsLogits() {
     return needsLogits;
+  }
+
+  /** Whether matrices and items' tables are held as BF16. */
+  public boolean isBf16() {
+    return bf16;
   }
 
   /** Bytes of the mapped file and of later knowledge that scoring reads. */

@@ -167,6 +167,10 @@ final class ScoredLog implements AutoCloseable {
   }
 
   void export(Path file, boolean precompute) {
+    export(file, new SnapshotWriter.Options(precompute, false));
+  }
+
+  void export(Path file, SnapshotWriter.Options options) {
     VectorOrigin origin =
         knowledge == null
             ? null
@@ -174,7 +178,7 @@ final class ScoredLog implements AutoCloseable {
     SnapshotWriter.write(
         file,
         new SnapshotWriter.Source(name, model, store, dataset, folds, evidence, origin),
-        precompute);
+        options);
   }
 
   /** What evaluation says of the test rows. */

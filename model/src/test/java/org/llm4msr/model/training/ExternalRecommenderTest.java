@@ -228,7 +228,7 @@ class ExternalRecommenderTest {
                             Folds.NONE,
                             null,
                             null),
-                        true))
+                        new SnapshotWriter.Options(true, false)))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("representation of an existing recommender")
                 .hasMessageContaining("logit");

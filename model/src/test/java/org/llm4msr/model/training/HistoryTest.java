@@ -110,7 +110,7 @@ class HistoryTest {
                       Folds.NONE,
                       null,
                       null),
-                  true))
+                  new SnapshotWriter.Options(true, false)))
           .isInstanceOf(UserError.class)
           .hasMessageContainingAll(messages);
       assertThat(file).doesNotExist();
