@@ -28,7 +28,7 @@ class SnapshotExportTest {
     }
     builder.row(user, item, 1, first, Split.TEST, 4);
     builder.row(user, item, 1, second, Split.TEST, 5);
-    builder.row(user, item, 0, 1, Split.TRAIN, 6);
+    builder.row(user, item, 0, 0, Split.TRAIN, 6);
     builder.row(user, item, 1, 1, Split.TRAIN, 7);
     builder.userIdField(1);
     return builder.build();
