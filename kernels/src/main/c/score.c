@@ -30,9 +30,22 @@ INLINE vf column(const columns *c, int64_t j, int64_t lane) {
     return c->rows ? vload(at + lane) : vset1(*at);
 }
 
+// Weights j and j + 1, each in all lanes; the second is 0 where there is none.
+INLINE void weight_pair(const int32_t type, const int to, const int j, const void *w, vf *first, vf *second) {
+    *second = vzero();
+    if (type == L4M_F32) {
+        *first = vset1(((const float *)w)[j]);
+        if (j + 1 < to) *second = vset1(((const float *)w)[j + 1]);
+    } else if (j + 1 < to) {
+        vset1_bf16((const uint16_t *)w + j, first, second);
+    } else {
+        *first = vset1(l4m_f32_from_bf16(((const uint16_t *)w)[j]));
+    }
+}
+
 // `to` columns of `nv` vectors of items: everything stays in registers over the whole inner dimension.
-INLINE void linear_tile(const int nv, const int to, const score_instruction *s, const float *x, const float *w,
-                        const float *bias, int64_t n, float *dst) {
+INLINE void linear_tile(const int32_t type, const int nv, const int to, const score_instruction *s, const float *x,
+                        const void *w, const float *bias, int64_t n, float *dst) {
     vf acc[TILE][GROUP];
     int accumulate = (s->flags & SCORE_ACCUMULATE) != 0;
 #pragma GCC unroll 8
@@ -47,14 +60,18 @@ INLINE void linear_tile(const int nv, const int to, const score_instruction *s, 
         vf xv[GROUP];
 #pragma GCC unroll 3
         for (int v = 0; v < nv; v++) xv[v] = vload(x + v * VL);
-#pragma GCC unroll 8
-        for (int j = 0; j < to; j++) {
-            vf wv = vset1(w[j]);
+#pragma GCC unroll 4
+        for (int j = 0; j < to; j += 2) {
+            vf first, second;
+            weight_pair(type, to, j, w, &first, &second);
 #pragma GCC unroll 3
-            for (int v = 0; v < nv; v++) acc[j][v] = vfma(wv, xv[v], acc[j][v]);
+            for (int v = 0; v < nv; v++) acc[j][v] = vfma(first, xv[v], acc[j][v]);
+            if (j + 1 < to)
+#pragma GCC unroll 3
+                for (int v = 0; v < nv; v++) acc[j + 1][v] = vfma(second, xv[v], acc[j + 1][v]);
         }
         x += SCORE_LANES;
-        w += step;
+        w = l4m_at(w, step, type);
     }
 #pragma GCC unroll 8
     for (int j = 0; j < to; j++) {
@@ -64,19 +81,19 @@ INLINE void linear_tile(const int nv, const int to, const score_instruction *s, 
     }
 }
 
-INLINE void linear_vectors(const int nv, const score_instruction *s, const float *x, const float *w,
+INLINE void linear_vectors(const int32_t type, const int nv, const score_instruction *s, const float *x, const void *w,
                            const float *bias, int64_t n, float *dst) {
     if (n == 1)
-        linear_tile(nv, 1, s, x, w, bias, n, dst);
+        linear_tile(type, nv, 1, s, x, w, bias, n, dst);
     else
-        linear_tile(nv, TILE, s, x, w, bias, n, dst);
+        linear_tile(type, nv, TILE, s, x, w, bias, n, dst);
 }
 
-static void linear_rows(const score_memory *m, const score_instruction *s, int64_t vectors) {
+INLINE void linear_typed(const int32_t type, const score_memory *m, const score_instruction *s, int64_t vectors) {
     float *dst = score_at(m, s->dst);
     const float *x = score_at(m, s->a), *w = score_at(m, s->b), *bias = score_at(m, s->c);
     for (int64_t j = 0; j < s->n; j += TILE) {
-        const float *panel = w + j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL;
+        const void *panel = l4m_at(w, j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL, type);
         const float *b = bias ? bias + j : NULL;
         int64_t n = l4m_min(TILE, s->n - j);
         for (int64_t v = 0; v < vectors; v += GROUP) {
@@ -84,36 +101,51 @@ static void linear_rows(const score_memory *m, const score_instruction *s, int64
             float *to = dst + j * SCORE_LANES + v * VL;
             switch (l4m_min(GROUP, vectors - v)) {
                 case 1:
-                    linear_vectors(1, s, xv, panel, b, n, to);
+                    linear_vectors(type, 1, s, xv, panel, b, n, to);
                     break;
                 case 2:
-                    linear_vectors(2, s, xv, panel, b, n, to);
+                    linear_vectors(type, 2, s, xv, panel, b, n, to);
                     break;
                 default:
-                    linear_vectors(3, s, xv, panel, b, n, to);
+                    linear_vectors(type, 3, s, xv, panel, b, n, to);
             }
         }
     }
 }
 
+static void linear_rows(const score_memory *m, const score_instruction *s, int64_t vectors) {
+    if (score_type(s) == L4M_BF16)
+        linear_typed(L4M_BF16, m, s, vectors);
+    else
+        linear_typed(L4M_F32, m, s, vectors);
+}
+
 // Rows of a table become columns: VL items and VL floats at a time, transposed in registers.
-static void gather_rows(const score_memory *m, const score_instruction *s, const int32_t *items, int64_t count) {
+INLINE void gather_typed(const int32_t type, const score_memory *m, const score_instruction *s, const int32_t *items,
+                         int64_t count) {
     const float *table = score_at(m, s->a);
     float *dst = score_at(m, s->dst);
     for (int64_t i = 0; i < count; i += VL) {
-        const float *row[VL];
+        const void *row[VL];
         for (int64_t r = 0; r < VL; r++) {
             int64_t item = items[l4m_min(i + r, count - 1)];
-            row[r] = table + (item < 0 ? s->k - 1 : item) * s->n;
+            row[r] = l4m_at(table, (item < 0 ? s->k - 1 : item) * s->n, type);
         }
         for (int64_t j = 0; j < s->n; j += VL) {
             vf t[VL];
             int64_t width = l4m_min(VL, s->n - j);
-            for (int r = 0; r < VL; r++) t[r] = width == VL ? vload(row[r] + j) : vload_n(row[r] + j, width);
+            for (int r = 0; r < VL; r++) t[r] = vload_any(l4m_at(row[r], j, type), width, type);
             vtranspose(t);
             for (int64_t q = 0; q < width; q++) vstore(dst + (j + q) * SCORE_LANES + i, t[q]);
         }
     }
+}
+
+static void gather_rows(const score_memory *m, const score_instruction *s, const int32_t *items, int64_t count) {
+    if (score_type(s) == L4M_BF16)
+        gather_typed(L4M_BF16, m, s, items, count);
+    else
+        gather_typed(L4M_F32, m, s, items, count);
 }
 
 INLINE vf combine(int64_t kind, vf a, vf b) {
@@ -196,15 +228,15 @@ static void lanes(const score_memory *m, const score_instruction *s, int64_t vec
 }
 
 // dst[mr, 4 or 1 vectors] of a small row-major product.
-INLINE void small_tile(const int mr, const int nv, const score_instruction *s, const float *x, const float *w,
-                       const float *bias, int64_t n, float *dst) {
+INLINE void small_tile(const int32_t type, const int mr, const int nv, const score_instruction *s, const float *x,
+                       const void *w, const float *bias, int64_t n, float *dst) {
     vf acc[4][4];
     for (int r = 0; r < mr; r++)
         for (int v = 0; v < nv; v++)
             acc[r][v] = bias == NULL ? vzero() : nv == 1 && n < VL ? vload_n(bias, n) : vload(bias + v * VL);
-    for (int64_t p = 0; p < s->k; p++, w += s->n) {
+    for (int64_t p = 0; p < s->k; p++, w = l4m_at(w, s->n, type)) {
         for (int v = 0; v < nv; v++) {
-            vf wv = nv == 1 && n < VL ? vload_n(w, n) : vload(w + v * VL);
+            vf wv = vload_any(l4m_at(w, v * VL, type), nv == 1 ? n : VL, type);
             for (int r = 0; r < mr; r++) acc[r][v] = vfma(vset1(x[r * s->k + p]), wv, acc[r][v]);
         }
     }
@@ -218,22 +250,30 @@ INLINE void small_tile(const int mr, const int nv, const score_instruction *s, c
         }
 }
 
-INLINE void small_rows(const int mr, const score_instruction *s, const float *x, const float *w, const float *bias,
-                       float *dst) {
+INLINE void small_rows(const int32_t type, const int mr, const score_instruction *s, const float *x, const void *w,
+                       const float *bias, float *dst) {
     int64_t j = 0;
     for (; j + 4 * VL <= s->n && mr == 1; j += 4 * VL)
-        small_tile(mr, 4, s, x, w + j, bias ? bias + j : NULL, 4 * VL, dst + j);
-    for (; j + 2 * VL <= s->n; j += 2 * VL) small_tile(mr, 2, s, x, w + j, bias ? bias + j : NULL, 2 * VL, dst + j);
+        small_tile(type, mr, 4, s, x, l4m_at(w, j, type), bias ? bias + j : NULL, 4 * VL, dst + j);
+    for (; j + 2 * VL <= s->n; j += 2 * VL)
+        small_tile(type, mr, 2, s, x, l4m_at(w, j, type), bias ? bias + j : NULL, 2 * VL, dst + j);
     for (; j < s->n; j += VL)
-        small_tile(mr, 1, s, x, w + j, bias ? bias + j : NULL, l4m_min(VL, s->n - j), dst + j);
+        small_tile(type, mr, 1, s, x, l4m_at(w, j, type), bias ? bias + j : NULL, l4m_min(VL, s->n - j), dst + j);
 }
 
-static void linear_vector(const score_memory *m, const score_instruction *s) {
+INLINE void linear_vector_typed(const int32_t type, const score_memory *m, const score_instruction *s) {
     const float *x = score_at(m, s->a), *w = score_at(m, s->b), *bias = score_at(m, s->c);
     float *dst = score_at(m, s->dst);
     int64_t i = 0;
-    for (; i + 4 <= s->m; i += 4) small_rows(4, s, x + i * s->k, w, bias, dst + i * s->n);
-    for (; i < s->m; i++) small_rows(1, s, x + i * s->k, w, bias, dst + i * s->n);
+    for (; i + 4 <= s->m; i += 4) small_rows(type, 4, s, x + i * s->k, w, bias, dst + i * s->n);
+    for (; i < s->m; i++) small_rows(type, 1, s, x + i * s->k, w, bias, dst + i * s->n);
+}
+
+static void linear_vector(const score_memory *m, const score_instruction *s) {
+    if (score_type(s) == L4M_BF16)
+        linear_vector_typed(L4M_BF16, m, s);
+    else
+        linear_vector_typed(L4M_F32, m, s);
 }
 
 static void softmax_vector(const float *a, int64_t n, float *dst) {

@@ -40,8 +40,9 @@ enum {
 // Kinds of SCORE_BINARY.
 enum { SCORE_ADD = 0, SCORE_SUB = 1, SCORE_MUL = 2, SCORE_DIV = 3 };
 
-// Flags: an operand of one column stands for all columns.
-enum { SCORE_A_ONE = 1, SCORE_B_ONE = 2, SCORE_ACCUMULATE = 4 };
+// Flags: an operand of one column stands for all columns; the table of SCORE_GATHER or the matrix of SCORE_LINEAR
+// holds BF16, two numbers for each float of its place.
+enum { SCORE_A_ONE = 1, SCORE_B_ONE = 2, SCORE_ACCUMULATE = 4, SCORE_BF16 = 8 };
 
 // The instructions before the rows are the same with one item and vectors in the place of columns, but for
 // SCORE_LINEAR: there dst[m, n] = act(c[n] + a[m, k] b[k, n]), all row-major.
@@ -84,5 +85,8 @@ static inline float *score_at(const score_memory *m, int64_t address) {
             return NULL;
     }
 }
+
+// Type of the table or matrix.
+static inline int32_t score_type(const score_instruction *s) { return s->flags & SCORE_BF16 ? L4M_BF16 : L4M_F32; }
 
 #endif

@@ -27,7 +27,7 @@ static void linear(const score_memory *m, const score_instruction *s, int64_t la
             for (int64_t p = 0; p < s->k; p++) {
                 int64_t at = rows ? j / SCORE_PANEL * s->panel_stride + p * s->inner_stride + j % SCORE_PANEL
                                   : p * s->n + j;
-                sum += value(m, s->a, i * s->k + p, lane) * (double)score_at(m, s->b)[at];
+                sum += value(m, s->a, i * s->k + p, lane) * l4m_load(score_at(m, s->b), at, score_type(s));
             }
             *element(m, s->dst, i * s->n + j, lane) = (float)ref_activate(sum, (int32_t)s->kind);
         }
@@ -102,8 +102,9 @@ int score_ref(const void *program, int64_t begin, int64_t vector_end, int64_t en
         for (int64_t i = vector_end; i < end; i++) {
             const score_instruction *s = all + i;
             if (s->op == SCORE_GATHER) {
-                const float *row = score_at(&m, s->a) + (items[item] < 0 ? s->k - 1 : items[item]) * s->n;
-                for (int64_t j = 0; j < s->n; j++) *element(&m, s->dst, j, lane) = row[j];
+                int64_t row = (items[item] < 0 ? s->k - 1 : items[item]) * s->n;
+                for (int64_t j = 0; j < s->n; j++)
+                    *element(&m, s->dst, j, lane) = l4m_load(score_at(&m, s->a), row + j, score_type(s));
             } else if (s->op == SCORE_INPUT) {
                 *element(&m, s->dst, 0, lane) = input[item];
             } else if (s->op == SCORE_OUTPUT) {

@@ -42,6 +42,14 @@ INLINE vf vload_bf16(const uint16_t *p) {
     return _mm512_castsi512_ps(
         _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
 }
+// Two neighbouring BF16 numbers, each in all lanes.
+INLINE void vset1_bf16(const uint16_t *p, vf *first, vf *second) {
+    int32_t both;
+    memcpy(&both, p, sizeof both);
+    __m512i v = _mm512_set1_epi32(both);
+    *first = _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
+    *second = _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32(-0x10000)));
+}
 INLINE vf vload_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 
 INLINE void vtranspose(vf r[VL]) {
@@ -119,6 +127,13 @@ INLINE vf vload_bf16(const uint16_t *p) {
     return _mm256_castsi256_ps(
         _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
+INLINE void vset1_bf16(const uint16_t *p, vf *first, vf *second) {
+    int32_t both;
+    memcpy(&both, p, sizeof both);
+    __m256i v = _mm256_set1_epi32(both);
+    *first = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
+    *second = _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32(-0x10000)));
+}
 INLINE vf vload_f16(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 
 INLINE void vtranspose(vf r[VL]) {
@@ -191,6 +206,10 @@ INLINE vf vscale2(vf x, vf n) {
 INLINE vf vload_bf16(const uint16_t *p) {
     return (vf){l4m_f32_from_bf16(p[0]), l4m_f32_from_bf16(p[1]), l4m_f32_from_bf16(p[2]),
                 l4m_f32_from_bf16(p[3])};
+}
+INLINE void vset1_bf16(const uint16_t *p, vf *first, vf *second) {
+    *first = vset1(l4m_f32_from_bf16(p[0]));
+    *second = vset1(l4m_f32_from_bf16(p[1]));
 }
 INLINE vf vload_f16(const uint16_t *p) {
     return (vf){l4m_f32_from_f16(p[0]), l4m_f32_from_f16(p[1]), l4m_f32_from_f16(p[2]),

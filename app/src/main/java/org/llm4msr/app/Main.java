@@ -12,6 +12,7 @@ import org.llm4msr.app.command.EvaluateCommand;
 import org.llm4msr.app.command.ExportCommand;
 import org.llm4msr.app.command.GenerateCommand;
 import org.llm4msr.app.command.PromptsCommand;
+import org.llm4msr.app.command.ReplayCommand;
 import org.llm4msr.app.command.ScoreCommand;
 import org.llm4msr.app.command.ServeCommand;
 import org.llm4msr.app.command.TrainCommand;
@@ -64,6 +65,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       ExportCommand.class,
       ScoreCommand.class,
       ServeCommand.class,
+      ReplayCommand.class,
       DevicesCommand.class,
     })
 public final class Main implements Runnable {

@@ -30,13 +30,15 @@ import tools.jackson.databind.node.ObjectNode;
     mixinStandardHelpOptions = true,
     footer = {
       "",
-      "The input has one JSON object per line: {\"id\": \"u1\", \"text\": \"…\"}, or {\"id\": \"u1\","
-          + " \"tokens\": [1, 2, …]} taken as they are.",
+      "The input has one JSON object per line: {\"id\": \"u1\", \"text\": \"…\"}, or {\"id\":"
+          + " \"u1\", \"tokens\": [1, 2, …]} taken as they are.",
       "The output is a safetensors file: hidden F32 [prompts, width], the ids in its metadata.",
       "",
-      "Example:",
+      "Examples:",
       "  llm4msr encode --model ~/models/Qwen2.5-0.5B --input prompts.jsonl --out"
-          + " knowledge.safetensors"
+          + " knowledge.safetensors",
+      "  llm4msr encode --model ~/models/Qwen2.5-0.5B --input today.jsonl --out today.safetensors"
+          + " --since knowledge.safetensors"
     })
 public final class EncodeCommand implements Callable<Integer> {
   @Mixin private ModelFileOptions model;
@@ -110,6 +112,14 @@ public final class EncodeCommand implements Callable<Integer> {
               + " beside the vectors.")
   private boolean explain;
 
+  @Option(
+      names = "--since",
+      paramLabel = "OLD",
+      description =
+          "A knowledge file of the same model and pooling: only prompts that are new or have"
+              + " changed since are encoded, the other vectors are taken from it.")
+  private Path since;
+
   @Option(names = "--force", description = "Encode everything anew.")
   private boolean force;
 
@@ -134,6 +144,10 @@ public final class EncodeCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--layer: expected 0 or more, found " + layer);
     }
+    if (since != null && force) {
+      throw new ParameterException(
+          spec.commandLine(), "--force encodes all prompts anew; leave out --since");
+    }
     EncoderOptions options =
         model.in(
             EncoderOptions.defaults()
@@ -151,7 +165,7 @@ public final class EncodeCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     EncodeRun.Summary summary =
         new EncodeRun(ModelDirectory.of(model.model(), err), options, err)
-            .encode(input, out, force, explanation);
+            .encode(input, out, since, force, explanation);
     if (!summary.finished()) {
       return ExitCode.SOFTWARE;
     }
@@ -173,6 +187,13 @@ public final class EncodeCommand implements Callable<Integer> {
       node.put("encoded", summary.plan().prompts());
       node.put("resumed", summary.plan().resumed());
       node.put("reused", summary.plan().reused());
+      if (summary.changes() != null) {
+        ObjectNode changes = node.putObject("since");
+        changes.put("added", summary.changes().added());
+        changes.put("changed", summary.changes().changed());
+        changes.put("unchanged", summary.changes().unchanged());
+        changes.put("removed", summary.changes().removed());
+      }
       node.put("shortened", summary.shortened());
       node.put("tokens", summary.plan().tokens());
       node.put("computedTokens", summary.computed());
@@ -200,6 +221,15 @@ public final class EncodeCommand implements Callable<Integer> {
         summary.seconds(),
         tokensPerSecond,
         shared);
+    if (summary.changes() != null) {
+      stdout.printf(
+          "since %s: %d prompts are new, %d have changed, %d are the same, %d are gone%n",
+          since,
+          summary.changes().added(),
+          summary.changes().changed(),
+          summary.changes().unchanged(),
+          summary.changes().removed());
+    }
     stdout.flush();
   }
 }

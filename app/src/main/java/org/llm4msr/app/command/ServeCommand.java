@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  llm4msr serve --snapshot star.snapshot",
+      "  llm4msr serve --snapshot star.snapshot --knowledge today.safetensors",
       "  llm4msr serve --snapshot star.snapshot --host 0.0.0.0 --token-file token.txt \\",
       "    --tls-certificate server.pem --tls-key server.key",
       "  curl -H 'Content-Type: application/json' http://127.0.0.1:8080/v1/score \\",
@@ -47,6 +48,15 @@ public final class ServeCommand implements Callable<Integer> {
       paramLabel = "FILE",
       description = "Snapshot that 'llm4msr export' wrote; /v1/reload reads it anew.")
   private Path file;
+
+  @Option(
+      names = "--knowledge",
+      paramLabel = "FILE",
+      description = {
+        "Knowledge file that 'llm4msr encode' wrote later: users in it, known to the snapshot or"
+            + " not, have its vectors. /v1/reload reads it anew too."
+      })
+  private Path knowledge;
 
   @Option(
       names = "--host",
@@ -145,7 +155,7 @@ public final class ServeCommand implements Callable<Integer> {
     CountDownLatch wanted = new CountDownLatch(1);
     CountDownLatch done = new CountDownLatch(1);
     Thread hook = new Thread(() -> stop(wanted, done), "llm4msr-stop");
-    try (ScorerPool pool = new ScorerPool(Snapshot.open(file), pooled);
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(file), knowledge, pooled);
         ScoringService service =
             new ScoringService(
                 new InetSocketAddress(address, port), certified, pool, limits(), token, err)) {

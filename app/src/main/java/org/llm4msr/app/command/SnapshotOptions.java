@@ -15,6 +15,14 @@ final class SnapshotOptions {
   @ArgGroup(multiplicity = "1")
   private Source source;
 
+  @Option(
+      names = "--knowledge",
+      paramLabel = "FILE",
+      description =
+          "Knowledge file that 'llm4msr encode' wrote later: users in it, known to the snapshot or"
+              + " not, have its vectors.")
+  private Path knowledge;
+
   private static final class Source {
     @Option(
         names = "--snapshot",
@@ -35,6 +43,15 @@ final class SnapshotOptions {
    * @param err is told what is being done
    */
   Snapshot open(PrintWriter err) {
+    if (knowledge == null) {
+      return openSource(err);
+    }
+    try (Snapshot snapshot = openSource(err)) {
+      return snapshot.withKnowledge(knowledge);
+    }
+  }
+
+  private Snapshot openSource(PrintWriter err) {
     if (source.snapshot != null) {
       return Snapshot.open(source.snapshot);
     }
@@ -43,7 +60,11 @@ final class SnapshotOptions {
       folder = Files.createTempDirectory("llm4msr");
       Path file = folder.resolve("model.snapshot");
       try {
-        SnapshotExport.write(source.run, file, true, step -> err.println(step + " ..."));
+        SnapshotExport.write(
+            source.run,
+            file,
+            SnapshotExport.Options.defaults(),
+            step -> err.println(step + " ..."));
         return Snapshot.open(file);
       } finally {
         // A mapped file needs no name.

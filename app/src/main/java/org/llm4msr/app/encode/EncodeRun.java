@@ -40,6 +40,7 @@ public final class EncodeRun {
    * @param prompts lines of the input
    * @param shortened prompts that lost their middle because the model reads no longer ones
    * @param plan what there was to do
+   * @param changes since an earlier file; null without one
    * @param finished false if a signal stopped the run, which the same call continues
    * @param computed tokens of the plan that were computed; those of shared beginnings count once
    * @param seconds spent encoding
@@ -50,6 +51,7 @@ public final class EncodeRun {
       int prompts,
       int shortened,
       KnowledgeJob.Plan plan,
+      KnowledgeJob.Changes changes,
       boolean finished,
       long computed,
       double seconds) {}
@@ -57,16 +59,23 @@ public final class EncodeRun {
   /**
    * Encodes {@code input} into {@code out}.
    *
+   * @param since an earlier file whose vectors are taken over where prompts are the same; null for
+   *     none
    * @param force also what has been encoded before
    * @param explain how the model continues the prompts, which goes to {@link Explanations#beside};
    *     null for not at all
    * @throws UserError if a file is missing, malformed or cannot be written
    */
-  public Summary encode(Path input, Path out, boolean force, GenerationOptions explain) {
+  public Summary encode(
+      Path input, Path out, Path since, boolean force, GenerationOptions explain) {
+    if (since != null) {
+      FileErrors.requireFile(since);
+    }
     createFolderOf(out);
     try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
       PromptFile prompts = read("encode", input, encoder);
-      KnowledgeJob job = new KnowledgeJob(encoder, prompts.ids(), prompts.tokens(), out, force);
+      KnowledgeJob job =
+          new KnowledgeJob(encoder, prompts.ids(), prompts.tokens(), out, since, force);
       try (Watch watch = new Watch(job.partialFile())) {
         KnowledgeJob.Result result = job.run(watch);
         boolean finished = result.finished();
@@ -81,6 +90,7 @@ public final class EncodeRun {
             prompts.ids().size(),
             prompts.shortened(),
             result.plan(),
+            result.changes(),
             finished,
             watch.computedTokens,
             watch.encodingSeconds);

@@ -5,9 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.llm4msr.app.serve.RequestScorer;
@@ -17,7 +19,9 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.Vocabulary;
+import org.llm4msr.model.metrics.MetricsReport;
 import org.llm4msr.model.scorer.Snapshot;
+import org.llm4msr.model.scorer.SnapshotWriter;
 import org.llm4msr.model.training.Predictions;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
@@ -29,9 +33,33 @@ public final class SnapshotExport {
   /** How far a probability may lie from evaluation's. */
   public static final double TOLERANCE = 1e-5;
 
+  /** How much of the AUC BF16 may cost unless somebody says otherwise. */
+  public static final double MOST_AUC_LOSS = 0.001;
+
   private static final int MOST_ROWS = 10_000;
 
   private SnapshotExport() {}
+
+  /**
+   * How to export.
+   *
+   * @param snapshot what the file holds
+   * @param mostAucLoss how much of the AUC of all test rows, or of a scenario's, BF16 may cost
+   */
+  public record Options(SnapshotWriter.Options snapshot, double mostAucLoss) {
+    /** Precomputed, in F32. */
+    public static Options defaults() {
+      return new Options(new SnapshotWriter.Options(true, false), MOST_AUC_LOSS);
+    }
+  }
+
+  /**
+   * The AUC that BF16 costs most.
+   *
+   * @param where the scenario, or {@code all test rows}
+   * @param loss evaluation's AUC less the snapshot's
+   */
+  public record AucLoss(String where, double loss) {}
 
   /**
    * What was written.
@@ -39,6 +67,7 @@ public final class SnapshotExport {
    * @param scoringBytes of the file that scoring reads
    * @param userBytes kept for each user that a scorer remembers
    * @param checkedRows test rows whose scores were compared with evaluation's
+   * @param aucLoss null with F32
    */
   public record Result(
       String model,
@@ -49,18 +78,19 @@ public final class SnapshotExport {
       int items,
       List<String> scenarios,
       int checkedRows,
-      double largestDifference) {}
+      double largestDifference,
+      AucLoss aucLoss) {}
 
   /**
    * Exports. The file appears only after its scores of test rows have been compared with
    * evaluation's.
    *
-   * @param precompute whether the items' parts of layers are held ready
    * @param progress is told what is being done
    * @throws UserError if the run is not finished, its data have changed, the model cannot be
-   *     exported, or a score differs by more than {@link #TOLERANCE}
+   *     exported, a score in F32 differs by more than {@link #TOLERANCE}, or BF16 costs more of an
+   *     AUC than it may
    */
-  public static Result write(Path run, Path file, boolean precompute, Consumer<String> progress) {
+  public static Result write(Path run, Path file, Options options, Consumer<String> progress) {
     RunDirectory directory = new RunDirectory(run);
     RunConfig config = directory.config();
     if (Files.exists(file) && !Files.isRegularFile(file)) {
@@ -74,10 +104,12 @@ public final class SnapshotExport {
         Backend backend = Backends.open("cpu", BackendOptions.defaults());
         TrainedModel model = TrainedModel.load(directory, config, inputs, backend)) {
       progress.accept("writing the snapshot");
-      model.export(unchecked, config.model().toConfig().backbone().name(), precompute);
+      model.export(unchecked, config.model().toConfig().backbone().name(), options.snapshot());
       progress.accept("comparing its scores with evaluation's");
       Result result = check(unchecked, model.predict(Split.TEST));
-      if (!(result.largestDifference() <= TOLERANCE)) {
+      if (options.snapshot().bf16()) {
+        requireAuc(result.aucLoss(), options.mostAucLoss());
+      } else if (!(result.largestDifference() <= TOLERANCE)) {
         throw new UserError(
             "the snapshot was not written: a test row scores "
                 + result.largestDifference()
@@ -99,14 +131,35 @@ public final class SnapshotExport {
     }
   }
 
+  /** Refuses what BF16 costs, where nobody knows it or it is too much. */
+  static void requireAuc(AucLoss loss, double most) {
+    if (loss == null) {
+      throw new UserError(
+          "the snapshot was not written: without test rows of both labels nobody knows what BF16"
+              + " costs; leave out --bf16");
+    }
+    if (loss.loss() > most) {
+      throw new UserError(
+          String.format(
+              Locale.ROOT,
+              "the snapshot was not written: BF16 costs %.5f of the AUC of %s, expected at most %s;"
+                  + " leave out --bf16, or raise --max-auc-loss",
+              loss.loss(),
+              loss.where(),
+              most));
+    }
+  }
+
   private static Result check(Path file, Predictions expected) throws IOException {
     Dataset dataset = expected.dataset();
     int rows = expected.rows().length;
-    int checked = Math.min(rows, MOST_ROWS);
     double largest = 0;
     try (Snapshot snapshot = Snapshot.open(file);
         RequestScorer scorer = new RequestScorer(snapshot, 1)) {
       ContextValues context = new ContextValues(dataset, snapshot.contextFields());
+      // An AUC wants all rows.
+      int checked = snapshot.isBf16() ? rows : Math.min(rows, MOST_ROWS);
+      double[] probabilities = new double[checked];
       for (int i = 0; i < checked; i++) {
         int at = (int) ((long) i * rows / checked);
         int row = expected.rows()[at];
@@ -118,8 +171,8 @@ public final class SnapshotExport {
                 context.of(row),
                 dataset.hasLogits() ? dataset.external(row) : null,
                 0);
-        float probability = scorer.score(request, "test row").probabilities()[0];
-        double difference = Math.abs(probability - expected.probabilities()[at]);
+        probabilities[i] = scorer.score(request, "test row").probabilities()[0];
+        double difference = Math.abs(probabilities[i] - expected.probabilities()[at]);
         // Not a number is worse than any difference.
         largest = Double.isNaN(difference) ? Double.NaN : Math.max(largest, difference);
       }
@@ -132,8 +185,28 @@ public final class SnapshotExport {
           snapshot.items(),
           snapshot.scenarios(),
           checked,
-          largest);
+          largest,
+          snapshot.isBf16() ? aucLoss(expected, probabilities) : null);
     }
+  }
+
+  /** Where the AUC falls most; null where there is none. */
+  static AucLoss aucLoss(Predictions expected, double[] probabilities) {
+    MetricsReport before = expected.metrics();
+    MetricsReport after =
+        new Predictions(expected.dataset(), expected.rows(), probabilities).metrics();
+    List<AucLoss> losses = new ArrayList<>();
+    losses.add(new AucLoss("all test rows", before.overall().auc() - after.overall().auc()));
+    before
+        .scenarios()
+        .forEach((name, values) ->
+            losses.add(
+                new AucLoss(
+                    "scenario '" + name + "'", values.auc() - after.scenarios().get(name).auc())));
+    return losses.stream()
+        .filter(loss -> Double.isFinite(loss.loss()))
+        .max(Comparator.comparingDouble(AucLoss::loss))
+        .orElse(null);
   }
 
   /** What rows say about themselves, in words. */

@@ -1,12 +1,14 @@
 package org.llm4msr.app.run;
 
 import java.nio.file.Path;
+import java.util.function.Supplier;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.RecommenderModel;
 import org.llm4msr.model.scorer.SnapshotWriter;
+import org.llm4msr.model.scorer.VectorOrigin;
 import org.llm4msr.model.training.Evaluator;
 import org.llm4msr.model.training.EvidenceCounts;
 import org.llm4msr.model.training.KnowledgeTables;
@@ -29,18 +31,21 @@ public final class TrainedModel implements AutoCloseable {
   private final Dataset dataset;
   private final Folds folds;
   private final EvidenceCounts evidence;
+  private final Supplier<VectorOrigin> origin;
 
   private TrainedModel(
       ParameterStore store,
       RecommenderModel model,
       Dataset dataset,
       Folds folds,
-      EvidenceCounts evidence) {
+      EvidenceCounts evidence,
+      Supplier<VectorOrigin> origin) {
     this.store = store;
     this.model = model;
     this.dataset = dataset;
     this.folds = folds;
     this.evidence = evidence;
+    this.origin = origin;
     evaluator = new Evaluator(store, model, dataset, folds, evidence);
   }
 
@@ -69,7 +74,13 @@ public final class TrainedModel implements AutoCloseable {
       ParameterInitializer.create(store, model, config.training().seed(), dataset, knowledge);
       ModelFile.read(directory.file(RunDirectory.MODEL), model, store);
       EvidenceCounts evidence = EvidenceCounts.forModel(modelConfig, dataset);
-      return new TrainedModel(store, model, dataset, Schemas.folds(knowledge), evidence);
+      return new TrainedModel(
+          store,
+          model,
+          dataset,
+          Schemas.folds(knowledge),
+          evidence,
+          () -> inputs.vectorOrigin(config));
     } catch (RuntimeException | Error e) {
       store.close();
       throw e;
@@ -89,11 +100,12 @@ public final class TrainedModel implements AutoCloseable {
   /**
    * Writes a snapshot to score with.
    *
-   * @param precompute see {@link SnapshotWriter#write}
    * @throws UserError if the file cannot be written or the model cannot be exported
    */
-  void export(Path file, String name, boolean precompute) {
-    SnapshotWriter.write(file, name, model, store, dataset, folds, evidence, precompute);
+  void export(Path file, String name, SnapshotWriter.Options options) {
+    SnapshotWriter.Source source =
+        new SnapshotWriter.Source(name, model, store, dataset, folds, evidence, origin.get());
+    SnapshotWriter.write(file, source, options);
   }
 
   /** What the model leans on, see {@link ModelReader}. */

@@ -5,6 +5,7 @@ import java.util.Map;
 import org.llm4msr.app.data.DataDescription;
 import org.llm4msr.app.data.DatasetLoader;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
+import org.llm4msr.app.run.ModelSettings.VectorSource;
 import org.llm4msr.app.run.RunConfig.DataSource;
 import org.llm4msr.app.run.RunConfig.KnowledgeSource;
 import org.llm4msr.model.data.Dataset;
@@ -13,6 +14,7 @@ import org.llm4msr.model.data.Split;
 import org.llm4msr.model.knowledge.KnowledgeFile;
 import org.llm4msr.model.prompt.PromptIds;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
+import org.llm4msr.model.scorer.VectorOrigin;
 import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.KnowledgeVectors;
 import org.llm4msr.model.training.RandomVectors;
@@ -204,6 +206,14 @@ public final class TrainingInputs implements AutoCloseable {
       // Only their size counts; one for each user.
       case LEARNED -> new KnowledgeTables(knowledge, Folds.NONE, normalize);
     };
+  }
+
+  /** Where a run's vectors of users came from; null where later ones cannot take their place. */
+  VectorOrigin vectorOrigin(RunConfig config) {
+    return config.model().meta() == MetaLevels.OFF || config.model().vectors() != VectorSource.LLM
+        ? null
+        : new VectorOrigin(
+            knowledge.model(), knowledge.pool(), knowledgeFor(config).userScaling(dataset));
   }
 
   @Override

@@ -1,12 +1,18 @@
 package org.llm4msr.app.serve;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.scorer.Snapshot;
+import org.llm4msr.runtime.UserError;
 
 /**
  * The snapshot that is served now, with a bounded number of scorers that requests borrow. When the
@@ -15,7 +21,25 @@ import org.llm4msr.model.scorer.Snapshot;
  */
 public final class ScorerPool implements AutoCloseable {
   private final Semaphore free;
+  private final Path knowledge;
+  // What was read of the snapshot's file, without the knowledge file.
+  private Snapshot file;
+  // Of that file when it was read; null for the first, which somebody else has opened.
+  private Stamp stamp;
   private volatile Generation current;
+
+  /** Tells whether a file has been replaced. */
+  private record Stamp(Object key, FileTime modified, long bytes) {
+    static Stamp of(Path path) {
+      FileErrors.requireFile(path);
+      try {
+        BasicFileAttributes found = Files.readAttributes(path, BasicFileAttributes.class);
+        return new Stamp(found.fileKey(), found.lastModifiedTime(), found.size());
+      } catch (IOException e) {
+        throw FileErrors.reading(path, e);
+      }
+    }
+  }
 
   /** A snapshot and those of its scorers that nobody uses. */
   private static final class Generation {
@@ -89,13 +113,27 @@ public final class ScorerPool implements AutoCloseable {
    */
   public record Served(Snapshot snapshot, int generation, Instant loaded) {}
 
-  /**
-   * @param first owned by this from now on
-   * @param scorers how many requests are scored at the same time
-   */
+  /** A pool without a knowledge file. */
   public ScorerPool(Snapshot first, int scorers) {
+    this(first, null, scorers);
+  }
+
+  /**
+   * @param first owned by this from now on, also if this fails
+   * @param knowledge file with what is known of users beside the snapshot; null for none
+   * @param scorers how many requests are scored at the same time
+   * @throws UserError if the knowledge file is no good
+   */
+  public ScorerPool(Snapshot first, Path knowledge, int scorers) {
     free = new Semaphore(scorers);
-    current = new Generation(first, 1);
+    this.knowledge = knowledge;
+    file = first;
+    try {
+      current = new Generation(knowledge == null ? first : first.withKnowledge(knowledge), 1);
+    } catch (RuntimeException | Error e) {
+      first.close();
+      throw e;
+    }
   }
 
   /**
@@ -138,15 +176,34 @@ public final class ScorerPool implements AutoCloseable {
   }
 
   /**
-   * Reads the snapshot's file anew; requests that begin from now on use it.
+   * Reads the snapshot's file anew, and the knowledge file if there is one; requests that begin
+   * from now on use them. Beside a knowledge file a snapshot that has not been replaced is not read
+   * again.
    *
-   * @throws org.llm4msr.runtime.UserError if it is no good; the one before then goes on
+   * @throws UserError if one is no good; what was served then goes on
    */
   public synchronized void reload() {
     Generation before = open();
     Path path = before.snapshot.path();
-    current = new Generation(Snapshot.open(path), before.number + 1);
+    Stamp now = Stamp.of(path);
+    boolean replaced = knowledge == null || !now.equals(stamp);
+    Snapshot opened = replaced ? Snapshot.open(path) : file;
+    Snapshot next;
+    try {
+      next = knowledge == null ? opened : opened.withKnowledge(knowledge);
+    } catch (RuntimeException | Error e) {
+      if (replaced) {
+        opened.close();
+      }
+      throw e;
+    }
+    current = new Generation(next, before.number + 1);
     before.retire();
+    if (replaced) {
+      file.close();
+      file = opened;
+      stamp = now;
+    }
   }
 
   /** What is served now. */
@@ -161,6 +218,7 @@ public final class ScorerPool implements AutoCloseable {
     current = null;
     if (last != null) {
       last.retire();
+      file.close();
     }
   }
 }

@@ -454,6 +454,29 @@ class EncodeCommandTest {
     assertThat(err.toString()).contains("has no chat template");
   }
 
+  @Test
+  void encodesWhatIsNewOrChangedSince() throws IOException {
+    Path old = folder.resolve("old.safetensors");
+    String[] lines = {
+      "{\"id\": \"a\", \"tokens\": [1, 2, 3]}",
+      "{\"id\": \"b\", \"tokens\": [4]}",
+      "{\"id\": \"c\", \"tokens\": [5]}"
+    };
+    assertThat(encodeOn(LLAMA, write("old.jsonl", lines))).as(err.toString()).isZero();
+    Files.move(knowledge(), old);
+    lines[1] = "{\"id\": \"b\", \"tokens\": [4, 4]}";
+    lines[2] = "{\"id\": \"d\", \"tokens\": [6]}";
+    Path input = write("new.jsonl", lines);
+    assertThat(encodeOn(LLAMA, input, "--since", old.toString())).as(err.toString()).isZero();
+    assertThat(out.toString())
+        .contains("3 vectors", "2 prompts encoded", "1 prompts are new, 1 have changed, 1 are the")
+        .contains("same, 1 are gone");
+    assertThat(encodeOn(LLAMA, input, "--since", old.toString(), "--force")).isEqualTo(2);
+    assertThat(encodeOn(LLAMA, input, "--since", "nothing")).isEqualTo(1);
+    assertThat(encodeOn(LLAMA, input, "--since", old.toString(), "--l2")).isEqualTo(1);
+    assertThat(err.toString()).contains("old.safetensors: its vectors are pooled as last_prompt");
+  }
+
   private float[] vector() {
     try (Safetensors file = Safetensors.open(knowledge())) {
       return file.tensor("hidden").data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);

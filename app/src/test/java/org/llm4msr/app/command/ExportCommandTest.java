@@ -138,6 +138,22 @@ class ExportCommandTest {
   }
 
   @Test
+  void bf16IsHeldAgainstABoundOfTheAuc() throws IOException {
+    Path file = folder.resolve("half.snapshot");
+    CommandLineRun exported =
+        CommandLineRun.of(
+            "export", "--run=" + run, "--out=" + file, "--bf16", "--max-auc-loss=0.05");
+    assertThat(exported.exitCode()).as(exported.err()).isZero();
+    assertThat(exported.out())
+        .contains("on 200 test rows", "BF16 costs at most ", " of an AUC, of");
+    assertThat(Files.size(file)).isLessThan(Files.size(export()));
+    CommandLineRun wrong =
+        CommandLineRun.of("export", "--run=" + run, "--out=" + file, "--max-auc-loss=-1");
+    assertThat(wrong.exitCode()).isEqualTo(2);
+    assertThat(wrong.err()).contains("--max-auc-loss: expected 0 or more");
+  }
+
+  @Test
   void badLinesAreNamed() throws IOException {
     Path file = export();
     String good = "{\"user\": \"u1\", \"scenario\": \"web\", \"items\": [\"i,0\"]";

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -71,27 +71,30 @@ public final class TinyShop {
   }
 
   private static void writeKnowledge(Path file, int[][] likes) {
-    List<String> ids = new ArrayList<>();
-    List<float[]> vectors = new ArrayList<>();
+    Map<String, float[]> vectors = new LinkedHashMap<>();
     for (int u = 0; u < USERS; u++) {
-      ids.add("user/u" + u);
       float[] vector = new float[KINDS + 1];
       for (int k = 0; k < KINDS; k++) {
         vector[k] = likes[u][k];
       }
-      vectors.add(vector);
+      vectors.put("user/u" + u, vector);
     }
     for (String scenario : SCENARIOS) {
-      ids.add("scenario/" + scenario);
-      vectors.add(new float[] {0, 0, 0, scenario.length(), 1});
+      vectors.put("scenario/" + scenario, new float[] {0, 0, 0, scenario.length(), 1});
     }
-    Shape shape = Shape.of(ids.size(), KINDS + 1);
-    Map<String, String> metadata = Map.of("ids", JsonMapper.shared().writeValueAsString(ids));
+    writeKnowledge(file, vectors);
+  }
+
+  /** Writes vectors of 5 numbers by their ids, such as {@code user/u1}. */
+  public static void writeKnowledge(Path file, Map<String, float[]> vectors) {
+    Shape shape = Shape.of(vectors.size(), KINDS + 1);
+    Map<String, String> metadata =
+        Map.of("ids", JsonMapper.shared().writeValueAsString(vectors.keySet()));
     List<SafetensorsWriter.Declaration> tensors =
         List.of(new SafetensorsWriter.Declaration("hidden", DType.F32, shape));
     try (Arena arena = Arena.ofConfined();
         SafetensorsWriter writer = SafetensorsWriter.create(file, tensors, metadata)) {
-      for (float[] vector : vectors) {
+      for (float[] vector : vectors.values()) {
         MemorySegment row = arena.allocateFrom(ValueLayout.JAVA_FLOAT, vector);
         writer.write(row);
       }

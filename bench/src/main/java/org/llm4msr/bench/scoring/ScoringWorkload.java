@@ -21,6 +21,7 @@ import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.RecommenderModel;
 import org.llm4msr.model.recommender.backbone.Star;
 import org.llm4msr.model.scorer.SnapshotWriter;
+import org.llm4msr.model.scorer.VectorOrigin;
 import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.KnowledgeVectors;
 import org.llm4msr.model.training.ParameterInitializer;
@@ -49,16 +50,28 @@ public final class ScoringWorkload implements AutoCloseable {
   private static final int[] CATEGORIES = {3, 50, 1_000};
 
   private final int knowledgeWidth;
+  private final int users;
+  private final int items;
   private final Backend backend = Backends.open("cpu", new BackendOptions(1));
   private final ParameterStore store = new ParameterStore(backend);
   private final Dataset dataset;
   private final RecommenderModel model;
+  private final VectorOrigin origin;
 
   /**
    * @param knowledgeWidth of the language model's vectors, 0 for the backbone alone
    */
   public ScoringWorkload(int knowledgeWidth) {
+    this(knowledgeWidth, USERS, ITEMS, 1);
+  }
+
+  /**
+   * @param seed of the weights
+   */
+  ScoringWorkload(int knowledgeWidth, int users, int items, long seed) {
     this.knowledgeWidth = knowledgeWidth;
+    this.users = users;
+    this.items = items;
     dataset = log();
     MetaConfig meta =
         knowledgeWidth == 0
@@ -82,8 +95,10 @@ public final class ScoringWorkload implements AutoCloseable {
             ? null
             : new KnowledgeTables(vectors(), Folds.NONE, MetaConfig.Normalization.NONE);
     model = RecommenderModel.build(config, Schemas.of(dataset, knowledge, 64), DType.F32, false);
-    ParameterInitializer.create(store, model, 1, dataset, knowledge);
-    SplittableRandom random = new SplittableRandom(5);
+    ParameterInitializer.create(store, model, seed, dataset, knowledge);
+    origin =
+        knowledge == null ? null : new VectorOrigin(null, null, knowledge.userScaling(dataset));
+    SplittableRandom random = new SplittableRandom(5 * seed);
     for (ModelParameter parameter : model.inputs().parameters()) {
       if (parameter.group() == ParameterGroup.META || parameter.group() == ParameterGroup.FACTOR) {
         MemorySegment weights = store.get(parameter.value().name()).segment();
@@ -95,27 +110,27 @@ public final class ScoringWorkload implements AutoCloseable {
     }
   }
 
-  private static Dataset log() {
+  private Dataset log() {
     SplittableRandom random = new SplittableRandom(1);
     DatasetBuilder builder =
         new DatasetBuilder(
             "bench",
             "",
             List.of(new Scenario("web"), new Scenario("search"), new Scenario("store")));
-    for (int u = 0; u < USERS; u++) {
+    for (int u = 0; u < users; u++) {
       builder.user("u" + u);
     }
-    for (int i = 0; i < ITEMS; i++) {
+    for (int i = 0; i < items; i++) {
       builder.item("i" + i);
-      builder.row(i % USERS, i, i % SCENARIOS, i % 2, Split.TRAIN, i);
+      builder.row(i % users, i, i % SCENARIOS, i % 2, Split.TRAIN, i);
     }
     builder.userIdField(1);
     for (int count : CATEGORIES) {
-      builder.field("user" + count, Field.Owner.USER, column(random, USERS, count), 1);
+      builder.field("user" + count, Field.Owner.USER, column(random, users, count), 1);
     }
     builder.itemIdField(1);
     for (int count : CATEGORIES) {
-      builder.field("item" + count, Field.Owner.ITEM, column(random, ITEMS, count), 1);
+      builder.field("item" + count, Field.Owner.ITEM, column(random, items, count), 1);
     }
     return builder.build();
   }
@@ -160,7 +175,10 @@ public final class ScoringWorkload implements AutoCloseable {
 
   /** Writes the model as a snapshot. */
   public void export(Path file) {
-    SnapshotWriter.write(file, "star", model, store, dataset, Folds.NONE, null, true);
+    SnapshotWriter.write(
+        file,
+        new SnapshotWriter.Source("star", model, store, dataset, Folds.NONE, null, origin),
+        new SnapshotWriter.Options(true, false));
   }
 
   /** Requests: one user each, {@code n} items. */
@@ -168,7 +186,7 @@ public final class ScoringWorkload implements AutoCloseable {
     SplittableRandom random = new SplittableRandom(7);
     int[][] requests = new int[count][];
     for (int r = 0; r < count; r++) {
-      requests[r] = random.ints(n, 0, ITEMS).toArray();
+      requests[r] = random.ints(n, 0, items).toArray();
     }
     return requests;
   }

@@ -1,10 +1,9 @@
 package org.llm4msr.bench.peers;
 
 import ai.djl.engine.Engine;
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import ai.onnxruntime.OrtException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,8 +18,8 @@ import org.llm4msr.model.scorer.Scorer;
 import org.llm4msr.model.scorer.Snapshot;
 
 /**
- * Requests to a scorer beside PyTorch, in turn, on one thread; each request is another user's.
- * Arguments: items, width of the knowledge (0 = none), rounds.
+ * Requests to a scorer beside PyTorch and ONNX Runtime, in turn, on one thread; each request is
+ * another user's. Arguments: items, width of the knowledge (0 = none), rounds.
  */
 public final class ScoringComparison {
   private static final double TOLERANCE = 1e-5;
@@ -29,7 +28,7 @@ public final class ScoringComparison {
 
   private ScoringComparison() {}
 
-  public static void main(String[] args) throws IOException {
+  public static void main(String[] args) throws IOException, OrtException {
     int items = Integer.parseInt(args[0]);
     int rounds = Integer.parseInt(args[2]);
     Engine engine = Engine.getInstance();
@@ -37,60 +36,82 @@ public final class ScoringComparison {
     Path file = Files.createTempFile("bench", ".snapshot");
     try (ScoringWorkload workload = new ScoringWorkload(Integer.parseInt(args[1]));
         NDManager manager = NDManager.newBaseManager();
-        TorchScorer peer = new TorchScorer(manager, workload, SCENARIO)) {
+        ScoringPeer torch = new TorchScorer(manager, workload, SCENARIO);
+        ScoringPeer onnx = new OnnxScorer(workload, SCENARIO)) {
       workload.export(file);
       System.out.println(Machine.describe("C kernels for " + Isa.selected()) + "; " + engine);
       System.out.println(items + " items, knowledge " + workload.knowledgeWidth());
       int[][] requests = workload.requests(REQUESTS, items);
-      List<NDList> prepared = new ArrayList<>();
+      List<ScoringPeer> peers = List.of(torch, onnx);
       for (int r = 0; r < REQUESTS; r++) {
-        prepared.add(peer.request(ScoringWorkload.user(r), requests[r]));
+        for (ScoringPeer peer : peers) {
+          peer.prepare(ScoringWorkload.user(r), requests[r]);
+        }
       }
       try (Snapshot snapshot = Snapshot.open(file);
           Scorer scorer = snapshot.scorer()) {
-        compare(scorer, peer, requests, prepared, rounds);
+        peers.forEach(peer -> check(scorer, peer, requests));
+        compare(scorer, peers, requests, rounds);
       }
+      System.out.println(Machine.describe("C kernels for " + Isa.selected()));
     } finally {
       Files.delete(file);
     }
   }
 
-  private static void compare(
-      Scorer scorer, TorchScorer peer, int[][] requests, List<NDList> prepared, int rounds) {
+  private static void check(Scorer scorer, ScoringPeer peer, int[][] requests) {
     float[] ours = new float[requests[0].length];
     double worst = 0;
     for (int r = 0; r < REQUESTS; r++) {
       scorer.score(SCENARIO, ScoringWorkload.user(r), requests[r], ours);
-      try (NDArray theirs = peer.score(prepared.get(r))) {
-        float[] values = theirs.toFloatArray();
-        for (int i = 0; i < ours.length; i++) {
-          worst = Math.max(worst, Math.abs(ours[i] - values[i]));
-        }
+      float[] theirs = peer.score(r);
+      for (int i = 0; i < ours.length; i++) {
+        worst = Math.max(worst, Math.abs(ours[i] - theirs[i]));
       }
     }
-    System.out.printf(Locale.ROOT, "largest difference %.2e%n", worst);
+    System.out.printf(Locale.ROOT, "%s: largest difference %.2e%n", peer.name(), worst);
     if (!(worst <= TOLERANCE)) {
       throw new IllegalStateException("the probabilities differ by more than " + TOLERANCE);
     }
+  }
+
+  private static void compare(
+      Scorer scorer, List<ScoringPeer> peers, int[][] requests, int rounds) {
+    float[] ours = new float[requests[0].length];
     List<double[]> scored = new ArrayList<>();
-    List<double[]> theirs = new ArrayList<>();
+    List<List<double[]>> theirs = new ArrayList<>();
+    peers.forEach(peer -> theirs.add(new ArrayList<>()));
     for (int round = -2; round < rounds; round++) {
       double[] a = time(r -> scorer.score(SCENARIO, ScoringWorkload.user(r), requests[r], ours));
-      double[] b = time(r -> peer.score(prepared.get(r)).close());
-      // The first rounds warm both up.
+      // The first rounds warm all up.
       if (round >= 0) {
         scored.add(a);
-        theirs.add(b);
+      }
+      for (int p = 0; p < peers.size(); p++) {
+        double[] b = time(peers.get(p)::run);
+        if (round >= 0) {
+          theirs.get(p).add(b);
+        }
       }
     }
     print("llm4msr", scored);
-    print("PyTorch", theirs);
-    double[] ratios = new double[rounds];
-    for (int i = 0; i < rounds; i++) {
-      ratios[i] = quantile(theirs.get(i), 0.5) / quantile(scored.get(i), 0.5);
+    for (int p = 0; p < peers.size(); p++) {
+      print(peers.get(p).name(), theirs.get(p));
+      System.out.printf(
+          Locale.ROOT,
+          "  to llm4msr, medians of rounds: p50 x %.2f, p99 x %.2f%n",
+          ratio(theirs.get(p), scored, 0.5),
+          ratio(theirs.get(p), scored, 0.99));
     }
-    System.out.printf(Locale.ROOT, "ratio of the medians, median of rounds: %.2f%n",
-        quantile(ratios, 0.5));
+  }
+
+  /** Of neighbours in a round. */
+  private static double ratio(List<double[]> of, List<double[]> to, double share) {
+    double[] ratios = new double[of.size()];
+    for (int i = 0; i < ratios.length; i++) {
+      ratios[i] = quantile(of.get(i), share) / quantile(to.get(i), share);
+    }
+    return quantile(ratios, 0.5);
   }
 
   private interface Request {
@@ -112,7 +133,7 @@ public final class ScoringComparison {
     double[] p99 = rounds.stream().mapToDouble(r -> quantile(r, 0.99)).toArray();
     System.out.printf(
         Locale.ROOT,
-        "%-10s p50 %8.1f us  p99 %8.1f us  (medians of %d rounds)%n",
+        "%-20s p50 %8.1f us  p99 %8.1f us  (medians of %d rounds)%n",
         name,
         quantile(p50, 0.5),
         quantile(p99, 0.5),

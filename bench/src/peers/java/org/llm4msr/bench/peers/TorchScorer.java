@@ -1,7 +1,5 @@
 package org.llm4msr.bench.peers;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -9,140 +7,67 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.llm4msr.bench.scoring.ScoringWorkload;
-import org.llm4msr.model.data.Dataset;
-import org.llm4msr.runtime.Tensor;
 
 /**
  * The same model in PyTorch, in the fastest form we could write: STAR's weights are multiplied and
- * the scenario's layers generated beforehand, each request looks up, generates its user's layers and
- * runs the network on all items, without recording gradients.
+ * the scenario's layers generated beforehand, each request looks up, generates its user's layers
+ * and runs the network on all items, without recording gradients.
  */
-final class TorchScorer implements AutoCloseable {
-  private static final int WIDTH =
-      (ScoringWorkload.USER_FIELDS + ScoringWorkload.ITEM_FIELDS) * ScoringWorkload.EMBEDDING_DIM;
+final class TorchScorer implements ScoringPeer {
+  private static final int WIDTH = ScorerWeights.WIDTH;
 
   private final NDManager manager;
-  private final ScoringWorkload workload;
+  private final ScorerWeights source;
   private final TorchScript script;
-  private final NDList weights = new NDList();
   private final boolean meta;
+  private final List<NDList> requests = new ArrayList<>();
 
   TorchScorer(NDManager parent, ScoringWorkload workload, int scenario) {
     manager = parent.newSubManager();
-    this.workload = workload;
-    meta = workload.knowledgeWidth() > 0;
+    source = new ScorerWeights(workload, scenario);
+    meta = source.hasMeta();
     script = new TorchScript(manager, source(), List.of("w"));
-    for (String name : tables()) {
-      Tensor table = tensor("embedding.tables." + name + ".weight");
-      add(floats(table, 0, table.shape().elements()), table.shape().toArray());
-    }
-    int in = WIDTH;
-    for (int layer = 0; layer <= ScoringWorkload.HIDDEN.size(); layer++) {
-      boolean last = layer == ScoringWorkload.HIDDEN.size();
-      int out = last ? 1 : ScoringWorkload.HIDDEN.get(layer);
-      add(combined("w", layer, scenario, in * out, true), in, out);
-      add(combined("b", layer, scenario, out, false), out);
-      in = out;
-    }
+    List<ScorerWeights.Array> arrays = new ArrayList<>(source.tables());
+    arrays.addAll(source.star());
     if (meta) {
-      addScenarioLayers(scenario);
-      for (String part : List.of("trunk", "w.0", "b.0", "w.1", "b.1")) {
-        for (String kind : List.of("weight", "bias")) {
-          Tensor tensor = tensor("user_meta." + part + "." + kind);
-          add(floats(tensor, 0, tensor.shape().elements()), tensor.shape().toArray());
-        }
-      }
-      double alpha = floats(tensor("alpha"), 0, 1)[0];
-      add(new float[] {(float) (1 / (1 + Math.exp(-alpha)))}, 1);
+      arrays.addAll(source.scenarioLayers());
+      arrays.addAll(source.userMeta());
+      arrays.add(new ScorerWeights.Array(new float[] {source.alpha()}, 1));
+    }
+    NDList weights = new NDList();
+    for (ScorerWeights.Array array : arrays) {
+      weights.add(manager.create(array.elements(), new Shape(array.shape())));
     }
     weights.forEach(array -> array.setName("initial[]"));
     script.call("load", false, weights).close();
   }
 
-  private List<String> tables() {
-    List<String> names = new ArrayList<>();
-    workload.dataset().fields().forEach(field -> names.add(field.name()));
-    return names;
+  @Override
+  public String name() {
+    return "PyTorch";
   }
 
-  private Tensor tensor(String name) {
-    return workload.store().get(name);
+  @Override
+  public void prepare(int user, int[] items) {
+    float[] h = source.vector(user);
+    requests.add(
+        new NDList(
+            manager.create(source.userIds(user)),
+            manager.create(
+                source.itemIds(items), new Shape(ScoringWorkload.ITEM_FIELDS, items.length)),
+            manager.create(h, new Shape(1, h.length))));
   }
 
-  private static float[] floats(Tensor tensor, long from, long count) {
-    return tensor
-        .segment()
-        .asSlice(from * Float.BYTES, count * Float.BYTES)
-        .toArray(JAVA_FLOAT);
-  }
-
-  private void add(float[] values, long... shape) {
-    weights.add(manager.create(values, new Shape(shape)));
-  }
-
-  /** Shared times own weights, or shared plus own biases. */
-  private float[] combined(String kind, int layer, int scenario, int size, boolean product) {
-    float[] shared = floats(tensor("backbone.shared_" + kind + "." + layer), 0, size);
-    float[] own =
-        floats(
-            tensor("backbone.spec_" + kind + ".*." + layer), (long) scenario * size, size);
-    for (int i = 0; i < size; i++) {
-      shared[i] = product ? shared[i] * own[i] : shared[i] + own[i];
+  @Override
+  public float[] score(int request) {
+    try (NDArray probabilities = script.call("score", false, requests.get(request))) {
+      return probabilities.toFloatArray();
     }
-    return shared;
   }
 
-  private void addScenarioLayers(int scenario) {
-    int width = workload.knowledgeWidth();
-    float[] h = floats(tensor("knowledge.scenario"), (long) scenario * width, width);
-    float[] t = linear("scen_meta.trunk", h);
-    for (int i = 0; i < t.length; i++) {
-      t[i] = Math.max(0, t[i]);
-    }
-    add(linear("scen_meta.w.0", t), WIDTH, ScoringWorkload.META_HIDDEN);
-    add(linear("scen_meta.b.0", t), ScoringWorkload.META_HIDDEN);
-    add(linear("scen_meta.w.1", t), ScoringWorkload.META_HIDDEN, 1);
-    add(linear("scen_meta.b.1", t), 1);
-  }
-
-  private float[] linear(String name, float[] x) {
-    Tensor weight = tensor(name + ".weight");
-    float[] w = floats(weight, 0, weight.shape().elements());
-    float[] y = floats(tensor(name + ".bias"), 0, weight.shape().dim(0));
-    for (int j = 0; j < y.length; j++) {
-      for (int i = 0; i < x.length; i++) {
-        y[j] += w[j * x.length + i] * x[i];
-      }
-    }
-    return y;
-  }
-
-  /** A request's inputs: ids of the user, ids of the items, and the user's vector. */
-  NDList request(int user, int[] items) {
-    Dataset dataset = workload.dataset();
-    long[] ofUser = new long[ScoringWorkload.USER_FIELDS];
-    for (int f = 0; f < ofUser.length; f++) {
-      ofUser[f] = dataset.fields().get(f).id(user);
-    }
-    long[] ofItems = new long[ScoringWorkload.ITEM_FIELDS * items.length];
-    for (int f = 0; f < ScoringWorkload.ITEM_FIELDS; f++) {
-      for (int i = 0; i < items.length; i++) {
-        ofItems[f * items.length + i] =
-            dataset.fields().get(ScoringWorkload.USER_FIELDS + f).id(items[i]);
-      }
-    }
-    int width = Math.max(1, workload.knowledgeWidth());
-    float[] h =
-        meta ? floats(tensor("knowledge.user"), (long) user * width, width) : new float[width];
-    return new NDList(
-        manager.create(ofUser),
-        manager.create(ofItems, new Shape(ScoringWorkload.ITEM_FIELDS, items.length)),
-        manager.create(h, new Shape(1, width)));
-  }
-
-  /** Probabilities {@code [items, 1]}; the caller closes them. */
-  NDArray score(NDList request) {
-    return script.call("score", false, request);
+  @Override
+  public void run(int request) {
+    script.call("score", false, requests.get(request)).close();
   }
 
   private String source() {
@@ -172,8 +97,7 @@ final class TorchScorer implements AutoCloseable {
     code.append("        u = torch.cat([%s], 0)\n".formatted(parts.substring(2)));
     parts.setLength(0);
     for (int f = 0; f < ScoringWorkload.ITEM_FIELDS; f++) {
-      parts.append(
-          ", torch.embedding(w[%d], torch.select(items, 0, %d))".formatted(users + f, f));
+      parts.append(", torch.embedding(w[%d], torch.select(items, 0, %d))".formatted(users + f, f));
     }
     code.append(
         "        x = torch.cat([torch.expand(torch.unsqueeze(u, 0), [n, %d])%s], 1)\n"

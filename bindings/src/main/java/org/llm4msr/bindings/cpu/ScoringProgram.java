@@ -56,6 +56,13 @@ public final class ScoringProgram {
   /** Flag: a linear layer adds to what its result holds. */
   public static final int ACCUMULATE = 4;
 
+  /**
+   * Flag: the table of GATHER or the constant matrix of LINEAR holds BF16, two in a float's place.
+   */
+  public static final int BF16 = 8;
+
+  private static final int ALL_FLAGS = A_ONE | B_ONE | ACCUMULATE | BF16;
+
   /** Where the number of its {@link Space} begins in an address. */
   public static final int SPACE_SHIFT = 56;
 
@@ -123,7 +130,7 @@ public final class ScoringProgram {
           || w[1] < 0
           || w[1] > 255
           || w[11] < 0
-          || w[11] > 7) {
+          || w[11] > ALL_FLAGS) {
         throw new IllegalArgumentException("instruction " + index + " is unknown");
       }
       return new Instruction(
@@ -236,7 +243,7 @@ public final class ScoringProgram {
     switch (s.code) {
       case GATHER -> {
         require(rows && s.k == sizes.items + 1L, "a table of " + s.k + " rows");
-        inside(s.a, Math.multiplyExact(s.n, s.k), Space.CONSTANT);
+        inside(s.a, floats(s, Math.multiplyExact(s.n, s.k)), Space.CONSTANT);
         result(s, rows, s.n);
       }
       case LINEAR -> {
@@ -245,7 +252,8 @@ public final class ScoringProgram {
         if (rows) {
           weights(s);
         } else {
-          operand(s.b, false, Math.multiplyExact(s.k, s.n));
+          require(!half(s) || space(s.b) == Space.CONSTANT, "a BF16 matrix in " + space(s.b));
+          operand(s.b, false, floats(s, Math.multiplyExact(s.k, s.n)));
         }
         if (s.c != 0) {
           require(space(s.c) != Space.ROWS, "a bias per item");
@@ -288,6 +296,15 @@ public final class ScoringProgram {
       }
       case NONE -> throw new IllegalArgumentException("no instruction");
     }
+  }
+
+  private static boolean half(Instruction s) {
+    return (s.flags & BF16) != 0;
+  }
+
+  /** Floats' places that so many numbers of the table or matrix take. */
+  private static long floats(Instruction s, long numbers) {
+    return half(s) ? Math.addExact(numbers, 1) / 2 : numbers;
   }
 
   private static void require(boolean holds, String problem) {
@@ -339,7 +356,7 @@ public final class ScoringProgram {
   /** A tile reads whole panels, so the last one may reach into the slack. */
   private void weights(Instruction s) {
     Space space = space(s.b);
-    require(space == Space.CONSTANT || space == Space.STATE, "weights in " + space);
+    require(space == Space.CONSTANT || space == Space.STATE && !half(s), "weights in " + space);
     require(s.innerStride >= 0 && s.panelStride >= 0, "a negative stride");
     if (s.n == 0 || s.k == 0) {
       return;
@@ -348,7 +365,7 @@ public final class ScoringProgram {
         Math.addExact(
             Math.multiplyExact((s.n - 1) / PANEL, s.panelStride),
             Math.multiplyExact(s.k - 1, s.innerStride));
-    inside(s.b, Math.addExact(last, 1), space);
+    inside(s.b, floats(s, Math.addExact(last, 1)), space);
   }
 
   /**

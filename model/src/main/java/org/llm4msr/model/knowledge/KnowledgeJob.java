@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.checkpoint.SafetensorsWriter;
@@ -58,25 +59,51 @@ public final class KnowledgeJob {
   public record Plan(long prompts, long tokens, long resumed, long reused) {}
 
   /**
+   * How the prompts differ from those of an earlier file, by id.
+   *
+   * @param added ids that the file lacks
+   * @param changed ids with another prompt
+   * @param unchanged ids with the same prompt
+   * @param removed ids that only the file has
+   */
+  public record Changes(long added, long changed, long unchanged, long removed) {}
+
+  /**
+   * @param changes since an earlier file; null without one
    * @param finished false if it was stopped before the end; the target is then as before
    */
-  public record Result(Plan plan, boolean finished) {}
+  public record Result(Plan plan, Changes changes, boolean finished) {}
 
   private final FrozenEncoder encoder;
   private final List<String> ids;
   private final List<int[]> prompts;
   private final List<PromptHash> hashes;
   private final Path target;
+  private final Path since;
   private final boolean force;
+  private Changes changes;
+
+  /** A job without an earlier file. */
+  public KnowledgeJob(
+      FrozenEncoder encoder, List<String> ids, List<int[]> prompts, Path target, boolean force) {
+    this(encoder, ids, prompts, target, null, force);
+  }
 
   /**
    * @param ids one per prompt, distinct
    * @param prompts token ids, each as {@link FrozenEncoder#fitted} returns them
+   * @param since an earlier file whose vectors are taken over where prompts are the same; null for
+   *     none
    * @param force encode everything anew
    * @throws IllegalArgumentException if the counts differ or an id occurs twice
    */
   public KnowledgeJob(
-      FrozenEncoder encoder, List<String> ids, List<int[]> prompts, Path target, boolean force) {
+      FrozenEncoder encoder,
+      List<String> ids,
+      List<int[]> prompts,
+      Path target,
+      Path since,
+      boolean force) {
     if (ids.size() != prompts.size() || new HashSet<>(ids).size() != ids.size()) {
       throw new IllegalArgumentException(
           ids.size() + " ids, not all distinct, for " + prompts.size() + " prompts");
@@ -86,6 +113,7 @@ public final class KnowledgeJob {
     this.prompts = prompts;
     this.hashes = prompts.stream().map(PromptHash::of).toList();
     this.target = target;
+    this.since = since;
     this.force = force;
   }
 
@@ -97,12 +125,22 @@ public final class KnowledgeJob {
   /**
    * Runs to the end, or until the listener asks to stop.
    *
-   * @throws UserError if a file cannot be read or written, or is no knowledge file
+   * @throws UserError if a file cannot be read or written, or is no knowledge file, or the earlier
+   *     one is of another model or pooling
    */
   public Result run(Listener listener) {
     requireRoomForIds();
-    try (KnowledgeFile earlier = openEarlier()) {
-      Map<PromptHash, Integer> reusable = reusableRows(earlier);
+    try (KnowledgeFile earlier = openEarlier();
+        KnowledgeFile old = since == null ? null : KnowledgeFile.open(since)) {
+      Map<PromptHash, MemorySegment> reusable = new HashMap<>();
+      if (old != null) {
+        requireSameOrigin(old);
+        changes = changes(old);
+        reuse(old, reusable);
+      }
+      if (earlier != null && !force && isOfSameOrigin(earlier)) {
+        reuse(earlier, reusable);
+      }
       try (PartialFile partial =
           PartialFile.open(partialFile(), encoder.checksum(), pool(), encoder.width(), force)) {
         deleteLeftovers();
@@ -121,7 +159,7 @@ public final class KnowledgeJob {
       Listener listener,
       PartialFile partial,
       KnowledgeFile earlier,
-      Map<PromptHash, Integer> reusable) {
+      Map<PromptHash, MemorySegment> reusable) {
     List<int[]> work = new ArrayList<>();
     List<PromptHash> workHashes = new ArrayList<>();
     Set<PromptHash> seen = new HashSet<>();
@@ -166,7 +204,7 @@ public final class KnowledgeJob {
     for (int[] batch : unfinished) {
       if (listener.stopRequested()) {
         partial.force();
-        return new Result(plan, false);
+        return new Result(plan, changes, false);
       }
       computed +=
           encoder.encodeBatch(
@@ -177,10 +215,10 @@ public final class KnowledgeJob {
     }
     if (earlier == null || !work.isEmpty() || !holdsTheSame(earlier)) {
       partial.force();
-      write(partial, earlier, reusable);
+      write(partial, reusable);
     }
     partial.delete();
-    return new Result(plan, true);
+    return new Result(plan, changes, true);
   }
 
   /** Says before hours of work that the target's header could not hold the ids. */
@@ -230,20 +268,47 @@ public final class KnowledgeJob {
     }
   }
 
-  private Map<PromptHash, Integer> reusableRows(KnowledgeFile earlier) {
-    Map<PromptHash, Integer> rows = new HashMap<>();
-    if (earlier == null
-        || force
-        || earlier.width() != encoder.width()
-        || !encoder.checksum().equals(earlier.model())
-        || !pool().equals(earlier.pool())) {
-      return rows;
+  private boolean isOfSameOrigin(KnowledgeFile file) {
+    return file.width() == encoder.width()
+        && encoder.checksum().equals(file.model())
+        && pool().equals(file.pool());
+  }
+
+  private void requireSameOrigin(KnowledgeFile old) {
+    String problem = null;
+    if (!encoder.checksum().equals(old.model())) {
+      problem = "its vectors are of another model (" + old.model() + ")";
+    } else if (!isOfSameOrigin(old)) {
+      problem = "its vectors are pooled as " + old.pool() + ", expected " + pool();
+    } else if (!old.ids().isEmpty() && old.promptHashes().isEmpty()) {
+      problem = "it does not say of which prompts its vectors are";
     }
-    List<PromptHash> known = earlier.promptHashes();
+    if (problem != null) {
+      throw new UserError(since + ": " + problem + "; leave it out to encode all prompts");
+    }
+  }
+
+  private Changes changes(KnowledgeFile old) {
+    List<PromptHash> known = old.promptHashes();
+    long added = 0;
+    long unchanged = 0;
+    for (int i = 0; i < ids.size(); i++) {
+      OptionalInt row = old.row(ids.get(i));
+      if (row.isEmpty()) {
+        added++;
+      } else if (known.get(row.getAsInt()).equals(hashes.get(i))) {
+        unchanged++;
+      }
+    }
+    long common = ids.size() - added;
+    return new Changes(added, common - unchanged, unchanged, old.ids().size() - common);
+  }
+
+  private static void reuse(KnowledgeFile file, Map<PromptHash, MemorySegment> reusable) {
+    List<PromptHash> known = file.promptHashes();
     for (int row = 0; row < known.size(); row++) {
-      rows.putIfAbsent(known.get(row), row);
+      reusable.putIfAbsent(known.get(row), file.vector(row));
     }
-    return rows;
   }
 
   private boolean holdsTheSame(KnowledgeFile earlier) {
@@ -264,8 +329,7 @@ public final class KnowledgeJob {
     }
   }
 
-  private void write(
-      PartialFile partial, KnowledgeFile earlier, Map<PromptHash, Integer> reusable) {
+  private void write(PartialFile partial, Map<PromptHash, MemorySegment> reusable) {
     List<SafetensorsWriter.Declaration> tensors =
         List.of(
             new SafetensorsWriter.Declaration(
@@ -277,8 +341,8 @@ public final class KnowledgeJob {
       PartialFile.View finished = partial.map(arena);
       RowBuffer rows = new RowBuffer(arena, writer);
       for (PromptHash hash : hashes) {
-        Integer row = reusable.get(hash);
-        rows.add(row == null ? finished.vector(hash) : earlier.vector(row));
+        MemorySegment known = reusable.get(hash);
+        rows.add(known == null ? finished.vector(hash) : known);
       }
       MemorySegment bytes = arena.allocate(PromptHash.BYTES);
       for (PromptHash hash : hashes) {

@@ -14,15 +14,16 @@ import org.llm4msr.model.data.Scenario;
  * beside a prompt and never in its text.
  */
 public final class PromptIds {
+  private static final String USER = "user/";
   private static final String FOLD = "#fold";
   private static final Pattern OF_FOLD =
-      Pattern.compile("(user/.*)" + FOLD + "([1-9][0-9]{0,2})", Pattern.DOTALL);
+      Pattern.compile("(" + USER + ".*)" + FOLD + "([1-9][0-9]{0,2})", Pattern.DOTALL);
 
   private PromptIds() {}
 
   /** {@code user/KEY}; {@code user/KEY#foldN} for a profile that leaves fold N out. */
   public static String user(Dataset dataset, Folds folds, int profile) {
-    String id = "user/" + dataset.userKey(folds.user(profile));
+    String id = USER + dataset.userKey(folds.user(profile));
     int fold = folds.fold(profile);
     return fold == Folds.ALL_ROWS ? id : id + FOLD + fold;
   }
@@ -47,6 +48,11 @@ public final class PromptIds {
   public static String withoutFold(String id) {
     Matcher fold = OF_FOLD.matcher(id);
     return fold.matches() ? fold.group(1) : id;
+  }
+
+  /** The user's key in {@code user/KEY}; null for ids of another kind. */
+  public static String userKey(String id) {
+    return id.startsWith(USER) ? id.substring(USER.length()) : null;
   }
 
   /** {@code scenario/NAME}. */

@@ -1,15 +1,18 @@
 package org.llm4msr.model.scorer;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.IntFunction;
 import org.llm4msr.model.data.StableHash;
 
 /**
- * External keys and their numbers, searched in the mapped file: nothing of it is on the heap. A
+ * External keys and their numbers, searched in memory off the heap, mostly the mapped file. A
  * sorted list of 31 bits of each key's hash with its number leads to the key's UTF-8 bytes.
  */
 final class KeyIndex {
@@ -46,15 +49,45 @@ final class KeyIndex {
     }
   }
 
-  static void write(
-      SnapshotContainer.Writer file, String name, int count, IntFunction<String> key) {
+  private KeyIndex(int count, MemorySegment sorted, MemorySegment offsets, MemorySegment bytes) {
+    this.count = count;
+    this.sorted = sorted;
+    this.offsets = offsets;
+    this.bytes = bytes;
+  }
+
+  /** The same in memory of {@code arena}; keys are numbered in their order. */
+  static KeyIndex of(List<String> keys, Arena arena) {
+    int count = keys.size();
+    MemorySegment offsets = arena.allocate(JAVA_LONG, count + 1L);
+    long end = 0;
+    for (int i = 0; i < count; i++) {
+      end += utf8(keys.get(i)).length;
+      offsets.setAtIndex(JAVA_LONG, i + 1L, end);
+    }
+    MemorySegment bytes = arena.allocate(end);
+    for (int i = 0; i < count; i++) {
+      byte[] text = utf8(keys.get(i));
+      MemorySegment.copy(text, 0, bytes, JAVA_BYTE, offsets.getAtIndex(JAVA_LONG, i), text.length);
+    }
+    MemorySegment sorted = arena.allocateFrom(JAVA_LONG, sorted(count, keys::get));
+    return new KeyIndex(count, sorted, offsets, bytes);
+  }
+
+  /** 31 bits of each key's hash and its number. */
+  private static long[] sorted(int count, IntFunction<String> key) {
     long[] entries = new long[count];
     for (int i = 0; i < count; i++) {
       entries[i] = first(key.apply(i)) | i;
     }
     Arrays.sort(entries);
+    return entries;
+  }
+
+  static void write(
+      SnapshotContainer.Writer file, String name, int count, IntFunction<String> key) {
     file.begin(name + ".sorted");
-    for (long entry : entries) {
+    for (long entry : sorted(count, key)) {
       file.writeLong(entry);
     }
     file.begin(name + ".offsets");
@@ -81,6 +114,13 @@ final class KeyIndex {
 
   int count() {
     return count;
+  }
+
+  /** The key of a number. */
+  String key(int number) {
+    long begin = offsets.getAtIndex(JAVA_LONG, number);
+    long length = offsets.getAtIndex(JAVA_LONG, number + 1L) - begin;
+    return new String(bytes.asSlice(begin, length).toArray(JAVA_BYTE), StandardCharsets.UTF_8);
   }
 
   /** The number of a key, or {@link #ABSENT}. */

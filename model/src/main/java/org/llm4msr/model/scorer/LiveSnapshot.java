@@ -1,5 +1,7 @@
 package org.llm4msr.model.scorer;
 
+import java.nio.file.Path;
+
 /**
  * The snapshot that requests use, which may be replaced while they run: no request waits, and the
  * old file is unmapped when the last scorer on it is gone.
@@ -36,6 +38,23 @@ public final class LiveSnapshot implements AutoCloseable {
     }
     current = next;
     before.close();
+  }
+
+  /**
+   * Requests that begin from now on know of users what a knowledge file says; see {@link
+   * Snapshot#withKnowledge}. Updates add up, until the snapshot is replaced. Reading the file takes
+   * its time in this thread only.
+   *
+   * @throws org.llm4msr.runtime.UserError if the file is refused; requests then go on as before
+   * @throws IllegalStateException if this is closed
+   */
+  public synchronized KnowledgeUpdate update(Path knowledge) {
+    Snapshot before = snapshot();
+    try (UserRecords.Update update = KnowledgeReader.read(before, knowledge)) {
+      current = before.withUsers(update);
+      before.close();
+      return update.counts();
+    }
   }
 
   /** The snapshot that requests use now. */

@@ -266,7 +266,25 @@ final class ProgramBuilder {
     long table = ScoringProgram.address(Space.CONSTANT, pool.table(item));
     instructions.add(
         new Instruction(
-            Code.GATHER, 0, to, table, 0, 0, item.width(), pool.items() + 1L, 0, 0, 0, 0, 0, 0));
+            Code.GATHER,
+            0,
+            to,
+            table,
+            0,
+            0,
+            item.width(),
+            pool.items() + 1L,
+            0,
+            0,
+            0,
+            ofConstants(),
+            0,
+            0));
+  }
+
+  /** The flag of constant matrices and tables. */
+  private int ofConstants() {
+    return pool.half() ? ScoringProgram.BF16 : 0;
   }
 
   private void forget(Term term) {
@@ -398,24 +416,29 @@ final class ProgramBuilder {
   private void linear(Term term, Term.Linear linear, long to, boolean rows) {
     Term w = term.input(1);
     long bias = linear.vector() ? operand(term.input(2)) : 0;
+    boolean constant = w.stage() == Term.Stage.CONSTANT;
     if (!rows) {
-      emit(
-          Code.LINEAR,
-          code(linear.activation()),
-          to,
-          operand(term.input(0)),
-          operand(w),
-          bias,
-          linear.out(),
-          linear.in(),
-          linear.rows(),
-          0);
+      instructions.add(
+          new Instruction(
+              Code.LINEAR,
+              code(linear.activation()),
+              to,
+              operand(term.input(0)),
+              constant ? ScoringProgram.address(Space.CONSTANT, pool.matrix(w)) : operand(w),
+              bias,
+              linear.out(),
+              linear.in(),
+              linear.rows(),
+              0,
+              0,
+              constant ? ofConstants() : 0,
+              0,
+              0));
       return;
     }
     if (linear.rows() != 1 || w.stage() == Term.Stage.ROW || w.stage() == Term.Stage.ITEM) {
       throw new IllegalStateException("a matrix for each item");
     }
-    boolean constant = w.stage() == Term.Stage.CONSTANT;
     long weights =
         constant
             ? ScoringProgram.address(Space.CONSTANT, pool.panels(w, linear.in()))
@@ -435,7 +458,7 @@ final class ProgramBuilder {
             1,
             innerStride,
             panelStride,
-            linear.row() ? ScoringProgram.ACCUMULATE : 0,
+            (linear.row() ? ScoringProgram.ACCUMULATE : 0) | (constant ? ofConstants() : 0),
             0,
             0));
   }

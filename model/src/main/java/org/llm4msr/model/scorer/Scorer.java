@@ -19,6 +19,7 @@ public final class Scorer implements AutoCloseable {
 
   private final Snapshot snapshot;
   private final ScoringProgram[] programs;
+  private final UserRecords users;
   private final HostBuffer state;
   private final MemorySegment[] slots;
   private final long[] slotKeys;
@@ -34,6 +35,7 @@ public final class Scorer implements AutoCloseable {
     }
     this.snapshot = snapshot;
     programs = snapshot.programs().toArray(ScoringProgram[]::new);
+    users = snapshot.userRecords();
     long columns = 0;
     for (ScoringProgram program : programs) {
       columns = Math.max(columns, program.sizes().columns());
@@ -144,8 +146,8 @@ public final class Scorer implements AutoCloseable {
     programs[scenario].run(
         kept,
         snapshot.constants(),
-        snapshot.records(),
-        snapshot.recordOffset(user),
+        users.segment(user),
+        users.offset(user),
         context.segment(),
         logits,
         items,

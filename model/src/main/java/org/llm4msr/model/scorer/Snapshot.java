@@ -35,19 +35,21 @@ public final class Snapshot implements AutoCloseable {
 
   private final Path path;
   private final Arena arena;
+  // Holds the mapped file of which this is a view with later knowledge; null for the file itself.
+  private final Snapshot base;
   // The owner of the snapshot and each scorer hold it open.
   private final AtomicInteger holders = new AtomicInteger(1);
   private final AtomicInteger open = new AtomicInteger(1);
   private final String model;
-  private final List<String> scenarios = new ArrayList<>();
-  private final List<ScoringProgram> programs = new ArrayList<>();
-  private final List<ContextField> context = new ArrayList<>();
+  private final List<String> scenarios;
+  private final List<ScoringProgram> programs;
+  private final List<ContextField> context;
   private final MemorySegment constants;
-  private final MemorySegment records;
-  private final int recordWidth;
-  private final KeyIndex users;
+  private final UserRecords users;
+  private final KnowledgeLayers knowledge;
   private final KeyIndex items;
   private final boolean needsLogits;
+  private final boolean bf16;
 
   /** A feature that a request says about itself. */
   record ContextField(
@@ -87,15 +89,25 @@ public final class Snapshot implements AutoCloseable {
       throws SnapshotContainer.DamagedException {
     this.path = path;
     this.arena = arena;
+    base = null;
+    scenarios = new ArrayList<>();
+    programs = new ArrayList<>();
+    context = new ArrayList<>();
     JsonNode directory = file.directory();
     model = text(directory, "model");
-    users = new KeyIndex(file, "user_keys", count(directory, "users"));
+    KeyIndex userKeys = new KeyIndex(file, "user_keys", count(directory, "users"));
     items = new KeyIndex(file, "item_keys", count(directory, "items"));
-    recordWidth = count(directory, "record");
+    int recordWidth = count(directory, "record");
     needsLogits = directory.path("input").asBoolean(false);
+    bf16 = directory.path("bf16").asBoolean(false);
     constants = file.section("constants");
-    long rows = users.count() + 1L;
-    records = file.section("users", Math.multiplyExact(rows, (long) recordWidth * Float.BYTES));
+    long rows = userKeys.count() + 1L;
+    users =
+        new UserRecords(
+            userKeys,
+            file.section("users", Math.multiplyExact(rows, (long) recordWidth * Float.BYTES)),
+            recordWidth);
+    knowledge = KnowledgeLayers.read(file, recordWidth);
     for (JsonNode field : directory.path("context")) {
       context.add(contextField(file, field));
     }
@@ -112,6 +124,24 @@ public final class Snapshot implements AutoCloseable {
     if (programs.isEmpty()) {
       throw new SnapshotContainer.DamagedException("it has no scenario");
     }
+  }
+
+  /** A view of the same file whose users know what came later. */
+  private Snapshot(Snapshot before, Arena arena, UserRecords users) {
+    path = before.path;
+    this.arena = arena;
+    base = before.base == null ? before : before.base;
+    model = before.model;
+    scenarios = before.scenarios;
+    programs = before.programs;
+    context = before.context;
+    constants = before.constants;
+    this.users = users;
+    knowledge = before.knowledge;
+    items = before.items;
+    needsLogits = before.needsLogits;
+    bf16 = before.bf16;
+    base.retain();
   }
 
   private static ContextField contextField(SnapshotContainer file, JsonNode field)
@@ -152,7 +182,7 @@ public final class Snapshot implements AutoCloseable {
             constants.byteSize() / Float.BYTES,
             (long) count(scenario, "state") + ScoringProgram.SLACK,
             count(scenario, "columns"),
-            recordWidth,
+            users.width(),
             contextWidth(),
             items.count(),
             needsLogits);
@@ -160,7 +190,7 @@ public final class Snapshot implements AutoCloseable {
         instructions, count(scenario, "user_end"), count(scenario, "vector_end"), sizes);
   }
 
-  private static int count(JsonNode node, String name) throws SnapshotContainer.DamagedException {
+  static int count(JsonNode node, String name) throws SnapshotContainer.DamagedException {
     JsonNode value = node.path(name);
     if (!value.isIntegralNumber() || value.asLong() < 0 || value.asLong() > MAX_COUNT) {
       throw new SnapshotContainer.DamagedException("its " + name);
@@ -168,7 +198,7 @@ public final class Snapshot implements AutoCloseable {
     return (int) value.asLong();
   }
 
-  private static String text(JsonNode node, String name) throws SnapshotContainer.DamagedException {
+  static String text(JsonNode node, String name) throws SnapshotContainer.DamagedException {
     JsonNode value = node.path(name);
     if (!value.isString()) {
       throw new SnapshotContainer.DamagedException("its " + name);
@@ -204,7 +234,7 @@ public final class Snapshot implements AutoCloseable {
     return number;
   }
 
-  /** How many users it knows. */
+  /** How many users it knows, those that later knowledge added included. */
   public int users() {
     return users.count();
   }
@@ -234,9 +264,49 @@ public final class Snapshot implements AutoCloseable {
     return needsLogits;
   }
 
-  /** Bytes of the mapped file that scoring reads. */
+  /** Whether matrices and items' tables are held as BF16. */
+  public boolean isBf16() {
+    return bf16;
+  }
+
+  /** Bytes of the mapped file and of later knowledge that scoring reads. */
   public long byteSize() {
-    return constants.byteSize() + records.byteSize();
+    return constants.byteSize() + users.byteSize();
+  }
+
+  /** How many users' knowledge came after the file was written. */
+  public int updatedUsers() {
+    return users.laterCount();
+  }
+
+  /**
+   * A snapshot that differs from this in what it knows of users: those of a knowledge file have its
+   * vectors, whether this knows them or not; all others stay as they are. A user whom this does not
+   * know has the unknown value in every feature. Numbers of users stay the same. Scenarios'
+   * vectors, which are part of the model, and those that leave a fold out are passed over.
+   *
+   * <p>Both share the mapped file; this stays as it is, and each must be closed.
+   *
+   * @param file from the language model and with the pooling that the snapshot was trained with
+   * @throws UserError if it is no knowledge file or damaged, of another width, model or pooling, a
+   *     vector is not finite, or this model reads no knowledge of users
+   * @throws IllegalStateException if this is closed
+   */
+  public Snapshot withKnowledge(Path file) {
+    requireOpen();
+    try (UserRecords.Update update = KnowledgeReader.read(this, file)) {
+      return withUsers(update);
+    }
+  }
+
+  Snapshot withUsers(UserRecords.Update update) {
+    Arena memory = Arena.ofShared();
+    try {
+      return new Snapshot(this, memory, update.in(memory));
+    } catch (RuntimeException | Error e) {
+      memory.close();
+      throw e;
+    }
   }
 
   /** A scorer for one thread that remembers the last user. */
@@ -252,6 +322,7 @@ public final class Snapshot implements AutoCloseable {
    * @throws IllegalStateException if the snapshot is closed
    */
   public Scorer scorer(int rememberedUsers) {
+    requireOpen();
     retain();
     try {
       return new Scorer(this, rememberedUsers);
@@ -283,30 +354,37 @@ public final class Snapshot implements AutoCloseable {
     return constants;
   }
 
-  /** The record of a user, or of {@link #UNKNOWN}. */
-  long recordOffset(int user) {
-    int row = user == UNKNOWN ? users.count() : user;
-    return (long) row * recordWidth * Float.BYTES;
+  UserRecords userRecords() {
+    return users;
   }
 
-  MemorySegment records() {
-    return records;
-  }
-
-  int recordWidth() {
-    return recordWidth;
+  /** Null where the model reads no knowledge of users, or none that can be replaced. */
+  KnowledgeLayers knowledge() {
+    return knowledge;
   }
 
   private void retain() {
-    int before = holders.getAndUpdate(n -> n == 0 ? 0 : n + 1);
-    if (before == 0) {
-      throw new IllegalStateException(path + ": the snapshot is closed");
+    if (holders.getAndUpdate(n -> n == 0 ? 0 : n + 1) == 0) {
+      throw closed();
     }
+  }
+
+  private void requireOpen() {
+    if (open.get() == 0) {
+      throw closed();
+    }
+  }
+
+  private IllegalStateException closed() {
+    return new IllegalStateException(path + ": the snapshot is closed");
   }
 
   void release() {
     if (holders.decrementAndGet() == 0) {
       arena.close();
+      if (base != null) {
+        base.release();
+      }
     }
   }
 

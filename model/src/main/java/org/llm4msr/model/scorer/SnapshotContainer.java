@@ -2,6 +2,7 @@ package org.llm4msr.model.scorer;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -17,6 +18,7 @@ import java.util.zip.CRC32C;
 import org.llm4msr.model.checkpoint.AtomicFile;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.checkpoint.StrictJson;
+import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -226,6 +228,29 @@ final class SnapshotContainer {
     void writeFloats(float[] values) {
       for (float value : values) {
         writeFloat(value);
+      }
+    }
+
+    /** Numbers rounded to BF16, to the nearest and of two the even one. */
+    void writeBf16(float[] values) {
+      MemorySegment one = MemorySegment.ofArray(new short[1]);
+      for (float value : values) {
+        DType.BF16.set(one, 0, value);
+        room(Short.BYTES).putShort(one.get(JAVA_SHORT, 0));
+      }
+      written += (long) values.length * Short.BYTES;
+    }
+
+    /** Zeros up to {@code bytes} of the section. */
+    void padTo(long bytes) {
+      for (; written < begin + bytes; written++) {
+        room(1).put((byte) 0);
+      }
+    }
+
+    void writeDoubles(double[] values) {
+      for (double value : values) {
+        writeLong(Double.doubleToRawLongBits(value));
       }
     }
 

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.llm4msr.bindings.cpu.ScoringProgram;
 import org.llm4msr.bindings.cpu.ScoringProgram.Instruction;
@@ -27,49 +28,70 @@ public final class SnapshotWriter {
   private static final int CHUNKS_AT_ONCE = 8;
 
   private final Dataset dataset;
+  private final VectorOrigin origin;
   private final ConstantPool pool;
   private final UserRecord record = new UserRecord();
   private final Map<Term, Integer> context = new LinkedHashMap<>();
   private final List<ProgramBuilder.Program> programs = new ArrayList<>();
   private final Leaves leaves;
 
-  private SnapshotWriter(Dataset dataset, Leaves leaves) {
-    this.dataset = dataset;
-    this.leaves = leaves;
-    pool = new ConstantPool(dataset.items());
-  }
-
   /**
-   * Writes a snapshot; the file appears whole or not at all.
+   * A trained model.
    *
    * @param name of the model
    * @param model built for evaluation
    * @param store its weights and knowledge vectors, in memory that the host can read
    * @param folds into which training rows were divided for the vectors
    * @param evidence null where the model does not ask for it
-   * @param precompute whether the items' parts of layers are held ready, which takes memory for
-   *     every item and scenario; without them a request takes longer
-   * @throws UserError if the file cannot be written or the model cannot be scored
+   * @param origin of the users' vectors; null where later ones cannot take their place
    */
-  public static void write(
-      Path file,
+  public record Source(
       String name,
       RecommenderModel model,
       ParameterStore store,
       Dataset dataset,
       Folds folds,
       EvidenceCounts evidence,
-      boolean precompute) {
-    Leaves leaves = new Leaves(dataset, folds, evidence);
-    SnapshotWriter writer = new SnapshotWriter(dataset, leaves);
+      VectorOrigin origin) {}
+
+  /**
+   * How a snapshot is written.
+   *
+   * @param precompute whether the items' parts of layers are held ready, which takes memory for
+   *     every item and scenario; without them a request takes longer
+   * @param bf16 whether matrices and items' tables are held as BF16: half the memory, and scores
+   *     that differ in the third digit
+   */
+  public record Options(boolean precompute, boolean bf16) {}
+
+  private SnapshotWriter(Source source, Options options, Leaves leaves) {
+    dataset = source.dataset();
+    origin = source.origin();
+    this.leaves = leaves;
+    pool = new ConstantPool(dataset.items(), options.bf16());
+  }
+
+  /**
+   * Writes a snapshot; the file appears whole or not at all.
+   *
+   * @throws UserError if the file cannot be written or the model cannot be scored
+   */
+  public static void write(Path file, Source source, Options options) {
+    Leaves leaves = new Leaves(source.dataset(), source.folds(), source.evidence());
+    SnapshotWriter writer = new SnapshotWriter(source, options, leaves);
     Terms terms = new Terms();
     Specialiser specialiser =
-        new Specialiser(model, store, leaves, terms, new LinearRules(terms, precompute));
-    for (int s = 0; s < dataset.scenarios().size(); s++) {
+        new Specialiser(
+            source.model(),
+            source.store(),
+            leaves,
+            terms,
+            new LinearRules(terms, options.precompute()));
+    for (int s = 0; s < source.dataset().scenarios().size(); s++) {
       writer.programs.add(
           ProgramBuilder.build(specialiser.logit(s), writer.pool, writer.record, writer.context));
     }
-    writer.write(file, name);
+    writer.write(file, source.name());
   }
 
   private void write(Path path, String name) {
@@ -80,6 +102,7 @@ public final class SnapshotWriter {
       directory.put("users", dataset.users());
       directory.put("items", dataset.items());
       directory.put("record", record.width());
+      directory.put("bf16", pool.half());
       directory.put("input", programs.stream().anyMatch(ProgramBuilder.Program::readsInput));
       ArrayNode scenarios = directory.putArray("scenarios");
       for (int s = 0; s < programs.size(); s++) {
@@ -95,6 +118,9 @@ public final class SnapshotWriter {
       writePrograms(file);
       writeConstants(file);
       writeUsers(file);
+      if (origin != null) {
+        KnowledgeLayers.write(file, record, origin);
+      }
       writeContext(file);
       KeyIndex.write(file, "user_keys", dataset.users(), dataset::userKey);
       KeyIndex.write(file, "item_keys", dataset.items(), dataset::itemKey);
@@ -115,30 +141,25 @@ public final class SnapshotWriter {
 
   private void writeConstants(SnapshotContainer.Writer file) {
     file.begin("constants");
-    long at = 0;
     for (ConstantPool.Entry entry : pool.entries()) {
-      for (; at < entry.offset(); at++) {
-        file.writeFloat(0);
-      }
+      file.padTo(entry.offset() * Float.BYTES);
+      Consumer<float[]> numbers = entry.half() ? file::writeBf16 : file::writeFloats;
       switch (entry.layout()) {
-        case PLAIN -> file.writeFloats(entry.term().elements());
-        case PANELS -> file.writeFloats(Panels.pack(entry.term().elements(), entry.rows()));
-        case TABLE -> writeRows(file, entry.rows(), List.of(entry.term()));
+        case PLAIN -> numbers.accept(entry.term().elements());
+        case PANELS -> numbers.accept(Panels.pack(entry.term().elements(), entry.rows()));
+        case TABLE -> writeRows(numbers, entry.rows(), List.of(entry.term()));
       }
-      at += entry.floats();
     }
-    for (; at < pool.floats() + ScoringProgram.SLACK; at++) {
-      file.writeFloat(0);
-    }
+    file.padTo((pool.floats() + ScoringProgram.SLACK) * Float.BYTES);
   }
 
   private void writeUsers(SnapshotContainer.Writer file) {
     file.begin("users");
-    writeRows(file, dataset.users() + 1, List.copyOf(record.offsets().keySet()));
+    writeRows(file::writeFloats, dataset.users() + 1, List.copyOf(record.offsets().keySet()));
   }
 
   /** The terms side by side, a row for each user or item. */
-  private static void writeRows(SnapshotContainer.Writer file, int rows, List<Term> terms) {
+  private static void writeRows(Consumer<float[]> file, int rows, List<Term> terms) {
     int chunks = (rows + CHUNK - 1) / CHUNK;
     for (int begin = 0; begin < chunks; begin += CHUNKS_AT_ONCE) {
       List<float[]> computed =
@@ -146,7 +167,7 @@ public final class SnapshotWriter {
               .parallel()
               .mapToObj(chunk -> rows(chunk * CHUNK, Math.min(CHUNK, rows - chunk * CHUNK), terms))
               .toList();
-      computed.forEach(file::writeFloats);
+      computed.forEach(file);
     }
   }
 

@@ -181,7 +181,7 @@ final class TermEvaluator {
   /**
    * @param kind or null
    */
-  private static double activate(UnaryOp.Kind kind, double x) {
+  static double activate(UnaryOp.Kind kind, double x) {
     return switch (kind) {
       case null -> x;
       case RELU -> x < 0 ? 0 : x;

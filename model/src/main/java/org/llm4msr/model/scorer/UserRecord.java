@@ -20,10 +20,19 @@ final class UserRecord {
   /** The first layer on the knowledge vector, where it is narrower than that. */
   private static boolean isTrunk(Term term) {
     return term.op() instanceof Term.Linear linear
+        && linear.rows() == 1
         && linear.out() < linear.in()
-        && term.input(0).op() instanceof Term.FromLeaf(Leaf leaf)
-        && leaf.isKnowledge()
+        && isVector(term.input(0))
         && term.inputs().stream().skip(1).allMatch(Terms::isConstant);
+  }
+
+  private static boolean isVector(Term term) {
+    return term.op() instanceof Term.FromLeaf(Leaf leaf) && leaf.isKnowledge();
+  }
+
+  /** Whether a term that is held follows from the user's knowledge vector. */
+  static boolean isKnowledge(Term term) {
+    return isVector(term) || isTrunk(term);
   }
 
   /** Offset of a term that it {@link #holds}. */

@@ -48,6 +48,15 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
     return profiles - present.cardinality();
   }
 
+  /** How {@link #fillUsers} scales the users' vectors, for later ones. */
+  public VectorScaling userScaling(Dataset dataset) {
+    return VectorScaling.fit(
+        normalization,
+        vectors.width(),
+        folds.profiles(dataset),
+        (profile, vector) -> vectors.read(PromptIds.user(dataset, folds, profile), vector));
+  }
+
   /**
    * Fills the table of the scenarios' vectors.
    *

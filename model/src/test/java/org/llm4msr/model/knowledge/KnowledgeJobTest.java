@@ -362,4 +362,67 @@ class KnowledgeJobTest {
         .hasMessageStartingWith(target.toString())
         .hasMessageContaining(message);
   }
+
+  private KnowledgeJob.Result since(Path old, List<String> ids, List<int[]> prompts) {
+    return new KnowledgeJob(encoder, ids, prompts, target, old, false)
+        .run(new Recorder(Integer.MAX_VALUE));
+  }
+
+  @Test
+  void onlyWhatChangedSinceAnEarlierFileIsEncoded() throws IOException {
+    List<String> ids = ids(12);
+    run(ids, prompts(12, 1));
+    Path old = Files.move(target, folder.resolve("old.safetensors"));
+    List<String> laterIds = new ArrayList<>(ids.subList(2, 12));
+    laterIds.add("new");
+    laterIds.add("moved");
+    List<int[]> later = new ArrayList<>(prompts(12, 1).subList(2, 12));
+    later.set(3, new int[] {7, 7, 7});
+    later.add(new int[] {9, 9});
+    // The prompt of one who is gone.
+    later.add(prompts(12, 1).get(0));
+    KnowledgeJob.Result result = since(old, laterIds, later);
+    assertThat(result.changes()).isEqualTo(new KnowledgeJob.Changes(2, 1, 9, 2));
+    assertThat(result.plan().prompts()).isEqualTo(2);
+    assertThat(result.plan().reused()).isEqualTo(10);
+    try (KnowledgeFile before = KnowledgeFile.open(old);
+        KnowledgeFile after = KnowledgeFile.open(target)) {
+      assertThat(after.ids()).isEqualTo(laterIds);
+      for (int i = 0; i < 12; i++) {
+        float[] vector = after.vector(i).toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+        int row = i == 11 ? 0 : i + 2;
+        if (i == 3 || i == 10) {
+          assertThat(vector)
+              .containsExactly(encoder.encodeTokens(List.of(later.get(i)))[0], within(1e-5f));
+        } else {
+          assertThat(vector)
+              .containsExactly(before.vector(row).toArray(ValueLayout.JAVA_FLOAT_UNALIGNED));
+        }
+      }
+    }
+  }
+
+  @Test
+  void anEarlierFileOfAnotherKindIsRefused() throws IOException {
+    List<String> ids = ids(3);
+    run(ids, prompts(3, 1));
+    Path old = Files.move(target, folder.resolve("old.safetensors"));
+    try (FrozenEncoder other =
+        FrozenEncoder.load(
+            TestFiles.resource("golden/transformers/llama"),
+            OPTIONS.withPooling(Pooling.MEAN_PROMPT))) {
+      KnowledgeJob job = new KnowledgeJob(other, ids, prompts(3, 1), target, old, false);
+      assertThatThrownBy(() -> job.run(new Recorder(Integer.MAX_VALUE)))
+          .isInstanceOf(UserError.class)
+          .hasMessageContaining("old.safetensors: its vectors are pooled as last_prompt");
+    }
+    try (FrozenEncoder other =
+        FrozenEncoder.load(TestFiles.resource("golden/transformers/qwen2"), OPTIONS)) {
+      KnowledgeJob job = new KnowledgeJob(other, ids, prompts(3, 1), target, old, false);
+      assertThatThrownBy(() -> job.run(new Recorder(Integer.MAX_VALUE)))
+          .isInstanceOf(UserError.class)
+          .hasMessageContaining("old.safetensors: its vectors are of another model");
+    }
+    assertThat(target).doesNotExist();
+  }
 }

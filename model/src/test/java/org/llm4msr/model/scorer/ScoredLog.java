@@ -42,7 +42,9 @@ import org.llm4msr.runtime.plan.ParameterStore;
 final class ScoredLog implements AutoCloseable {
   static final int USERS = 30;
   static final int ITEMS = 45;
-  private static final int WIDTH = 12;
+  static final int WIDTH = 12;
+  static final String LANGUAGE_MODEL = "checksum of a model";
+  static final String POOL = "mean";
   private static final int ROWS = 500;
 
   private final Backend backend = Backends.open("cpu", new BackendOptions(1));
@@ -50,6 +52,7 @@ final class ScoredLog implements AutoCloseable {
   private final Dataset dataset;
   private final Folds folds;
   private final RecommenderModel model;
+  private final KnowledgeTables knowledge;
   private final EvidenceCounts evidence;
   private final String name;
 
@@ -62,8 +65,7 @@ final class ScoredLog implements AutoCloseable {
     dataset = build();
     this.folds = folds;
     RecommenderConfig config = new RecommenderConfig(6, 0.3, backbone, meta);
-    KnowledgeTables knowledge =
-        meta.isOff() ? null : new KnowledgeTables(vectors(), folds, meta.normalization());
+    knowledge = meta.isOff() ? null : new KnowledgeTables(vectors(), folds, meta.normalization());
     model = RecommenderModel.build(config, Schemas.of(dataset, knowledge, 128), DType.F32, false);
     ParameterInitializer.create(store, model, 3, dataset, knowledge);
     Random random = new Random(4);
@@ -132,7 +134,14 @@ final class ScoredLog implements AutoCloseable {
     return builder.build();
   }
 
-  private static KnowledgeVectors vectors() {
+  /** A user's vector as the model reads it from now on. */
+  void setVector(int user, float[] scaled) {
+    MemorySegment table = store.get(RecommenderModel.USER_KNOWLEDGE).segment();
+    long at = (long) folds.profile(user, Folds.ALL_ROWS) * WIDTH * Float.BYTES;
+    MemorySegment.copy(scaled, 0, table, JAVA_FLOAT, at, WIDTH);
+  }
+
+  static KnowledgeVectors vectors() {
     return new KnowledgeVectors() {
       @Override
       public int width() {
@@ -158,7 +167,18 @@ final class ScoredLog implements AutoCloseable {
   }
 
   void export(Path file, boolean precompute) {
-    SnapshotWriter.write(file, name, model, store, dataset, folds, evidence, precompute);
+    export(file, new SnapshotWriter.Options(precompute, false));
+  }
+
+  void export(Path file, SnapshotWriter.Options options) {
+    VectorOrigin origin =
+        knowledge == null
+            ? null
+            : new VectorOrigin(LANGUAGE_MODEL, POOL, knowledge.userScaling(dataset));
+    SnapshotWriter.write(
+        file,
+        new SnapshotWriter.Source(name, model, store, dataset, folds, evidence, origin),
+        options);
   }
 
   /** What evaluation says of the test rows. */

@@ -220,13 +220,15 @@ class ExternalRecommenderTest {
             assertThatThrownBy(() ->
                     SnapshotWriter.write(
                         file,
-                        "external",
-                        trainer.model(),
-                        trainer.parameters(),
-                        dataset,
-                        Folds.NONE,
-                        null,
-                        true))
+                        new SnapshotWriter.Source(
+                            "external",
+                            trainer.model(),
+                            trainer.parameters(),
+                            dataset,
+                            Folds.NONE,
+                            null,
+                            null),
+                        new SnapshotWriter.Options(true, false)))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("representation of an existing recommender")
                 .hasMessageContaining("logit");

@@ -102,13 +102,15 @@ class HistoryTest {
       assertThatThrownBy(() ->
               SnapshotWriter.write(
                   file,
-                  "history",
-                  trainer.model(),
-                  trainer.parameters(),
-                  dataset,
-                  Folds.NONE,
-                  null,
-                  true))
+                  new SnapshotWriter.Source(
+                      "history",
+                      trainer.model(),
+                      trainer.parameters(),
+                      dataset,
+                      Folds.NONE,
+                      null,
+                      null),
+                  new SnapshotWriter.Options(true, false)))
           .isInstanceOf(UserError.class)
           .hasMessageContainingAll(messages);
       assertThat(file).doesNotExist();

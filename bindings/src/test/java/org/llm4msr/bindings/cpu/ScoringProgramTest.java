@@ -1,0 +1,221 @@
+package org.llm4msr.bindings.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.llm4msr.bindings.cpu.ScoringProgram.Code;
+import org.llm4msr.bindings.cpu.ScoringProgram.Instruction;
+import org.llm4msr.bindings.cpu.ScoringProgram.Sizes;
+import org.llm4msr.bindings.cpu.ScoringProgram.Space;
+
+/** Programs on BF16 constants against the same in plain Java, on every instruction set. */
+class ScoringProgramTest {
+  private static final int ITEMS = 9;
+
+  private final Random random = new Random(2);
+
+  /** Numbers that BF16 holds. */
+  private float[] halves(int count) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      int bits = Float.floatToRawIntBits((float) random.nextGaussian());
+      values[i] = Float.intBitsToFloat(bits & 0xffff0000);
+    }
+    return values;
+  }
+
+  private static void put(MemorySegment constants, long floats, float[] values) {
+    for (int i = 0; i < values.length; i++) {
+      constants.set(
+          ValueLayout.JAVA_SHORT,
+          floats * Float.BYTES + 2L * i,
+          (short) (Float.floatToRawIntBits(values[i]) >>> 16));
+    }
+  }
+
+  private static long constant(long offset) {
+    return ScoringProgram.address(Space.CONSTANT, offset);
+  }
+
+  private static long at(Space space, long offset) {
+    return ScoringProgram.address(space, offset);
+  }
+
+  private static MemorySegment write(Arena arena, List<Instruction> program) {
+    MemorySegment memory =
+        arena.allocate((long) program.size() * Instruction.WORDS * Long.BYTES, Long.BYTES);
+    long index = 0;
+    for (Instruction instruction : program) {
+      for (long word : instruction.words()) {
+        memory.setAtIndex(ValueLayout.JAVA_LONG, index++, word);
+      }
+    }
+    return memory;
+  }
+
+  private static Instruction linear(
+      long dst, long a, long b, long c, long n, long k, long m, long inner, long panel) {
+    return new Instruction(
+        Code.LINEAR, 0, dst, a, b, c, n, k, m, inner, panel, ScoringProgram.BF16, 0, 0);
+  }
+
+  /**
+   * The request's vector of k numbers through a matrix to n, added to what each item's row of w
+   * numbers gives through another, and the sum of that.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1, 1",
+    "3, 5, 2, 47",
+    "8, 8, 8, 48",
+    "7, 13, 9, 49",
+    "16, 33, 17, 5",
+    "40, 70, 31, 100"
+  })
+  void computesWithBf16Constants(int k, int n, int w, int count) {
+    float[] toVector = halves(k * n);
+    float[] table = halves((ITEMS + 1) * w);
+    float[] toRow = halves(w * n);
+    float[] last = halves(n);
+    float[] context = halves(k);
+    int panels = (n + ScoringProgram.PANEL - 1) / ScoringProgram.PANEL;
+    float[] packed = new float[panels * w * ScoringProgram.PANEL];
+    for (int p = 0; p < w; p++) {
+      for (int j = 0; j < n; j++) {
+        packed[(j / 8 * w + p) * 8 + j % 8] = toRow[p * n + j];
+      }
+    }
+    float[] packedLast = new float[n * 8];
+    for (int p = 0; p < n; p++) {
+      packedLast[p * 8] = last[p];
+    }
+    long tableAt = (toVector.length + 1) / 2;
+    long rowAt = tableAt + (table.length + 1) / 2;
+    long lastAt = rowAt + packed.length / 2;
+    long floats = lastAt + packedLast.length / 2 + ScoringProgram.SLACK;
+    List<Instruction> program =
+        List.of(
+            linear(at(Space.STATE, 0), at(Space.CONTEXT, 0), constant(0), 0, n, k, 1, 0, 0),
+            new Instruction(
+                Code.GATHER,
+                0,
+                at(Space.ROWS, 0),
+                constant(tableAt),
+                0,
+                0,
+                w,
+                ITEMS + 1,
+                0,
+                0,
+                0,
+                ScoringProgram.BF16,
+                0,
+                0),
+            linear(
+                at(Space.ROWS, w),
+                at(Space.ROWS, 0),
+                constant(rowAt),
+                at(Space.STATE, 0),
+                n,
+                w,
+                1,
+                8,
+                8L * w),
+            linear(
+                at(Space.ROWS, w + n), at(Space.ROWS, w), constant(lastAt), 0, 1, n, 1, 8, 8L * n),
+            new Instruction(
+                Code.OUTPUT, 0, 0, at(Space.ROWS, w + n), 0, 0, 1, 0, 0, 0, 0, 0, 0, 0));
+    int[] items = random.ints(count, -1, ITEMS).toArray();
+    double[] expected = new double[count];
+    for (int i = 0; i < count; i++) {
+      int row = items[i] < 0 ? ITEMS : items[i];
+      for (int j = 0; j < n; j++) {
+        double sum = 0;
+        for (int p = 0; p < k; p++) {
+          sum += (double) context[p] * toVector[p * n + j];
+        }
+        for (int p = 0; p < w; p++) {
+          sum += (double) table[row * w + p] * toRow[p * n + j];
+        }
+        expected[i] += sum * last[j];
+      }
+    }
+    Isa before = Isa.selected();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment constants = arena.allocate(floats * Float.BYTES, 64);
+      put(constants, 0, toVector);
+      put(constants, tableAt, table);
+      put(constants, rowAt, packed);
+      put(constants, lastAt, packedLast);
+      Sizes sizes = new Sizes(floats, n + ScoringProgram.SLACK, w + n + 1, 0, k, ITEMS, false);
+      ScoringProgram checked = new ScoringProgram(write(arena, program), 0, 1, sizes);
+      for (Isa isa : Isa.values()) {
+        if (!isa.isSupported()) {
+          continue;
+        }
+        isa.select();
+        MemorySegment out = arena.allocate(ValueLayout.JAVA_FLOAT, count);
+        checked.run(
+            false,
+            constants,
+            arena.allocate(4),
+            0,
+            arena.allocateFrom(ValueLayout.JAVA_FLOAT, context),
+            MemorySegment.NULL,
+            arena.allocateFrom(ValueLayout.JAVA_INT, items),
+            count,
+            arena.allocate(sizes.state() * Float.BYTES, 64),
+            arena.allocate(sizes.columns() * ScoringProgram.LANES * Float.BYTES, 64),
+            out);
+        for (int i = 0; i < count; i++) {
+          double bound = 1e-5 * Math.max(1, Math.abs(expected[i])) * Math.max(k, w) * 0.5;
+          assertThat((double) out.getAtIndex(ValueLayout.JAVA_FLOAT, i))
+              .as("%s, item %d", isa, i)
+              .isCloseTo(expected[i], within(Math.max(bound, 1e-4)));
+        }
+      }
+    } finally {
+      before.select();
+    }
+  }
+
+  /** A BF16 matrix reaches half as far, and lies among the constants only. */
+  @Test
+  void bf16OperandsAreChecked() {
+    try (Arena arena = Arena.ofConfined()) {
+      Sizes sizes = new Sizes(6 + ScoringProgram.SLACK, 64, 8, 0, 4, 3, false);
+      Instruction fits =
+          linear(at(Space.STATE, 0), at(Space.CONTEXT, 0), constant(0), 0, 3, 4, 1, 0, 0);
+      assertThat(new ScoringProgram(write(arena, List.of(fits)), 0, 1, sizes)).isNotNull();
+      for (Instruction wrong :
+          List.of(
+              linear(at(Space.STATE, 0), at(Space.CONTEXT, 0), constant(1), 0, 3, 4, 1, 0, 0),
+              linear(
+                  at(Space.STATE, 0),
+                  at(Space.CONTEXT, 0),
+                  at(Space.STATE, 9),
+                  0,
+                  3,
+                  4,
+                  1,
+                  0,
+                  0))) {
+        assertThatThrownBy(() -> new ScoringProgram(write(arena, List.of(wrong)), 0, 1, sizes))
+            .isInstanceOf(IllegalArgumentException.class);
+      }
+      Instruction ofState =
+          linear(at(Space.ROWS, 4), at(Space.ROWS, 0), at(Space.STATE, 0), 0, 3, 4, 1, 3, 8);
+      assertThatThrownBy(() -> new ScoringProgram(write(arena, List.of(ofState)), 0, 0, sizes))
+          .hasMessageContaining("weights in STATE");
+    }
+  }
+}

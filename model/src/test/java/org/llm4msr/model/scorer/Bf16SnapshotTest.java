@@ -1,0 +1,109 @@
+package org.llm4msr.model.scorer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.llm4msr.bindings.cpu.Isa;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.recommender.MetaConfig;
+import org.llm4msr.model.recommender.MetaConfig.Fusion;
+import org.llm4msr.model.recommender.MetaConfig.Generators;
+import org.llm4msr.model.recommender.MetaConfig.Normalization;
+import org.llm4msr.model.recommender.MetaConfig.ScenarioMode;
+import org.llm4msr.model.recommender.MetaConfig.UserMode;
+import org.llm4msr.model.recommender.backbone.Backbone;
+import org.llm4msr.model.recommender.backbone.BackboneKind;
+import org.llm4msr.model.recommender.backbone.SharedBottom;
+import org.llm4msr.model.training.Predictions;
+
+/** Snapshots whose matrices and tables are BF16. */
+class Bf16SnapshotTest {
+  private static final MetaConfig META =
+      new MetaConfig(
+          UserMode.RESIDUAL,
+          List.of(5),
+          0,
+          false,
+          ScenarioMode.BOTTOM,
+          List.of(4),
+          3,
+          Generators.AFFINE,
+          Normalization.STANDARD,
+          Fusion.ALPHA,
+          false);
+
+  @TempDir Path folder;
+
+  private Path exported(ScoredLog log, String name, boolean precompute, boolean bf16) {
+    Path file = folder.resolve(name);
+    log.export(file, new SnapshotWriter.Options(precompute, bf16));
+    return file;
+  }
+
+  /** A rounded number is off by 2^-9 of itself at most; logits of a few layers by a few of that. */
+  @Test
+  void scoresLieBesideEvaluationsAndInstructionSetsAgree() {
+    Isa before = Isa.selected();
+    for (BackboneKind kind : List.of(BackboneKind.STAR, BackboneKind.PLE, BackboneKind.APG)) {
+      Backbone backbone = kind.build(Map.of());
+      for (boolean precompute : new boolean[] {true, false}) {
+        try (ScoredLog log = new ScoredLog(backbone, META);
+            Snapshot snapshot = Snapshot.open(exported(log, "half", precompute, true))) {
+          assertThat(snapshot.isBf16()).isTrue();
+          Predictions evaluated = log.predict();
+          Isa.REF.select();
+          float[] expected = scores(snapshot, log.dataset(), evaluated);
+          double sum = 0;
+          for (int i = 0; i < expected.length; i++) {
+            sum += Math.abs(expected[i] - evaluated.probabilities()[i]);
+          }
+          assertThat(sum / expected.length).as(kind.name()).isLessThan(0.01);
+          for (Isa isa : Isa.values()) {
+            if (isa.isSupported()) {
+              isa.select();
+              assertThat(scores(snapshot, log.dataset(), evaluated))
+                  .as("%s on %s", kind, isa)
+                  .containsExactly(expected, within(1e-5f));
+            }
+          }
+        } finally {
+          before.select();
+        }
+      }
+    }
+  }
+
+  private static float[] scores(Snapshot snapshot, Dataset dataset, Predictions rows) {
+    float[] scores = new float[rows.rows().length];
+    try (Scorer scorer = snapshot.scorer()) {
+      float[] one = new float[1];
+      for (int i = 0; i < scores.length; i++) {
+        int row = rows.rows()[i];
+        int hour = dataset.fieldId(5, row);
+        scorer.setContext(0, hour == 0 ? null : dataset.fields().get(5).vocabulary().value(hour));
+        scorer.score(dataset.scenario(row), dataset.user(row), new int[] {dataset.item(row)}, one);
+        scores[i] = one[0];
+      }
+    }
+    return scores;
+  }
+
+  @Test
+  void filesAreSmallerAndTheSameEachTime() throws IOException {
+    SharedBottom backbone = new SharedBottom(List.of(200), List.of(100));
+    try (ScoredLog log = new ScoredLog(backbone, META)) {
+      Path full = exported(log, "full", true, false);
+      Path first = exported(log, "first", true, true);
+      Path second = exported(log, "second", true, true);
+      assertThat(Files.mismatch(first, second)).isEqualTo(-1);
+      assertThat(Files.size(first)).isLessThan(Files.size(full) * 6 / 10);
+    }
+  }
+}
