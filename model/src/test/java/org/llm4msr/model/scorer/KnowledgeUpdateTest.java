@@ -50,7 +50,7 @@ class KnowledgeUpdateTest {
         List.of(5),
         user == UserMode.PROJECTION ? 3 : 0,
         false,
-        ScenarioMode.BOTTOM,
+        user == UserMode.LOGIT ? ScenarioMode.CONTENT : ScenarioMode.BOTTOM,
         List.of(4),
         rank,
         generators,
@@ -82,7 +82,7 @@ class KnowledgeUpdateTest {
                 Arguments.of(
                     meta(UserMode.RESIDUAL, 3, Generators.CENTRED, scaling), new Folds(2)));
     Stream<Arguments> wirings =
-        Stream.of(UserMode.REPLACE, UserMode.CONCAT, UserMode.PROJECTION)
+        Stream.of(UserMode.REPLACE, UserMode.CONCAT, UserMode.PROJECTION, UserMode.LOGIT)
             .map(user ->
                 Arguments.of(meta(user, 3, Generators.AFFINE, Normalization.STANDARD), Folds.NONE));
     // Without a trunk, and with one that is wider than the vector, records hold the vector.
