@@ -124,10 +124,6 @@ final class Queue implements AutoCloseable {
         "clEnqueueFillBuffer");
   }
 
-  void finish() {
-    OpenClException.check(CL.clFinish(queue), "clFinish");
-  }
-
   @Override
   public void close() {
     if (open) {

@@ -8,6 +8,7 @@ import org.llm4msr.bindings.cpu.Isa;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.F32Types;
 import org.llm4msr.runtime.backend.Frozen;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
@@ -132,7 +133,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
-    requireTypes(op, in);
+    F32Types.require(name(), op, in);
     return switch (op) {
       case MatMulOp matmul -> matmul(matmul, in, out.get(0));
       case GroupedMatMulOp matmul -> MatrixBindings.groupedMatmul(pool, matmul, in, out.get(0));
@@ -208,27 +209,6 @@ public final class CpuBackend implements Backend {
     HostBuffer buffer = HostBuffer.allocate(bytes, "arguments of a kernel");
     arguments.add(buffer);
     return buffer.segment();
-  }
-
-  /** Real inputs are F32, but for weights, tables and the optimisers' state. */
-  private static void requireTypes(Op op, List<Operand> in) {
-    for (int i = 0; i < in.size(); i++) {
-      DType dtype = in.get(i).dtype();
-      boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
-      boolean state =
-          (op instanceof AdamOp || op instanceof SparseAdamOp || op instanceof DropoutOp)
-              && i == in.size() - 1;
-      boolean fits =
-          state
-              ? dtype == DType.F64
-              : dtype == DType.F32
-                  || dtype == DType.I32
-                  || stored && dtype.isFloat() && dtype != DType.F64;
-      if (!fits) {
-        throw new UnsupportedOperationException(
-            "the cpu backend has no " + op.name() + " with input " + i + " in " + dtype);
-      }
-    }
   }
 
   @Override

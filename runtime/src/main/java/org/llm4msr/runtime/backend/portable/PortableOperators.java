@@ -1,7 +1,7 @@
 package org.llm4msr.runtime.backend.portable;
 
 import java.util.List;
-import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.backend.F32Types;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.AdamOp;
@@ -73,7 +73,7 @@ public final class PortableOperators {
    */
   public static Kernel bind(
       String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
-    requireTypes(backend, op, in);
+    F32Types.require(backend, op, in);
     Kernel kernel = bind(device, op, in, out);
     ShapeCheck check = new ShapeCheck(op, in, out);
     return () -> {
@@ -139,33 +139,5 @@ public final class PortableOperators {
       case AdamOp adam -> TrainingCalls.adam(device, adam, in);
       case SparseAdamOp adam -> TrainingCalls.sparseAdam(device, adam, in);
     };
-  }
-
-  /** Real inputs are F32, but for weights, tables and the optimisers' state. */
-  private static void requireTypes(String backend, Op op, List<Operand> in) {
-    for (int i = 0; i < in.size(); i++) {
-      DType dtype = in.get(i).dtype();
-      boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
-      boolean state =
-          (op instanceof AdamOp || op instanceof SparseAdamOp || op instanceof DropoutOp)
-              && i == in.size() - 1;
-      boolean fits =
-          state
-              ? dtype == DType.F64
-              : dtype == DType.F32
-                  || dtype == DType.I32
-                  || stored && dtype.isFloat() && dtype != DType.F64;
-      if (!fits) {
-        throw new UnsupportedOperationException(
-            "the "
-                + backend
-                + " backend has no "
-                + op.name()
-                + " with input "
-                + i
-                + " in "
-                + dtype);
-      }
-    }
   }
 }
