@@ -19,6 +19,16 @@ record CommandLineRun(int exitCode, String out, String err) {
     return new CommandLineRun(code, out.toString(), err.toString());
   }
 
+  /** The command line in a process of its own; what it prints goes one way. */
+  static ProcessBuilder process(List<String> args) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("--enable-native-access=ALL-UNNAMED");
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    command.addAll(args);
+    return new ProcessBuilder(command).redirectErrorStream(true);
+  }
+
   /** Trains on a shop with its knowledge, to the end. */
   static void train(TinyShop shop, Path run, String... options) {
     List<String> args = new ArrayList<>(List.of("train", "--data", shop.data()));

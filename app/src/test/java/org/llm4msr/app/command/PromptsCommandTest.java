@@ -124,19 +124,9 @@ class PromptsCommandTest {
     Files.move(yaml(), moved);
     Path file = folder.resolve("p.jsonl");
     ProcessBuilder builder =
-        new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--enable-native-access=ALL-UNNAMED",
-            "-cp",
-            System.getProperty("java.class.path"),
-            Main.class.getName(),
-            "prompts",
-            "--data",
-            moved.toString(),
-            "--out",
-            file.toString());
+        CommandLineRun.process(
+            List.of("prompts", "--data", moved.toString(), "--out", file.toString()));
     builder.environment().put("LLM4MSR_DATA", folder.resolve("world").toString());
-    builder.redirectErrorStream(true);
     Process process = builder.start();
     String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(process.waitFor()).as(printed).isZero();

@@ -28,7 +28,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.llm4msr.app.Main;
 import org.llm4msr.app.serve.ScorerPool;
 import org.llm4msr.app.serve.ScoringService;
 import org.llm4msr.app.serve.ScoringService.Limits;
@@ -365,17 +364,8 @@ class ServeCommandTest extends ServedShop {
   @Test
   void slowClientsAreCutOffAndSigtermStops() throws Exception {
     List<String> command =
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--enable-native-access=ALL-UNNAMED",
-            "-cp",
-            System.getProperty("java.class.path"),
-            Main.class.getName(),
-            "serve",
-            "--snapshot=" + first,
-            "--port=0",
-            "--client-timeout=4");
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        List.of("serve", "--snapshot=" + first, "--port=0", "--client-timeout=4");
+    Process process = CommandLineRun.process(command).start();
     try (BufferedReader output =
         new BufferedReader(new InputStreamReader(process.getInputStream()))) {
       String line = output.readLine();

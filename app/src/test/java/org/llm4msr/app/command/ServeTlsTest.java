@@ -23,7 +23,6 @@ import javax.net.ssl.SSLHandshakeException;
 import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.llm4msr.app.Main;
 import org.llm4msr.app.serve.SelfSigned;
 import org.llm4msr.app.serve.SelfSigned.Kind;
 
@@ -59,18 +58,13 @@ class ServeTlsTest extends ServedShop {
     List<String> command =
         new ArrayList<>(
             List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName(),
                 "serve",
                 "--snapshot=" + first,
                 "--port=0",
                 "--client-timeout=4",
                 "--token-file=" + token));
     command.addAll(options);
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    Process process = CommandLineRun.process(command).start();
     try (BufferedReader output =
             new BufferedReader(new InputStreamReader(process.getInputStream()));
         HttpClient trusting = trusting()) {

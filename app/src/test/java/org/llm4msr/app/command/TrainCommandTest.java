@@ -16,7 +16,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.llm4msr.app.Main;
 import org.llm4msr.app.run.TinyShop;
 import org.llm4msr.runtime.memory.AllocationTracker;
 import tools.jackson.databind.JsonNode;
@@ -218,17 +217,8 @@ class TrainCommandTest {
     assertThat(evaluated.err()).contains("the data have changed since the run");
   }
 
-  /** The command line in a process of its own. */
   private static Process start(Path log, String... args) throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add("--enable-native-access=ALL-UNNAMED");
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
-    command.addAll(List.of(args));
-    return new ProcessBuilder(command)
-        .redirectErrorStream(true)
-        .redirectOutput(log.toFile())
-        .start();
+    return CommandLineRun.process(List.of(args)).redirectOutput(log.toFile()).start();
   }
 
   @Test
