@@ -21,7 +21,7 @@ import org.llm4msr.runtime.backend.Backend;
  * al. (Econometrics Journal 21, 2018) use it. A backbone knows the labels of its own training rows
  * better than it will know tomorrow's; what is left of them says little of what it lacks.
  */
-public final class CrossFit {
+final class CrossFit {
   /** Name of the run of the backbone with all training rows. */
   static final String BACKBONE = "backbone";
 

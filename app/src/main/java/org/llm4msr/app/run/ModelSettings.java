@@ -111,52 +111,40 @@ public record ModelSettings(
     if (backbone != BackboneKind.EXTERNAL || !dataset.hasLogits() || meta == MetaLevels.OFF) {
       return this;
     }
-    return new ModelSettings(
-        backbone,
-        backboneOptions,
-        embeddingDim,
-        dropout,
-        meta,
-        UserMode.LOGIT,
-        ScenarioMode.CONTENT,
-        fusion,
-        rank,
-        userHidden,
-        scenarioHidden,
-        generators,
-        normalize,
-        vectors,
-        scenarioId,
-        0);
+    return with(meta, UserMode.LOGIT, ScenarioMode.CONTENT, vectors, scenarioId);
   }
 
   /** The backbone alone. */
   public ModelSettings alone() {
-    return with(MetaLevels.OFF, userMode, VectorSource.LLM, scenarioId);
+    return with(MetaLevels.OFF, userMode, scenarioInput, VectorSource.LLM, scenarioId);
   }
 
   /** The backbone with an embedding of the scenario. */
   public ModelSettings withScenarioId() {
-    return with(MetaLevels.OFF, userMode, VectorSource.LLM, true);
+    return with(MetaLevels.OFF, userMode, scenarioInput, VectorSource.LLM, true);
   }
 
   /** The same model with other levels. */
   public ModelSettings withMeta(MetaLevels levels) {
-    return with(levels, userMode, vectors, scenarioId);
+    return with(levels, userMode, scenarioInput, vectors, scenarioId);
   }
 
   /** The same model with other vectors. */
   public ModelSettings withVectors(VectorSource source) {
-    return with(meta, userMode, source, scenarioId);
+    return with(meta, userMode, scenarioInput, source, scenarioId);
   }
 
   /** The vector is read through a matrix: no meta layers. */
   public ModelSettings withProjection() {
-    return with(MetaLevels.USER, UserMode.PROJECTION, vectors, scenarioId);
+    return with(MetaLevels.USER, UserMode.PROJECTION, scenarioInput, vectors, scenarioId);
   }
 
   private ModelSettings with(
-      MetaLevels levels, UserMode mode, VectorSource source, boolean readsScenario) {
+      MetaLevels levels,
+      UserMode mode,
+      ScenarioMode input,
+      VectorSource source,
+      boolean readsScenario) {
     return new ModelSettings(
         backbone,
         backboneOptions,
@@ -164,7 +152,7 @@ public record ModelSettings(
         dropout,
         levels,
         mode,
-        scenarioInput,
+        input,
         fusion,
         rank,
         userHidden,

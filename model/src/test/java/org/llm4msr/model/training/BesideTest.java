@@ -76,8 +76,8 @@ class BesideTest {
   }
 
   /**
-   * The backbone is one that knows a little of the truth; the levels are trained against logits
-   * that know as much, and predict with the backbone itself, which they leave as it is.
+   * The levels are trained against logits that know nothing, and predict with the backbone itself,
+   * which they leave as it is.
    */
   @Test
   void levelsAreTrainedBesideATrainedBackbone() {

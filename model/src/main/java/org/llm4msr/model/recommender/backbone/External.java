@@ -9,10 +9,10 @@ import org.llm4msr.runtime.graph.Value;
 
 /**
  * A recommender that exists already, anywhere, and joins by what it says of each row. With a logit
- * {@code y} is that logit and nothing is trained; what LLM4MSR has to add comes from the scenario
- * level beside it. With a representation r it is {@code y = MLP(z)} with {@code x = r} in the place
- * of the embedded features, so that both levels act on what the recommender knows. Alone it is the
- * existing recommender, the baseline of a comparison.
+ * {@code y} is that logit and nothing is trained; what LLM4MSR has to add stands beside it. With a
+ * representation r it is {@code y = MLP(z)} with {@code x = r} in the place of the embedded
+ * features, so that both levels act on what the recommender knows. Alone it is the existing
+ * recommender, the baseline of a comparison.
  *
  * @param head widths of the MLP before its logit
  */
