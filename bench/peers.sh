@@ -2,7 +2,7 @@
 # Measures us beside the native libraries of PyTorch and ONNX Runtime, in turn and in one process:
 #   bench/peers.sh training star|mmoe|ple THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS [LARGEST_TABLE]]
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
-#   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS]
+#   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16]]
 #   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY    (made of it by bench/onnx_bert.py)
 # The first build downloads 250 MB from Maven Central, and PyTorch unpacks 430 MB under ~/.djl.ai.
 # BACKEND=reference measures another backend than cpu; SKIP_BUILD=1 runs what was built before.
@@ -23,7 +23,7 @@ case $what in
     set -- "${BACKEND:-cpu}" "$1" "$2" "${3:-7}" bench/target/random-110m ;;
   scoring)
     main=ScoringComparison
-    set -- "$1" "$2" "${3:-7}" ;;
+    set -- "$1" "$2" "${3:-7}" "${4:-f32}" ;;
   onnx)
     main=OnnxComparison
     [ $# -eq 5 ] || { sed -n '2,6s/^# *//p' "$0" >&2; exit 2; } ;;

@@ -85,6 +85,13 @@ static inline uint32_t l4m_bits_from_f32(float value) {
 
 static inline float l4m_f32_from_bf16(uint16_t h) { return l4m_f32_from_bits((uint32_t)h << 16); }
 
+// To the nearest, of two the even one; NaN stays NaN.
+static inline uint16_t l4m_bf16_from_f32(float x) {
+    uint32_t bits = l4m_bits_from_f32(x);
+    bits = x == x ? bits + 0x7fff + ((bits >> 16) & 1) : bits | 0x400000;
+    return (uint16_t)(bits >> 16);
+}
+
 // Shifting the 15 low bits into place and scaling by 2^112 is exact, subnormals included.
 static inline float l4m_f32_from_f16(uint16_t h) {
     uint32_t bits = l4m_bits_from_f32(l4m_f32_from_bits((uint32_t)(h & 0x7fff) << 13) * 0x1p112f);

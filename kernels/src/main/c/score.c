@@ -30,94 +30,139 @@ INLINE vf column(const columns *c, int64_t j, int64_t lane) {
     return c->rows ? vload(at + lane) : vset1(*at);
 }
 
-// Weights j and j + 1, each in all lanes; the second is 0 where there is none.
-INLINE void weight_pair(const int32_t type, const int to, const int j, const void *w, vf *first, vf *second) {
-    *second = vzero();
-    if (type == L4M_F32) {
-        *first = vset1(((const float *)w)[j]);
-        if (j + 1 < to) *second = vset1(((const float *)w)[j + 1]);
-    } else if (j + 1 < to) {
-        vset1_bf16((const uint16_t *)w + j, first, second);
-    } else {
-        *first = vset1(l4m_f32_from_bf16(((const uint16_t *)w)[j]));
+// Where a tile's sums begin, and where they go.
+typedef struct {
+    float *dst;
+    const float *bias;
+    int64_t n;
+    int add;  // to what dst holds
+    int32_t activation;
+} tile_result;
+
+INLINE void tile_begin(const int nv, const int to, const tile_result *t, vf acc[TILE][GROUP]) {
+#pragma GCC unroll 8
+    for (int j = 0; j < to; j++) {
+        vf start = vset1(t->bias != NULL && j < t->n ? t->bias[j] : 0.0f);
+#pragma GCC unroll 3
+        for (int v = 0; v < nv; v++)
+            acc[j][v] = t->add && j < t->n ? (vf)(start + vload(t->dst + j * SCORE_LANES + v * VL)) : start;
+    }
+}
+
+INLINE void tile_end(const int nv, const int to, const tile_result *t, vf acc[TILE][GROUP]) {
+#pragma GCC unroll 8
+    for (int j = 0; j < to; j++) {
+        if (j >= t->n) break;
+#pragma GCC unroll 3
+        for (int v = 0; v < nv; v++)
+            vstore(t->dst + j * SCORE_LANES + v * VL, vactivate(acc[j][v], t->activation));
     }
 }
 
 // `to` columns of `nv` vectors of items: everything stays in registers over the whole inner dimension.
-INLINE void linear_tile(const int32_t type, const int nv, const int to, const score_instruction *s, const float *x,
-                        const void *w, const float *bias, int64_t n, float *dst) {
+INLINE void float_tile(const int nv, const int to, const tile_result *t, const float *x, const float *w, int64_t k,
+                       int64_t step) {
     vf acc[TILE][GROUP];
-    int accumulate = (s->flags & SCORE_ACCUMULATE) != 0;
-#pragma GCC unroll 8
-    for (int j = 0; j < to; j++) {
-        vf start = vset1(bias != NULL && j < n ? bias[j] : 0.0f);
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++)
-            acc[j][v] = accumulate && j < n ? (vf)(start + vload(dst + j * SCORE_LANES + v * VL)) : start;
-    }
-    int64_t step = s->inner_stride;
-    for (int64_t p = 0; p < s->k; p++) {
+    tile_begin(nv, to, t, acc);
+    for (int64_t p = 0; p < k; p++, x += SCORE_LANES, w += step) {
         vf xv[GROUP];
 #pragma GCC unroll 3
         for (int v = 0; v < nv; v++) xv[v] = vload(x + v * VL);
-#pragma GCC unroll 4
-        for (int j = 0; j < to; j += 2) {
-            vf first, second;
-            weight_pair(type, to, j, w, &first, &second);
-#pragma GCC unroll 3
-            for (int v = 0; v < nv; v++) acc[j][v] = vfma(first, xv[v], acc[j][v]);
-            if (j + 1 < to)
-#pragma GCC unroll 3
-                for (int v = 0; v < nv; v++) acc[j + 1][v] = vfma(second, xv[v], acc[j + 1][v]);
-        }
-        x += SCORE_LANES;
-        w = l4m_at(w, step, type);
-    }
 #pragma GCC unroll 8
-    for (int j = 0; j < to; j++) {
-        if (j >= n) break;
+        for (int j = 0; j < to; j++) {
+            vf wj = vset1(w[j]);
 #pragma GCC unroll 3
-        for (int v = 0; v < nv; v++) vstore(dst + j * SCORE_LANES + v * VL, vactivate(acc[j][v], (int32_t)s->kind));
+            for (int v = 0; v < nv; v++) acc[j][v] = vfma(wj, xv[v], acc[j][v]);
+        }
     }
+    tile_end(nv, to, t, acc);
 }
 
-INLINE void linear_vectors(const int32_t type, const int nv, const score_instruction *s, const float *x, const void *w,
-                           const float *bias, int64_t n, float *dst) {
-    if (n == 1)
-        linear_tile(type, nv, 1, s, x, w, bias, n, dst);
+// The same of pairs of BF16: two rows of the matrix at a time.
+INLINE void pair_tile(const int nv, const int to, const tile_result *t, const uint32_t *x, const uint16_t *w,
+                      int64_t pairs, int64_t step) {
+    vf acc[TILE][GROUP];
+    tile_begin(nv, to, t, acc);
+    for (int64_t p = 0; p < pairs; p++, x += SCORE_LANES, w += step) {
+        vpairs xv[GROUP];
+#pragma GCC unroll 3
+        for (int v = 0; v < nv; v++) xv[v] = vpairs_load(x + v * VL);
+#pragma GCC unroll 8
+        for (int j = 0; j < to; j++) {
+            vpairs wj = vpairs_set1(w + 2 * j);
+#pragma GCC unroll 3
+            for (int v = 0; v < nv; v++) acc[j][v] = vdot_pairs(wj, xv[v], acc[j][v]);
+        }
+    }
+    tile_end(nv, to, t, acc);
+}
+
+// One tile of `half` BF16 or F32; x and w as its kind of tile reads them, k its steps.
+INLINE void linear_tile(const int half, const int nv, const tile_result *t, const void *x, const void *w, int64_t k,
+                        int64_t step) {
+    if (half && t->n == 1)
+        pair_tile(nv, 1, t, x, w, k, step);
+    else if (half)
+        pair_tile(nv, TILE, t, x, w, k, step);
+    else if (t->n == 1)
+        float_tile(nv, 1, t, x, w, k, step);
     else
-        linear_tile(type, nv, TILE, s, x, w, bias, n, dst);
+        float_tile(nv, TILE, t, x, w, k, step);
 }
 
-INLINE void linear_typed(const int32_t type, const score_memory *m, const score_instruction *s, int64_t vectors) {
-    float *dst = score_at(m, s->dst);
-    const float *x = score_at(m, s->a), *w = score_at(m, s->b), *bias = score_at(m, s->c);
+// All columns of a layer, `steps` rows or pairs of rows of its matrix from w on, x the columns that go with them.
+INLINE void linear_tiles(const int half, const score_memory *m, const score_instruction *s, const uint32_t *x,
+                         const void *w, int64_t steps, int first, int last, int64_t vectors) {
+    const float *bias = first ? score_at(m, s->c) : NULL;
+    int32_t type = half ? L4M_BF16 : L4M_F32;
     for (int64_t j = 0; j < s->n; j += TILE) {
-        const void *panel = l4m_at(w, j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL, type);
-        const float *b = bias ? bias + j : NULL;
-        int64_t n = l4m_min(TILE, s->n - j);
+        const void *panel = l4m_at(w, j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL * (half ? 2 : 1), type);
+        tile_result t = {.bias = bias ? bias + j : NULL,
+                         .n = l4m_min(TILE, s->n - j),
+                         .add = !first || (s->flags & SCORE_ACCUMULATE) != 0,
+                         .activation = last ? (int32_t)s->kind : L4M_ACT_NONE};
         for (int64_t v = 0; v < vectors; v += GROUP) {
-            const float *xv = x + v * VL;
-            float *to = dst + j * SCORE_LANES + v * VL;
+            t.dst = (float *)score_at(m, s->dst) + j * SCORE_LANES + v * VL;
             switch (l4m_min(GROUP, vectors - v)) {
                 case 1:
-                    linear_vectors(type, 1, s, xv, panel, b, n, to);
+                    linear_tile(half, 1, &t, x + v * VL, panel, steps, s->inner_stride);
                     break;
                 case 2:
-                    linear_vectors(type, 2, s, xv, panel, b, n, to);
+                    linear_tile(half, 2, &t, x + v * VL, panel, steps, s->inner_stride);
                     break;
                 default:
-                    linear_vectors(type, 3, s, xv, panel, b, n, to);
+                    linear_tile(half, 3, &t, x + v * VL, panel, steps, s->inner_stride);
             }
         }
     }
 }
 
+// Pairs of columns that are rounded to BF16 at a time: 24 KiB, which all tiles read from L1.
+#define PAIRS 128
+
+static void linear_pairs(const score_memory *m, const score_instruction *s, int64_t vectors) {
+    uint32_t x[PAIRS * SCORE_LANES];
+    const float *from = score_at(m, s->a);
+    const uint16_t *w = (const uint16_t *)score_at(m, s->b);
+    int64_t pairs = l4m_ceil_div(s->k, 2);
+    for (int64_t first = 0; first == 0 || first < pairs; first += PAIRS) {
+        int64_t count = l4m_min(PAIRS, pairs - first);
+        for (int64_t p = 0; p < count; p++, from += 2 * SCORE_LANES) {
+            int alone = 2 * (first + p) + 1 == s->k;
+            for (int64_t lane = 0; lane < vectors * VL; lane += VL) {
+                vf second = alone ? vzero() : vload(from + SCORE_LANES + lane);
+                vpairs_store(x + p * SCORE_LANES + lane, vpairs_of(vload(from + lane), second));
+            }
+        }
+        linear_tiles(1, m, s, x, w + first * s->inner_stride, count, first == 0, first + PAIRS >= pairs, vectors);
+    }
+}
+
 static void linear_rows(const score_memory *m, const score_instruction *s, int64_t vectors) {
     if (score_type(s) == L4M_BF16)
-        linear_typed(L4M_BF16, m, s, vectors);
+        linear_pairs(m, s, vectors);
     else
-        linear_typed(L4M_F32, m, s, vectors);
+        linear_tiles(0, m, s, (const uint32_t *)score_at(m, s->a), score_at(m, s->b), s->k, 1, 1, vectors);
 }
 
 // Rows of a table become columns: VL items and VL floats at a time, transposed in registers.

@@ -46,7 +46,9 @@ enum { SCORE_A_ONE = 1, SCORE_B_ONE = 2, SCORE_ACCUMULATE = 4, SCORE_BF16 = 8 };
 
 // The instructions before the rows are the same with one item and vectors in the place of columns, but for
 // SCORE_LINEAR: there dst[m, n] = act(c[n] + a[m, k] b[k, n]), all row-major.
-// On rows W[p, j] lies at b + j / 8 * panel_stride + p * inner_stride + j % 8.
+// On rows W[p, j] lies at b + j / 8 * panel_stride + p * inner_stride + j % 8. A BF16 matrix there holds two rows side
+// by side, W[p, j] at b + j / 8 * panel_stride + p / 2 * inner_stride + j % 8 * 2 + p % 2 with zeros behind an odd last
+// row, and a is rounded to BF16 before it is multiplied; sums stay in F32.
 typedef struct {
     int64_t op, kind;
     int64_t dst, a, b, c;

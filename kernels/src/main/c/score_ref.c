@@ -25,9 +25,15 @@ static void linear(const score_memory *m, const score_instruction *s, int64_t la
             double sum = s->c ? value(m, s->c, j, lane) : 0;
             if (s->flags & SCORE_ACCUMULATE) sum += value(m, s->dst, j, lane);
             for (int64_t p = 0; p < s->k; p++) {
-                int64_t at = rows ? j / SCORE_PANEL * s->panel_stride + p * s->inner_stride + j % SCORE_PANEL
-                                  : p * s->n + j;
-                sum += value(m, s->a, i * s->k + p, lane) * l4m_load(score_at(m, s->b), at, score_type(s));
+                double x = value(m, s->a, i * s->k + p, lane);
+                int64_t at = p * s->n + j;
+                if (rows && score_type(s) == L4M_BF16) {
+                    x = l4m_f32_from_bf16(l4m_bf16_from_f32((float)x));
+                    at = j / SCORE_PANEL * s->panel_stride + p / 2 * s->inner_stride + j % SCORE_PANEL * 2 + p % 2;
+                } else if (rows) {
+                    at = j / SCORE_PANEL * s->panel_stride + p * s->inner_stride + j % SCORE_PANEL;
+                }
+                sum += x * l4m_load(score_at(m, s->b), at, score_type(s));
             }
             *element(m, s->dst, i * s->n + j, lane) = (float)ref_activate(sum, (int32_t)s->kind);
         }

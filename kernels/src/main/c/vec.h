@@ -42,14 +42,6 @@ INLINE vf vload_bf16(const uint16_t *p) {
     return _mm512_castsi512_ps(
         _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
 }
-// Two neighbouring BF16 numbers, each in all lanes.
-INLINE void vset1_bf16(const uint16_t *p, vf *first, vf *second) {
-    int32_t both;
-    memcpy(&both, p, sizeof both);
-    __m512i v = _mm512_set1_epi32(both);
-    *first = _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
-    *second = _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32(-0x10000)));
-}
 INLINE vf vload_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 
 INLINE void vtranspose(vf r[VL]) {
@@ -127,13 +119,6 @@ INLINE vf vload_bf16(const uint16_t *p) {
     return _mm256_castsi256_ps(
         _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
-INLINE void vset1_bf16(const uint16_t *p, vf *first, vf *second) {
-    int32_t both;
-    memcpy(&both, p, sizeof both);
-    __m256i v = _mm256_set1_epi32(both);
-    *first = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
-    *second = _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32(-0x10000)));
-}
 INLINE vf vload_f16(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 
 INLINE void vtranspose(vf r[VL]) {
@@ -207,10 +192,6 @@ INLINE vf vload_bf16(const uint16_t *p) {
     return (vf){l4m_f32_from_bf16(p[0]), l4m_f32_from_bf16(p[1]), l4m_f32_from_bf16(p[2]),
                 l4m_f32_from_bf16(p[3])};
 }
-INLINE void vset1_bf16(const uint16_t *p, vf *first, vf *second) {
-    *first = vset1(l4m_f32_from_bf16(p[0]));
-    *second = vset1(l4m_f32_from_bf16(p[1]));
-}
 INLINE vf vload_f16(const uint16_t *p) {
     return (vf){l4m_f32_from_f16(p[0]), l4m_f32_from_f16(p[1]), l4m_f32_from_f16(p[2]),
                 l4m_f32_from_f16(p[3])};
@@ -228,6 +209,38 @@ INLINE void vtranspose(vf r[VL]) {
 #endif
 
 INLINE vf vzero(void) { return vset1(0.0f); }
+
+// VL pairs of BF16 numbers, the first in the lower half of its lane.
+typedef uint32_t vpairs __attribute__((vector_size(VL * 4)));
+
+INLINE vpairs vpairs_load(const uint32_t *p) {
+    vpairs v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+INLINE void vpairs_store(uint32_t *p, vpairs v) { memcpy(p, &v, sizeof v); }
+INLINE vpairs vpairs_set1(const void *pair) {
+    uint32_t one;
+    memcpy(&one, pair, sizeof one);
+    return one - (vpairs){0};
+}
+// To the nearest BF16, of two the even one; in the upper half of each lane. NaN stays NaN.
+INLINE vpairs vround_bf16(vf x) {
+    vpairs bits = (vpairs)x, up = bits + 0x7fff + ((bits >> 16) & 1), number = (vpairs)(x == x);
+    return (up & number) | ((bits | 0x400000) & ~number);
+}
+INLINE vpairs vpairs_of(vf first, vf second) {
+    return vround_bf16(first) >> 16 | (vround_bf16(second) & 0xffff0000);
+}
+// acc + a.first b.first + a.second b.second
+INLINE vf vdot_pairs(vpairs a, vpairs b, vf acc) {
+#if defined(__AVX512BF16__)
+    return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
+#else
+    acc = vfma((vf)(a << 16), (vf)(b << 16), acc);
+    return vfma((vf)(a & 0xffff0000), (vf)(b & 0xffff0000), acc);
+#endif
+}
 
 // n values of any stored type, widened; n may be VL.
 INLINE vf vload_any(const void *p, int64_t n, int32_t type) {

@@ -36,6 +36,9 @@ public class ScoringBenchmark {
   @Param({"0", "896", "4096"})
   public int knowledgeWidth;
 
+  @Param({"false", "true"})
+  public boolean bf16;
+
   @Param({"best"})
   public String isa;
 
@@ -56,7 +59,7 @@ public class ScoringBenchmark {
     file = Files.createTempFile("bench", ".snapshot");
     arena = Arena.ofConfined();
     try (ScoringWorkload workload = new ScoringWorkload(knowledgeWidth)) {
-      workload.export(file);
+      workload.export(file, bf16);
       int[][] drawn = workload.requests(REQUESTS, items);
       requests = new MemorySegment[REQUESTS];
       for (int r = 0; r < REQUESTS; r++) {

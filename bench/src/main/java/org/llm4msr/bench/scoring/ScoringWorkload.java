@@ -175,10 +175,19 @@ public final class ScoringWorkload implements AutoCloseable {
 
   /** Writes the model as a snapshot. */
   public void export(Path file) {
+    export(file, false);
+  }
+
+  /**
+   * Writes the model as a snapshot.
+   *
+   * @param bf16 whether matrices and items' parts are BF16
+   */
+  public void export(Path file, boolean bf16) {
     SnapshotWriter.write(
         file,
         new SnapshotWriter.Source("star", model, store, dataset, Folds.NONE, null, origin),
-        new SnapshotWriter.Options(true, false));
+        new SnapshotWriter.Options(true, bf16));
   }
 
   /** Requests: one user each, {@code n} items. */

@@ -19,10 +19,12 @@ import org.llm4msr.model.scorer.Snapshot;
 
 /**
  * Requests to a scorer beside PyTorch and ONNX Runtime, in turn, on one thread; each request is
- * another user's. Arguments: items, width of the knowledge (0 = none), rounds.
+ * another user's. Arguments: items, width of the knowledge (0 = none), rounds, f32 or bf16 for our
+ * snapshot.
  */
 public final class ScoringComparison {
   private static final double TOLERANCE = 1e-5;
+  private static final double BF16_TOLERANCE = 1e-2;
   private static final int REQUESTS = 256;
   private static final int SCENARIO = 1;
 
@@ -31,6 +33,7 @@ public final class ScoringComparison {
   public static void main(String[] args) throws IOException, OrtException {
     int items = Integer.parseInt(args[0]);
     int rounds = Integer.parseInt(args[2]);
+    boolean bf16 = args[3].equals("bf16");
     Engine engine = Engine.getInstance();
     JniUtils.setNumThreads(1);
     Path file = Files.createTempFile("bench", ".snapshot");
@@ -38,9 +41,10 @@ public final class ScoringComparison {
         NDManager manager = NDManager.newBaseManager();
         ScoringPeer torch = new TorchScorer(manager, workload, SCENARIO);
         ScoringPeer onnx = new OnnxScorer(workload, SCENARIO)) {
-      workload.export(file);
+      workload.export(file, bf16);
       System.out.println(Machine.describe("C kernels for " + Isa.selected()) + "; " + engine);
-      System.out.println(items + " items, knowledge " + workload.knowledgeWidth());
+      System.out.printf(
+          "%d items, knowledge %d, %s%n", items, workload.knowledgeWidth(), bf16 ? "BF16" : "F32");
       int[][] requests = workload.requests(REQUESTS, items);
       List<ScoringPeer> peers = List.of(torch, onnx);
       for (int r = 0; r < REQUESTS; r++) {
@@ -50,7 +54,8 @@ public final class ScoringComparison {
       }
       try (Snapshot snapshot = Snapshot.open(file);
           Scorer scorer = snapshot.scorer()) {
-        peers.forEach(peer -> check(scorer, peer, requests));
+        double tolerance = bf16 ? BF16_TOLERANCE : TOLERANCE;
+        peers.forEach(peer -> check(scorer, peer, requests, tolerance));
         compare(scorer, peers, requests, rounds);
       }
       System.out.println(Machine.describe("C kernels for " + Isa.selected()));
@@ -59,7 +64,8 @@ public final class ScoringComparison {
     }
   }
 
-  private static void check(Scorer scorer, ScoringPeer peer, int[][] requests) {
+  private static void check(
+      Scorer scorer, ScoringPeer peer, int[][] requests, double tolerance) {
     float[] ours = new float[requests[0].length];
     double worst = 0;
     for (int r = 0; r < REQUESTS; r++) {
@@ -70,8 +76,8 @@ public final class ScoringComparison {
       }
     }
     System.out.printf(Locale.ROOT, "%s: largest difference %.2e%n", peer.name(), worst);
-    if (!(worst <= TOLERANCE)) {
-      throw new IllegalStateException("the probabilities differ by more than " + TOLERANCE);
+    if (!(worst <= tolerance)) {
+      throw new IllegalStateException("the probabilities differ by more than " + tolerance);
     }
   }
 

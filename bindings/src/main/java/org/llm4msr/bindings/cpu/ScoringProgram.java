@@ -58,6 +58,8 @@ public final class ScoringProgram {
 
   /**
    * Flag: the table of GATHER or the constant matrix of LINEAR holds BF16, two in a float's place.
+   * The matrix of a LINEAR on rows then lies in pairs of rows, and what it is multiplied with is
+   * rounded to BF16.
    */
   public static final int BF16 = 8;
 
@@ -250,6 +252,7 @@ public final class ScoringProgram {
         require(rows ? s.m == 1 : (s.flags & ACCUMULATE) == 0, "a layer of another stage");
         operand(s.a, rows, Math.multiplyExact(s.m, s.k));
         if (rows) {
+          require(space(s.a) == Space.ROWS, "a layer of " + space(s.a) + " on rows");
           weights(s);
         } else {
           require(!half(s) || space(s.b) == Space.CONSTANT, "a BF16 matrix in " + space(s.b));
@@ -361,11 +364,12 @@ public final class ScoringProgram {
     if (s.n == 0 || s.k == 0) {
       return;
     }
+    long steps = half(s) ? (s.k + 1) / 2 : s.k;
     long last =
         Math.addExact(
             Math.multiplyExact((s.n - 1) / PANEL, s.panelStride),
-            Math.multiplyExact(s.k - 1, s.innerStride));
-    inside(s.b, floats(s, Math.addExact(last, 1)), space);
+            Math.multiplyExact(steps - 1, s.innerStride));
+    inside(s.b, floats(s, Math.addExact(last, half(s) ? 2 : 1)), space);
   }
 
   /**

@@ -70,13 +70,9 @@ final class ConstantPool {
 
   /** Offset of a constant matrix of {@code rows} rows in panels. */
   long panels(Term constant, int rows) {
-    int columns = constant.width() / rows;
     return add(
-        new Key(constant, Layout.PANELS, rows, half), (long) panels(columns) * rows * Panels.WIDTH);
-  }
-
-  private static int panels(int columns) {
-    return (columns + Panels.WIDTH - 1) / Panels.WIDTH;
+        new Key(constant, Layout.PANELS, rows, half),
+        Panels.count(constant.width() / rows) * Panels.stride(rows, half));
   }
 
   /** Offset of the table of a term that depends on the item alone. */

@@ -443,8 +443,9 @@ final class ProgramBuilder {
         constant
             ? ScoringProgram.address(Space.CONSTANT, pool.panels(w, linear.in()))
             : vectorAddress(w);
-    long innerStride = constant ? Panels.WIDTH : linear.out();
-    long panelStride = constant ? (long) linear.in() * Panels.WIDTH : Panels.WIDTH;
+    boolean half = constant && pool.half();
+    long innerStride = constant ? Panels.innerStride(half) : linear.out();
+    long panelStride = constant ? Panels.stride(linear.in(), half) : Panels.WIDTH;
     instructions.add(
         new Instruction(
             Code.LINEAR,
@@ -458,7 +459,7 @@ final class ProgramBuilder {
             1,
             innerStride,
             panelStride,
-            (linear.row() ? ScoringProgram.ACCUMULATE : 0) | (constant ? ofConstants() : 0),
+            (linear.row() ? ScoringProgram.ACCUMULATE : 0) | (half ? ScoringProgram.BF16 : 0),
             0,
             0));
   }

@@ -146,7 +146,8 @@ public final class SnapshotWriter {
       Consumer<float[]> numbers = entry.half() ? file::writeBf16 : file::writeFloats;
       switch (entry.layout()) {
         case PLAIN -> numbers.accept(entry.term().elements());
-        case PANELS -> numbers.accept(Panels.pack(entry.term().elements(), entry.rows()));
+        case PANELS ->
+            numbers.accept(Panels.pack(entry.term().elements(), entry.rows(), entry.half()));
         case TABLE -> writeRows(numbers, entry.rows(), List.of(entry.term()));
       }
     }

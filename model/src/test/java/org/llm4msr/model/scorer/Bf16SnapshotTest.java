@@ -47,7 +47,11 @@ class Bf16SnapshotTest {
     return file;
   }
 
-  /** A rounded number is off by 2^-9 of itself at most; logits of a few layers by a few of that. */
+  /**
+   * A rounded number is off by 2^-9 of itself at most; logits of a few layers by a few of that. An
+   * activation in the middle between two BF16 numbers may fall to either side, by the order in
+   * which a set adds.
+   */
   @Test
   void scoresLieBesideEvaluationsAndInstructionSetsAgree() {
     Isa before = Isa.selected();
@@ -59,18 +63,14 @@ class Bf16SnapshotTest {
           assertThat(snapshot.isBf16()).isTrue();
           Predictions evaluated = log.predict();
           Isa.REF.select();
-          float[] expected = scores(snapshot, log.dataset(), evaluated);
-          double sum = 0;
-          for (int i = 0; i < expected.length; i++) {
-            sum += Math.abs(expected[i] - evaluated.probabilities()[i]);
-          }
-          assertThat(sum / expected.length).as(kind.name()).isLessThan(0.01);
+          double[] expected = scores(snapshot, log.dataset(), evaluated);
+          assertThat(distance(expected, evaluated.probabilities())).as("%s", kind).isLessThan(0.01);
           for (Isa isa : Isa.values()) {
             if (isa.isSupported()) {
               isa.select();
-              assertThat(scores(snapshot, log.dataset(), evaluated))
-                  .as("%s on %s", kind, isa)
-                  .containsExactly(expected, within(1e-5f));
+              double[] scores = scores(snapshot, log.dataset(), evaluated);
+              assertThat(scores).as("%s, %s", kind, isa).containsExactly(expected, within(5e-3));
+              assertThat(distance(scores, expected)).as("%s, %s", kind, isa).isLessThan(2e-4);
             }
           }
         } finally {
@@ -80,8 +80,17 @@ class Bf16SnapshotTest {
     }
   }
 
-  private static float[] scores(Snapshot snapshot, Dataset dataset, Predictions rows) {
-    float[] scores = new float[rows.rows().length];
+  /** Mean absolute difference. */
+  private static double distance(double[] a, double[] b) {
+    double sum = 0;
+    for (int i = 0; i < a.length; i++) {
+      sum += Math.abs(a[i] - b[i]);
+    }
+    return sum / a.length;
+  }
+
+  private static double[] scores(Snapshot snapshot, Dataset dataset, Predictions rows) {
+    double[] scores = new double[rows.rows().length];
     try (Scorer scorer = snapshot.scorer()) {
       float[] one = new float[1];
       for (int i = 0; i < scores.length; i++) {

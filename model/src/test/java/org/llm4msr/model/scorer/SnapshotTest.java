@@ -342,9 +342,9 @@ class SnapshotTest {
           .hasMessageContaining("snapshot");
     }
     byte[] future = whole.clone();
-    future[8] = 2;
+    future[8] = 3;
     Files.write(broken, future);
-    assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 2");
+    assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 3");
   }
 
   /** Damage with a checksum that fits: no program leaves its memory, whatever it is. */
