@@ -224,22 +224,29 @@ public final class SnapshotExport {
       }
     }
 
-    Map<String, String> of(int row) {
-      Map<String, String> values = new LinkedHashMap<>();
+    Map<String, List<String>> of(int row) {
+      Map<String, List<String>> values = new LinkedHashMap<>();
       for (int index : fields) {
         Field field = dataset.fields().get(index);
-        int id = dataset.fieldId(index, row);
-        Vocabulary vocabulary = field.vocabulary();
-        String value = null;
-        if (id != Vocabulary.UNKNOWN) {
-          value =
-              vocabulary.isHashed()
-                  ? hashed.computeIfAbsent(index, i -> new HashedValues(vocabulary)).of(id)
-                  : vocabulary.value(id);
+        List<String> told = new ArrayList<>();
+        for (int k = 0; k < field.length(); k++) {
+          int id = field.id(row, k);
+          if (id != Vocabulary.UNKNOWN) {
+            told.add(
+                field.isNumber()
+                    ? Double.toString(field.factor(row, k) * field.deviation() + field.mean())
+                    : value(index, field.vocabulary(), id));
+          }
         }
-        values.put(field.name(), value);
+        values.put(field.name(), told);
       }
       return values;
+    }
+
+    private String value(int index, Vocabulary vocabulary, int id) {
+      return vocabulary.isHashed()
+          ? hashed.computeIfAbsent(index, i -> new HashedValues(vocabulary)).of(id)
+          : vocabulary.value(id);
     }
   }
 

@@ -25,7 +25,7 @@ import org.llm4msr.runtime.UserError;
  * u32     n, number of items
  * string  scenario
  * string  user, if flag 1 is set
- * string  field, string value, c times
+ * string  field, string value, c times; a field that is there again has a list
  * string  item, n times
  * f32     logit, n times if flag 2 is set
  * </pre>
@@ -93,7 +93,7 @@ final class BinaryForm implements MessageForm {
       int items = count("items", mostItems);
       String scenario = string("scenario");
       String user = (flags & HAS_USER) != 0 ? string("user") : null;
-      Map<String, String> context = context(values);
+      Map<String, List<String>> context = context(values);
       List<String> keys = new ArrayList<>(Math.min(items, in.remaining()));
       for (int i = 0; i < items; i++) {
         keys.add(string("items[" + i + "]"));
@@ -114,13 +114,13 @@ final class BinaryForm implements MessageForm {
       return count;
     }
 
-    private Map<String, String> context(int values) {
-      Map<String, String> context = new LinkedHashMap<>();
+    private Map<String, List<String>> context(int values) {
+      Map<String, List<String>> context = new LinkedHashMap<>();
       for (int i = 0; i < values; i++) {
         String field = string("context");
-        if (context.put(field, string("context." + FileErrors.printable(field))) != null) {
-          throw error("context." + FileErrors.printable(field) + ": given twice");
-        }
+        context
+            .computeIfAbsent(field, f -> new ArrayList<>())
+            .add(string("context." + FileErrors.printable(field)));
       }
       return context;
     }

@@ -147,7 +147,7 @@ public final class RequestScorer implements AutoCloseable {
   }
 
   /** All fields, so that nothing of the request before stays. */
-  private void setContext(Map<String, String> context, String where) {
+  private void setContext(Map<String, List<String>> context, String where) {
     for (String name : context.keySet()) {
       if (!contextFields.contains(name)) {
         throw new UserError(
@@ -161,8 +161,37 @@ public final class RequestScorer implements AutoCloseable {
       }
     }
     for (int i = 0; i < contextFields.size(); i++) {
-      scorer.setContext(i, context.get(contextFields.get(i)));
+      List<String> values = context.getOrDefault(contextFields.get(i), List.of());
+      String field = where + ": context." + FileErrors.printable(contextFields.get(i));
+      switch (snapshot.contextKind(i)) {
+        case CATEGORY -> scorer.setContext(i, single(values, field));
+        case NUMBER -> scorer.setContext(i, number(single(values, field), field));
+        case LIST -> scorer.setContext(i, values);
+      }
     }
+  }
+
+  private static String single(List<String> values, String field) {
+    if (values.size() > 1) {
+      throw new UserError(field + ": expected one value, not a list of " + values.size());
+    }
+    return values.isEmpty() ? null : values.getFirst();
+  }
+
+  private static double number(String value, String field) {
+    if (value == null) {
+      return Double.NaN;
+    }
+    try {
+      double number = Double.parseDouble(value);
+      if (Double.isFinite(number)) {
+        return number;
+      }
+    } catch (NumberFormatException _) {
+      // Said below, as of what is no finite number.
+    }
+    throw new UserError(
+        field + ": expected a finite number, not '" + FileErrors.printable(value) + "'");
   }
 
   @Override

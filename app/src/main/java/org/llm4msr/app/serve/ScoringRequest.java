@@ -13,10 +13,12 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What one request asks: {@code {"user": key, "scenario": name, "items": [keys], "context": {field:
- * value}, "logits": [number…], "top": K}}, the last three if wanted.
+ * value}, "logits": [number…], "top": K}}, the last three if wanted. A value is a string, a number,
+ * an array of these, or null.
  *
  * @param user null for somebody unknown
- * @param context values of the features that the request says about itself; null for unknown
+ * @param context values of the features that the request says about itself, each in text; none for
+ *     unknown
  * @param logits of an existing recommender, one for each item; null without
  * @param top how many ranked items are wanted; 0 for all
  */
@@ -24,7 +26,7 @@ public record ScoringRequest(
     String user,
     String scenario,
     List<String> items,
-    Map<String, String> context,
+    Map<String, List<String>> context,
     float[] logits,
     int top) {
   private static final Set<String> FIELDS =
@@ -78,7 +80,7 @@ public record ScoringRequest(
       return items;
     }
 
-    private Map<String, String> context() {
+    private Map<String, List<String>> context() {
       JsonNode given = object.path("context");
       if (given.isMissingNode()) {
         return Map.of();
@@ -86,13 +88,36 @@ public record ScoringRequest(
       if (!given.isObject()) {
         throw error("context", "expected an object {field: value}");
       }
-      Map<String, String> context = new LinkedHashMap<>();
+      Map<String, List<String>> context = new LinkedHashMap<>();
       for (Map.Entry<String, JsonNode> entry : given.properties()) {
-        JsonNode value = entry.getValue();
         String name = "context." + FileErrors.printable(entry.getKey());
-        context.put(entry.getKey(), value.isNull() ? null : key(name, value));
+        context.put(entry.getKey(), values(name, entry.getValue()));
       }
       return context;
+    }
+
+    private List<String> values(String name, JsonNode given) {
+      if (given.isNull()) {
+        return List.of();
+      }
+      if (!given.isArray()) {
+        return List.of(value(name, given));
+      }
+      List<String> values = new ArrayList<>(given.size());
+      for (JsonNode value : given) {
+        values.add(value(name + "[" + values.size() + "]", value));
+      }
+      return values;
+    }
+
+    private String value(String name, JsonNode given) {
+      if (given.isString()) {
+        return given.stringValue();
+      }
+      if (given.isNumber()) {
+        return given.asString();
+      }
+      throw error(name, "expected a string, a number, an array of these, or null");
     }
 
     private float[] logits(int items) {

@@ -17,6 +17,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
@@ -28,6 +29,8 @@ import tools.jackson.databind.node.ObjectNode;
 public final class ScoringService implements AutoCloseable {
   private static final String TEXT = "text/plain; version=0.0.4; charset=utf-8";
   private static final int BACKLOG = 1024;
+  private static final Pattern LOCAL =
+      Pattern.compile("(localhost|[0-9.]+|\\[[0-9a-f:.]+])(:[0-9]+)?", Pattern.CASE_INSENSITIVE);
 
   private final ScorerPool pool;
   private final Limits limits;
@@ -38,6 +41,7 @@ public final class ScoringService implements AutoCloseable {
   private final Semaphore admitted;
   private final Semaphore reloading = new Semaphore(1);
   private final ScoringMetrics metrics;
+  private volatile boolean warm;
   private volatile boolean stopping;
 
   /**
@@ -102,8 +106,11 @@ public final class ScoringService implements AutoCloseable {
     return server;
   }
 
-  public void start() {
+  /** Begins to answer, and returns when it is ready. */
+  public void start() throws InterruptedException {
     server.start();
+    WarmUp.run(pool);
+    warm = true;
   }
 
   /** The port, also where any was asked for. */
@@ -176,6 +183,10 @@ public final class ScoringService implements AutoCloseable {
 
   private Reply answer(HttpExchange exchange, Route route)
       throws IOException, RefusedException, InterruptedException {
+    if (token == null && !isLocal(exchange.getRequestHeaders().getFirst("Host"))) {
+      throw new RefusedException(
+          403, "expected the header Host to be localhost or an address; others need a token");
+    }
     if ((route == null || !route.open) && !isAuthorised(exchange)) {
       throw new RefusedException(401, "expected the header Authorization: Bearer TOKEN");
     }
@@ -187,7 +198,10 @@ public final class ScoringService implements AutoCloseable {
     }
     return switch (route) {
       case HEALTH -> status(200, "up");
-      case READY -> stopping ? status(503, "stopping") : status(200, "ready");
+      case READY ->
+          stopping
+              ? status(503, "stopping")
+              : warm ? status(200, "ready") : status(503, "warming up");
       case METRICS -> Reply.text(200, TEXT, metrics.print());
       case MODELS -> Reply.json(200, models());
       case STATS -> Reply.json(200, stats());
@@ -204,6 +218,14 @@ public final class ScoringService implements AutoCloseable {
 
   private static Reply status(int code, String status) {
     return Reply.json(code, JsonNodeFactory.instance.objectNode().put("status", status));
+  }
+
+  /**
+   * Whether a host is named by its address or is localhost. A page elsewhere could have its own
+   * name lead here and then read what it likes (DNS rebinding); the name tells.
+   */
+  private static boolean isLocal(String host) {
+    return host == null || LOCAL.matcher(host).matches();
   }
 
   private boolean isAuthorised(HttpExchange exchange) {

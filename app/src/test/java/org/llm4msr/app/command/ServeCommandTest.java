@@ -213,6 +213,22 @@ class ServeCommandTest extends ServedShop {
     }
   }
 
+  /** A page of another site whose name leads here must not read what is served. */
+  @Test
+  void namesOfOthersNeedAToken() throws Exception {
+    String[] hosts = {"localhost", "localhost:80", "127.0.0.1", "[::1]:80", "evil.example", "x"};
+    try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 1);
+        ScoringService open = serve(pool, LIMITS, null);
+        ScoringService guarded = serve(pool, LIMITS, TOKEN)) {
+      for (String host : hosts) {
+        String request = "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+        boolean local = host.contains("localhost") || host.contains("1");
+        assertThat(raw(open.port(), request)).as(host).contains(local ? " 200 " : " 403 ");
+        assertThat(raw(guarded.port(), request)).as(host).contains(" 200 ");
+      }
+    }
+  }
+
   @Test
   void onlyProbesAnswerWithoutTheToken() throws Exception {
     try (ScorerPool pool = new ScorerPool(Snapshot.open(first), 1);
@@ -238,6 +254,22 @@ class ServeCommandTest extends ServedShop {
     }
   }
 
+  /** Sends a request and returns when it is in work. */
+  private CompletableFuture<HttpResponse<String>> inWork(int port) throws Exception {
+    HttpRequest request = post(port, "/v1/score", null, GOOD.getBytes(StandardCharsets.UTF_8));
+    CompletableFuture<HttpResponse<String>> sent =
+        client.sendAsync(request, BodyHandlers.ofString());
+    while (!get(port, "/metrics", null).body().contains("llm4msr_requests_in_flight 1.0\n")) {
+      // Turned away if it came to wait for a processor beside the question for metrics.
+      if (sent.isDone()) {
+        assertThat(sent.get().statusCode()).isEqualTo(503);
+        sent = client.sendAsync(request, BodyHandlers.ofString());
+      }
+      Thread.sleep(5);
+    }
+    return sent;
+  }
+
   @Test
   void tooManyRequestsAreTurnedAwayAtOnce() throws Exception {
     Limits limits = new Limits(2_000, 50, 1, 60_000, 100, 10);
@@ -247,13 +279,7 @@ class ServeCommandTest extends ServedShop {
       CompletableFuture<HttpResponse<String>> waiting;
       ScorerPool.Lease lease = pool.borrow(0);
       try (lease) {
-        waiting =
-            client.sendAsync(
-                post(port, "/v1/score", null, GOOD.getBytes(StandardCharsets.UTF_8)),
-                BodyHandlers.ofString());
-        while (!get(port, "/metrics", null).body().contains("llm4msr_requests_in_flight 1.0\n")) {
-          Thread.sleep(5);
-        }
+        waiting = inWork(port);
         HttpResponse<String> refused = post(port, "/v1/score", GOOD);
         assertThat(refused.statusCode()).isEqualTo(503);
         assertThat(refused.headers().firstValue("Retry-After")).contains("1");
@@ -272,13 +298,7 @@ class ServeCommandTest extends ServedShop {
       CompletableFuture<Boolean> stopped;
       ScorerPool.Lease lease = pool.borrow(0);
       try (lease) {
-        waiting =
-            client.sendAsync(
-                post(port, "/v1/score", null, GOOD.getBytes(StandardCharsets.UTF_8)),
-                BodyHandlers.ofString());
-        while (!get(port, "/metrics", null).body().contains("llm4msr_requests_in_flight 1.0\n")) {
-          Thread.sleep(5);
-        }
+        waiting = inWork(port);
         stopped =
             CompletableFuture.supplyAsync(() -> {
               try {

@@ -71,7 +71,7 @@ abstract class ServedShop {
     }
   }
 
-  ScoringService serve(ScorerPool pool, Limits limits, String token) {
+  ScoringService serve(ScorerPool pool, Limits limits, String token) throws InterruptedException {
     InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     ScoringService service =
         new ScoringService(any, null, pool, limits, token, new PrintWriter(log, true));
@@ -126,7 +126,7 @@ abstract class ServedShop {
   }
 
   static String head(String line, String... headers) {
-    return line + " HTTP/1.1\r\nHost: x\r\n" + String.join("\r\n", headers) + "\r\n\r\n";
+    return line + " HTTP/1.1\r\nHost: localhost\r\n" + String.join("\r\n", headers) + "\r\n\r\n";
   }
 
   static JsonNode json(HttpResponse<String> response) {

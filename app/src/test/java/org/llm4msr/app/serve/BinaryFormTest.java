@@ -94,7 +94,7 @@ class BinaryFormTest {
     ScoringRequest request = read(GOOD);
     assertThat(request.scenario()).isEqualTo("wéb");
     assertThat(request.user()).isEqualTo("u1");
-    assertThat(request.context()).isEqualTo(Map.of("hour", "18"));
+    assertThat(request.context()).isEqualTo(Map.of("hour", List.of("18")));
     assertThat(request.items()).containsExactly("i1", "");
     assertThat(request.logits()).containsExactly(0.5f, -2);
     assertThat(request.top()).isEqualTo(7);
@@ -149,7 +149,8 @@ class BinaryFormTest {
             .string("a\n")
             .string("2")
             .bytes();
-    refused(twice, "context.a?: given twice");
+    assertThat(MessageForm.BINARY.read(twice, "request", 10).context())
+        .isEqualTo(Map.of("a\n", List.of("1", "2")));
   }
 
   @Test

@@ -71,17 +71,27 @@ class OpenApiTest {
     JsonNode schema = ApiDescription.document().at("/components/schemas/Request");
     Map<String, Boolean> requests =
         Map.of(
-            "{\"user\": null, \"scenario\": \"web\", \"items\": []}", true,
+            "{\"user\": null, \"scenario\": \"web\", \"items\": []}",
+            true,
             "{\"user\": 7, \"scenario\": \"web\", \"items\": [1, \"b\"], \"logits\": [0.5, 1]}",
-                true,
-            "{\"user\": 7, \"scenario\": \"web\", \"items\": [], \"context\": {\"hour\": null}}",
-                true,
-            "{\"user\": 7, \"scenario\": \"web\", \"items\": [], \"top\": 1}", true,
-            "{\"user\": 7, \"scenario\": \"web\", \"items\": [], \"top\": 0}", false,
-            "{\"user\": 1.5, \"scenario\": \"web\", \"items\": []}", false,
-            "{\"scenario\": \"web\", \"items\": []}", false,
-            "{\"user\": 1, \"scenario\": \"web\", \"items\": [true]}", false,
-            "{\"user\": 1, \"scenario\": \"web\", \"items\": [], \"more\": 1}", false);
+            true,
+            "{\"user\": 7, \"scenario\": \"web\", \"items\": [],"
+                + " \"context\": {\"hour\": null, \"price\": 1.5, \"words\": [\"a\", 2]}}",
+            true,
+            "{\"user\": 7, \"scenario\": \"web\", \"items\": [], \"context\": {\"words\": [[]]}}",
+            false,
+            "{\"user\": 7, \"scenario\": \"web\", \"items\": [], \"top\": 1}",
+            true,
+            "{\"user\": 7, \"scenario\": \"web\", \"items\": [], \"top\": 0}",
+            false,
+            "{\"user\": 1.5, \"scenario\": \"web\", \"items\": []}",
+            false,
+            "{\"scenario\": \"web\", \"items\": []}",
+            false,
+            "{\"user\": 1, \"scenario\": \"web\", \"items\": [true]}",
+            false,
+            "{\"user\": 1, \"scenario\": \"web\", \"items\": [], \"more\": 1}",
+            false);
     requests.forEach((text, good) -> {
       boolean read = true;
       try {

@@ -55,8 +55,13 @@ public final class Field {
     /** One id each, int32. */
     record Ids(Column ids) implements Entries {}
 
-    /** A number each: id 1 times a float32 factor, or NaN for a missing one. */
-    record Numbers(Column factors) implements Entries {}
+    /**
+     * A number each: id 1 times a float32 factor, or NaN for a missing one.
+     *
+     * @param mean of the numbers of the training rows, NaN if they have none
+     * @param deviation by which a number's distance from the mean is divided
+     */
+    record Numbers(Column factors, double mean, double deviation) implements Entries {}
 
     /**
      * A list of known ids each, a window of one long column.
@@ -64,8 +69,11 @@ public final class Field {
      * @param ids int32
      * @param start int64, where the list begins
      * @param count int32, its elements, at most the field's length
+     * @param most known elements that a list keeps
+     * @param latest whether it keeps its last ones, or else its first
      */
-    record Lists(Column ids, Column start, Column count, Pooling pooling) implements Entries {}
+    record Lists(Column ids, Column start, Column count, Pooling pooling, int most, boolean latest)
+        implements Entries {}
   }
 
   public String name() {
@@ -100,9 +108,48 @@ public final class Field {
     return !(entries instanceof Entries.Ids);
   }
 
+  /** How each list becomes one vector; null where entries are no lists. */
+  public Pooling pooling() {
+    return entries instanceof Entries.Lists lists ? lists.pooling : null;
+  }
+
+  /** Known elements that a list keeps at most. */
+  public int most() {
+    return lists().most;
+  }
+
+  /** Whether a list that is too long keeps its last elements, or else its first. */
+  public boolean keepsLatest() {
+    return lists().latest;
+  }
+
+  /** The mean of a number in the training rows, NaN if it has none there. */
+  public double mean() {
+    return numbers().mean;
+  }
+
+  /** What a number's distance from the mean is divided by. */
+  public double deviation() {
+    return numbers().deviation;
+  }
+
+  private Entries.Lists lists() {
+    if (entries instanceof Entries.Lists lists) {
+      return lists;
+    }
+    throw new IllegalStateException(name + " has no lists");
+  }
+
+  private Entries.Numbers numbers() {
+    if (entries instanceof Entries.Numbers numbers) {
+      return numbers;
+    }
+    throw new IllegalStateException(name + " is no number");
+  }
+
   /** Whether attention weighs the elements of its lists. */
   public boolean hasAttention() {
-    return entries instanceof Entries.Lists lists && lists.pooling == Pooling.ATTENTION;
+    return pooling() == Pooling.ATTENTION;
   }
 
   /** Whether it is a number, not a category. */
@@ -129,7 +176,7 @@ public final class Field {
   public int id(int index, int position) {
     return switch (entries) {
       case Entries.Ids(Column ids) -> ids.getInt(index);
-      case Entries.Numbers(Column factors) ->
+      case Entries.Numbers(Column factors, _, _) ->
           Float.isNaN(factors.getFloat(index)) ? Vocabulary.UNKNOWN : 1;
       case Entries.Lists lists ->
           position < lists.count.getInt(index)
@@ -142,7 +189,7 @@ public final class Field {
   public float factor(int index, int position) {
     return switch (entries) {
       case Entries.Ids ids -> 1;
-      case Entries.Numbers(Column factors) -> {
+      case Entries.Numbers(Column factors, _, _) -> {
         float factor = factors.getFloat(index);
         yield Float.isNaN(factor) ? 1 : factor;
       }

@@ -63,7 +63,7 @@ final class FieldFactory {
       count.setInt(i, known);
       length = Math.max(length, known);
     }
-    Field.Entries lists = new Field.Entries.Lists(ids, start, count, pooling);
+    Field.Entries lists = new Field.Entries.Lists(ids, start, count, pooling, most, false);
     return field(name, owner, shared, vocabulary, options, length, lists);
   }
 
@@ -104,15 +104,16 @@ final class FieldFactory {
       }
     }
     double deviation = squares > 0 ? Math.sqrt(squares / count) : 1;
+    // Without a single training row the number's vector would stay as it was drawn.
+    double center = count == 0 ? Double.NaN : mean;
     int entries = entries(owner);
     Column factors = log.store.column();
     factors.reserve(entries, Float.BYTES);
     for (int i = 0; i < entries; i++) {
-      // Without a single training row the number's vector would stay as it was drawn.
-      double number = count == 0 ? Double.NaN : column.get(i);
-      factors.setFloat(i, (float) ((number - mean) / deviation));
+      factors.setFloat(i, (float) ((column.get(i) - center) / deviation));
     }
-    return new Field(name, owner, name, Field.NUMBER, dim, 1, new Field.Entries.Numbers(factors));
+    Field.Entries numbers = new Field.Entries.Numbers(factors, center, deviation);
+    return new Field(name, owner, name, Field.NUMBER, dim, 1, numbers);
   }
 
   private static Field field(

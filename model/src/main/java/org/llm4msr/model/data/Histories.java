@@ -119,7 +119,7 @@ final class Histories {
       start.setLong(row, end - known);
       count.setInt(row, known);
     }
-    return new Field.Entries.Lists(ids, start, count, pooling);
+    return new Field.Entries.Lists(ids, start, count, pooling, most, true);
   }
 
   /**

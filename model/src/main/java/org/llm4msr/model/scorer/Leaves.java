@@ -21,10 +21,10 @@ final class Leaves {
   private final Folds folds;
   private final EvidenceCounts evidence;
   private final Map<String, Leaf> known = new HashMap<>();
-  private final Map<Leaf, Category> categories = new IdentityHashMap<>();
+  private final Map<Leaf, RequestField> requestFields = new IdentityHashMap<>();
 
-  /** What is behind the leaf of a request's category. */
-  private record Category(int field, List<Tensor> tables) {}
+  /** What is behind the leaf of a request's field. */
+  private record RequestField(int field, List<Tensor> tables) {}
 
   /**
    * @param evidence null where the model does not ask for it
@@ -77,27 +77,33 @@ final class Leaves {
         });
   }
 
-  /** Whether each request says what a field's one id is. */
-  boolean isRequestCategory(int fieldIndex) {
-    Field field = dataset.fields().get(fieldIndex);
-    return source(field) == Leaf.Source.REQUEST && !field.isWeighted();
+  /** Whether each request says what a field holds. */
+  boolean isOfRequest(int fieldIndex) {
+    return source(dataset.fields().get(fieldIndex)) == Leaf.Source.REQUEST;
   }
 
-  /** The embeddings of such a field's id in several tables, side by side. */
-  Leaf requestCategory(int fieldIndex, List<Tensor> tables) {
+  /** What such a field's ids give in several tables, times their factors and added up. */
+  Leaf requestField(int fieldIndex, List<Tensor> tables) {
     Field field = dataset.fields().get(fieldIndex);
     return known.computeIfAbsent(
         "embedding of " + field.name(),
         key -> {
-          Category category = new Category(fieldIndex, tables);
+          RequestField request = new RequestField(fieldIndex, tables);
+          int width = tables.stream().mapToInt(Leaves::width).sum();
           Leaf leaf =
               new Leaf(
                   key,
                   Leaf.Source.REQUEST,
-                  tables.stream().mapToInt(Leaves::width).sum(),
-                  (row, to, at) ->
-                      read(category, row < dataset.rows() ? field.id(row, 0) : 0, to, at));
-          categories.put(leaf, category);
+                  width,
+                  (row, to, at) -> {
+                    Arrays.fill(to, at, at + width, 0);
+                    for (int k = 0; k < field.length(); k++) {
+                      boolean inLog = row < dataset.rows();
+                      float factor = inLog ? field.factor(row, k) : k == 0 ? 1 : 0;
+                      add(request, inLog ? field.id(row, k) : 0, factor, to, at);
+                    }
+                  });
+          requestFields.put(leaf, request);
           return leaf;
         });
   }
@@ -106,25 +112,25 @@ final class Leaves {
     return Math.toIntExact(table.shape().dim(1));
   }
 
-  private static void read(Category category, int id, float[] to, int at) {
+  private static void add(RequestField field, int id, float factor, float[] to, int at) {
     int next = at;
-    for (Tensor table : category.tables) {
+    for (Tensor table : field.tables) {
       int width = width(table);
-      MemorySegment.copy(
-          table.segment(), JAVA_FLOAT, (long) id * width * Float.BYTES, to, next, width);
-      next += width;
+      for (int j = 0; j < width; j++) {
+        to[next++] += factor * table.segment().getAtIndex(JAVA_FLOAT, (long) id * width + j);
+      }
     }
   }
 
-  /** The field of a leaf that is the embedding of one category, -1 for others. */
-  int categoryOf(Leaf leaf) {
-    Category category = categories.get(leaf);
-    return category == null ? -1 : category.field();
+  /** The field that a request's leaf stands for. */
+  int requestFieldOf(Leaf leaf) {
+    return requestFields.get(leaf).field();
   }
 
-  /** The embedding of an id. */
-  void readCategory(Leaf leaf, int id, float[] to) {
-    read(categories.get(leaf), id, to, 0);
+  /** The embedding of one id in such a leaf's tables. */
+  void readRequestField(Leaf leaf, int id, float[] to) {
+    Arrays.fill(to, 0);
+    add(requestFields.get(leaf), id, 1, to, 0);
   }
 
   /** The factor of a field's id at {@code position}. An unknown entity has the unknown id once. */

@@ -5,8 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 import org.llm4msr.bindings.cpu.ScoringProgram;
-import org.llm4msr.model.scorer.Snapshot.ContextField;
 import org.llm4msr.runtime.memory.HostBuffer;
 
 /**
@@ -51,8 +51,8 @@ public final class Scorer implements AutoCloseable {
     for (int i = 0; i < rememberedUsers; i++) {
       slots[i] = state.segment().asSlice(i * stateBytes, stateBytes);
     }
-    for (int field = 0; field < snapshot.context().size(); field++) {
-      setContextId(field, 0);
+    for (ContextField field : snapshot.context()) {
+      field.clear(context.segment());
     }
     grow(64);
   }
@@ -75,16 +75,31 @@ public final class Scorer implements AutoCloseable {
    *
    * @param field position in {@link Snapshot#contextFields}
    * @param value null for unknown
+   * @throws IllegalArgumentException if the field is no category
    */
   public void setContext(int field, String value) {
-    setContextId(field, value == null ? 0 : snapshot.context().get(field).id(value));
+    snapshot.context().get(field).set(value, context.segment());
   }
 
-  private void setContextId(int fieldIndex, int id) {
-    ContextField field = snapshot.context().get(fieldIndex);
-    long bytes = (long) field.dim() * Float.BYTES;
-    MemorySegment.copy(
-        field.table(), id * bytes, context.segment(), (long) field.offset() * Float.BYTES, bytes);
+  /**
+   * The same for a number.
+   *
+   * @param number in the unit of the log, NaN for unknown
+   * @throws IllegalArgumentException if the field is no number
+   */
+  public void setContext(int field, double number) {
+    snapshot.context().get(field).set(number, context.segment());
+  }
+
+  /**
+   * The same for a list. As in training, unknown values are passed over, and of a list that is too
+   * long the first values count, of a history the last.
+   *
+   * @param values for a history the keys of liked items, oldest first
+   * @throws IllegalArgumentException if the field is no list
+   */
+  public void setContext(int field, List<String> values) {
+    snapshot.context().get(field).set(values, context.segment());
   }
 
   /**

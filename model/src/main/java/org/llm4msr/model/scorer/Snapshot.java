@@ -6,12 +6,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.ToIntFunction;
 import org.llm4msr.bindings.cpu.CpuLibrary;
 import org.llm4msr.bindings.cpu.ScoringProgram;
 import org.llm4msr.bindings.cpu.ScoringProgram.Instruction;
 import org.llm4msr.bindings.cpu.ScoringProgram.Sizes;
-import org.llm4msr.model.data.Vocabulary;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.memory.HostBuffer;
 import tools.jackson.databind.JsonNode;
@@ -50,15 +48,6 @@ public final class Snapshot implements AutoCloseable {
   private final KeyIndex items;
   private final boolean needsLogits;
   private final boolean bf16;
-
-  /** A feature that a request says about itself. */
-  record ContextField(
-      String name, int offset, int dim, MemorySegment table, ToIntFunction<String> ids) {
-    /** The id of a value; 0 for unknown. */
-    int id(String value) {
-      return ids.applyAsInt(value);
-    }
-  }
 
   /**
    * Maps a snapshot and checks it.
@@ -109,7 +98,7 @@ public final class Snapshot implements AutoCloseable {
             recordWidth);
     knowledge = KnowledgeLayers.read(file, recordWidth);
     for (JsonNode field : directory.path("context")) {
-      context.add(contextField(file, field));
+      context.add(new ContextField(file, field));
     }
     for (ContextField field : context) {
       if (field.offset() > contextWidth() - field.dim()) {
@@ -142,33 +131,6 @@ public final class Snapshot implements AutoCloseable {
     needsLogits = before.needsLogits;
     bf16 = before.bf16;
     base.retain();
-  }
-
-  private static ContextField contextField(SnapshotContainer file, JsonNode field)
-      throws SnapshotContainer.DamagedException {
-    String name = text(field, "name");
-    int dim = count(field, "dim");
-    int size = count(field, "size");
-    boolean hashed = field.path("hashed").asBoolean(false);
-    if (size < (hashed ? 2 : 1)) {
-      throw new SnapshotContainer.DamagedException("a vocabulary of " + size);
-    }
-    return new ContextField(
-        name,
-        count(field, "offset"),
-        dim,
-        file.section("context." + name, Math.multiplyExact((long) size * dim, Float.BYTES)),
-        ids(file, name, size, hashed));
-  }
-
-  private static ToIntFunction<String> ids(
-      SnapshotContainer file, String name, int size, boolean hashed)
-      throws SnapshotContainer.DamagedException {
-    if (hashed) {
-      return Vocabulary.hashed(size - 1)::id;
-    }
-    KeyIndex keys = new KeyIndex(file, "context_keys." + name, size - 1);
-    return value -> keys.find(value) + 1;
   }
 
   private ScoringProgram program(SnapshotContainer file, JsonNode scenario, int number)
@@ -262,6 +224,11 @@ public final class Snapshot implements AutoCloseable {
   /** Whether each item must come with the logit of an existing recommender. */
   public boolean needsLogits() {
     return needsLogits;
+  }
+
+  /** What a request says of a field, by its position in {@link #contextFields}. */
+  public ContextKind contextKind(int field) {
+    return context.get(field).kind();
   }
 
   /** Whether matrices and items' tables are held as BF16. */

@@ -194,28 +194,15 @@ public final class SnapshotWriter {
     ArrayNode fields = file.directory().putArray("context");
     for (Map.Entry<Term, Integer> entry : context.entrySet()) {
       Leaf leaf = ((Term.FromLeaf) entry.getKey().op()).leaf();
-      int index = leaves.categoryOf(leaf);
-      if (index < 0) {
-        throw new UserError(
-            "this model cannot be exported: "
-                + leaf.name()
-                + " is a number, a list or a history of the interactions, of which a request can"
-                + " bring categories only; make it a feature of items or users, or a category");
-      }
-      Field field = dataset.fields().get(index);
-      ObjectNode described = fields.addObject();
-      described.put("name", field.name());
-      described.put("offset", entry.getValue());
-      described.put("dim", leaf.width());
-      described.put("size", field.vocabulary().size());
-      described.put("hashed", field.vocabulary().isHashed());
+      Field field = dataset.fields().get(leaves.requestFieldOf(leaf));
+      ContextField.describe(fields.addObject(), field, entry.getValue(), leaf.width());
       file.begin("context." + field.name());
       float[] row = new float[leaf.width()];
       for (int id = 0; id < field.vocabulary().size(); id++) {
-        leaves.readCategory(leaf, id, row);
+        leaves.readRequestField(leaf, id, row);
         file.writeFloats(row);
       }
-      if (!field.vocabulary().isHashed()) {
+      if (!field.vocabulary().isHashed() && !field.isNumber()) {
         KeyIndex.write(
             file,
             "context_keys." + field.name(),

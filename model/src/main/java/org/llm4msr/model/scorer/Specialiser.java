@@ -163,7 +163,10 @@ final class Specialiser {
         List<Term> parts = new ArrayList<>();
         for (int column : factors.columns()) {
           Position at = position(column, true);
-          parts.add(terms.leaf(leaves.factor(at.field(), at.index())));
+          parts.add(
+              leaves.isOfRequest(at.field())
+                  ? terms.constant(new float[] {at.index() == 0 ? 1 : 0})
+                  : terms.leaf(leaves.factor(at.field(), at.index())));
         }
         known.put(factors.input(), terms.concat(parts));
       }
@@ -282,7 +285,8 @@ final class Specialiser {
         if (node.op() instanceof EmbeddingConcatOp) {
           int[] columns = columnsOf(node).columns();
           for (int i = 0; i < columns.length; i++) {
-            if (position(columns[i], false).field() == field) {
+            Position at = position(columns[i], false);
+            if (at.field() == field && at.index() == 0) {
               tables.add(node.input(i + 1));
             }
           }
@@ -291,13 +295,20 @@ final class Specialiser {
       return tables;
     }
 
-    /** Backbone and levels may have tables of their own; a request says the id once for both. */
-    private Term requestCategory(int field, Value table) {
-      List<Value> tables = tablesOf(field);
+    /**
+     * Backbone and levels may have tables of their own; a request says its value once for both.
+     * Numbers and lists arrive multiplied and added up: in the place of their first element, with a
+     * factor of 1.
+     */
+    private Term requestField(Position at, Value table) {
+      if (at.index() > 0) {
+        return terms.constant(new float[extent(table, 1)]);
+      }
+      List<Value> tables = tablesOf(at.field());
       Term all =
           terms.leaf(
-              leaves.requestCategory(
-                  field, tables.stream().map(value -> store.get(value.name())).toList()));
+              leaves.requestField(
+                  at.field(), tables.stream().map(value -> store.get(value.name())).toList()));
       int from = 0;
       for (Value before : tables.subList(0, tables.indexOf(table))) {
         from += extent(before, 1);
@@ -312,8 +323,8 @@ final class Specialiser {
         Position at = position(ids.columns()[i], false);
         Value table = node.input(i + 1);
         parts.add(
-            leaves.isRequestCategory(at.field())
-                ? requestCategory(at.field(), table)
+            leaves.isOfRequest(at.field())
+                ? requestField(at, table)
                 : terms.leaf(
                     leaves.embedding(
                         at.field(), at.index(), table.name(), store.get(table.name()))));

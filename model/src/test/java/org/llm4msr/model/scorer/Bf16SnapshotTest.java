@@ -95,8 +95,7 @@ class Bf16SnapshotTest {
       float[] one = new float[1];
       for (int i = 0; i < scores.length; i++) {
         int row = rows.rows()[i];
-        int hour = dataset.fieldId(5, row);
-        scorer.setContext(0, hour == 0 ? null : dataset.fields().get(5).vocabulary().value(hour));
+        ScoredLog.setContext(scorer, dataset, row);
         scorer.score(dataset.scenario(row), dataset.user(row), new int[] {dataset.item(row)}, one);
         scores[i] = one[0];
       }

@@ -131,8 +131,7 @@ class KnowledgeUpdateTest {
         float[] probability = new float[1];
         for (int i = 0; i < expected.rows().length; i++) {
           int row = expected.rows()[i];
-          int hour = dataset.fieldId(5, row);
-          scorer.setContext(0, hour == 0 ? null : dataset.fields().get(5).vocabulary().value(hour));
+          ScoredLog.setContext(scorer, dataset, row);
           scorer.score(
               dataset.scenario(row), dataset.user(row), new int[] {dataset.item(row)}, probability);
           assertThat((double) probability[0])

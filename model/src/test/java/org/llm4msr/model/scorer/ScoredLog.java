@@ -95,6 +95,8 @@ final class ScoredLog implements AutoCloseable {
     CodedColumn kind = new CodedColumn();
     ListColumn tags = new ListColumn();
     CodedColumn hour = new CodedColumn();
+    NumberColumn price = new NumberColumn();
+    ListColumn words = new ListColumn();
     for (int u = 0; u < USERS; u++) {
       builder.user("u" + u);
       age.add(u % 7 == 0 ? Double.NaN : 20 + random.nextInt(50));
@@ -123,6 +125,8 @@ final class ScoredLog implements AutoCloseable {
           row);
       builder.logit(random.nextGaussian());
       hour.add("h" + random.nextInt(6));
+      price.add(row % 11 == 0 ? Double.NaN : 1e6 + 10 * random.nextGaussian());
+      words.set(row, random.ints(row % 5, 0, 12).mapToObj(i -> "word" + i).toList());
     }
     builder.split(new SplitRule.Random(new SplitRule.Ratios(6, 1, 3), 1));
     builder.userIdField(1);
@@ -131,7 +135,35 @@ final class ScoredLog implements AutoCloseable {
     builder.field("kind", Field.Owner.ITEM, kind, 1);
     builder.listField("tags", Field.Owner.ITEM, tags, FieldOptions.DEFAULT, Pooling.MEAN, 4);
     builder.field("hour", Field.Owner.ROW, hour, 1);
+    builder.numberField("price", Field.Owner.ROW, price, 0);
+    builder.listField("words", Field.Owner.ROW, words, FieldOptions.DEFAULT, Pooling.SUM, 3);
+    builder.historyField("liked", Pooling.MEAN, 4);
     return builder.build();
+  }
+
+  /** Tells a scorer what a row says about itself. */
+  static void setContext(Scorer scorer, Dataset dataset, int row) {
+    List<String> names = scorer.snapshot().contextFields();
+    for (Field field : dataset.fields()) {
+      int at = names.indexOf(field.name());
+      if (at < 0) {
+        continue;
+      }
+      int id = field.id(row);
+      switch (scorer.snapshot().contextKind(at)) {
+        case CATEGORY -> scorer.setContext(at, id == 0 ? null : field.vocabulary().value(id));
+        case NUMBER ->
+            scorer.setContext(
+                at, id == 0 ? Double.NaN : field.mean() + field.factor(row, 0) * field.deviation());
+        case LIST -> {
+          List<String> values = new ArrayList<>();
+          for (int k = 0; k < field.length() && field.id(row, k) != 0; k++) {
+            values.add(field.vocabulary().value(field.id(row, k)));
+          }
+          scorer.setContext(at, values);
+        }
+      }
+    }
   }
 
   /** A user's vector as the model reads it from now on. */

@@ -186,7 +186,6 @@ class SnapshotTest {
 
   /** One request a row, as a row has a context and a logit of its own. */
   private static void assertScores(Snapshot snapshot, Dataset dataset, Predictions expected) {
-    int hour = snapshot.contextFields().indexOf("hour");
     try (Scorer scorer = snapshot.scorer();
         Arena arena = Arena.ofConfined()) {
       MemorySegment item = arena.allocate(JAVA_INT);
@@ -197,10 +196,7 @@ class SnapshotTest {
         item.set(JAVA_INT, 0, snapshot.item(dataset.itemKey(dataset.item(row))));
         logit.set(JAVA_FLOAT, 0, dataset.external(row)[0]);
         int user = snapshot.user(dataset.userKey(dataset.user(row)));
-        if (hour >= 0) {
-          int id = dataset.fieldId(5, row);
-          scorer.setContext(hour, id == 0 ? null : dataset.fields().get(5).vocabulary().value(id));
-        }
+        ScoredLog.setContext(scorer, dataset, row);
         if (snapshot.needsLogits()) {
           scorer.score(dataset.scenario(row), user, item, 1, logit, probability);
         } else {

@@ -1,0 +1,11 @@
+package org.llm4msr.model.scorer;
+
+/** What a request says of one of its features. */
+public enum ContextKind {
+  /** One value by name. */
+  CATEGORY,
+  /** A number, in the unit of the log. */
+  NUMBER,
+  /** Values by name, in the order of the log: for a history, items by key, oldest first. */
+  LIST
+}
