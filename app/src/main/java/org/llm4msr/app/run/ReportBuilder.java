@@ -180,8 +180,9 @@ public final class ReportBuilder {
   }
 
   private static String signed(double value) {
+    // Adding 0 turns -0 into 0.
     return Double.isFinite(value)
-        ? String.format(Locale.ROOT, "%+.4f", value)
+        ? String.format(Locale.ROOT, "%+.4f", Math.rint(value * 1e4) / 1e4 + 0.0)
         : "an unknown amount";
   }
 
