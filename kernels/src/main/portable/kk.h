@@ -18,6 +18,7 @@
 #define GROUP_ID ((i64)get_group_id(0))
 #define AS_FLOAT(bits) as_float((u32)(bits))
 #define CLAIM(p, expected, desired) atomic_cmpxchg((volatile __global int *)(p), expected, desired)
+#define UNROLL
 typedef char i8;
 typedef uchar u8;
 typedef ushort u16;
@@ -36,6 +37,8 @@ typedef ulong u64;
 #define GROUP_ID ((i64)blockIdx.x)
 #define AS_FLOAT(bits) __uint_as_float((u32)(bits))
 #define CLAIM(p, expected, desired) atomicCAS(p, expected, desired)
+// Before loops over an array of an item's own: only if they are unrolled does it lie in registers.
+#define UNROLL _Pragma("unroll")
 typedef signed char i8;
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -57,6 +60,7 @@ typedef unsigned long long u64;
 #define GROUP_ID ((i64)kk_group_id())
 #define AS_FLOAT(bits) kk_float_of(bits)
 #define CLAIM(p, expected, desired) kk_claim(p, expected, desired)
+#define UNROLL
 typedef signed char i8;
 typedef unsigned char u8;
 typedef unsigned short u16;

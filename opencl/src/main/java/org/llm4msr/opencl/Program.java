@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.jocl.CL;
 import org.jocl.Pointer;
 import org.jocl.cl_device_id;
@@ -15,25 +16,15 @@ import org.jocl.cl_program;
 
 /** All kernels, built for one device: from the cache of binaries, or else from source. */
 final class Program implements AutoCloseable {
+  private static final Pattern INCLUDE = Pattern.compile("#include \"(.+)\"");
+
   /** In this order they are one source, as OpenCL has no include path of its own. */
   static final List<String> PORTABLE =
-      List.of(
-          "portable/kk.h",
-          "portable/elementwise.kk",
-          "portable/layout.kk",
-          "portable/reduce.kk",
-          "portable/checks.kk",
-          "portable/norm.kk",
-          "portable/batchnorm.kk",
-          "portable/matmul.kk",
-          "portable/mixture.kk",
-          "portable/lookup.kk",
-          "portable/sparse.kk",
-          "portable/rope.kk",
-          "portable/attention.kk",
-          "portable/attention_gradient.kk",
-          "portable/loss.kk",
-          "portable/optim.kk");
+      INCLUDE
+          .matcher(source(List.of("portable/all.kk")))
+          .results()
+          .map(include -> "portable/" + include.group(1))
+          .toList();
 
   private static final List<String> OPENCL_ONLY = List.of("opencl/matmul_cpu.cl");
 
