@@ -2,7 +2,6 @@ package org.llm4msr.opencl;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;
@@ -12,24 +11,22 @@ import org.jocl.Sizeof;
 import org.jocl.cl_kernel;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.portable.Device;
+import org.llm4msr.runtime.backend.portable.Faults;
 import org.llm4msr.runtime.memory.Buffer;
 
 /** Runs the portable kernels on one OpenCL device. */
 final class OpenClDevice implements Device, AutoCloseable {
-  private static final int FAULT_BYTES = 4 * Integer.BYTES;
-
   private final Queue queue;
   private final DeviceMemory memory;
   private final Program program;
   private final boolean isCpu;
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment faultOnHost = arena.allocate(FAULT_BYTES, Integer.BYTES);
+  private final MemorySegment faultOnHost = arena.allocate(Faults.BYTES, Integer.BYTES);
   private final Buffer faultBuffer;
   private final Argument fault;
   private final List<Buffer> scratchBuffers = new ArrayList<>();
   private final List<Growing> scratches = new ArrayList<>();
-  // Fault number n is described by element n - 1.
-  private final List<String> faults = new ArrayList<>();
+  private final Faults faults = new Faults();
 
   /**
    * @param isCpu which products it takes
@@ -39,8 +36,8 @@ final class OpenClDevice implements Device, AutoCloseable {
     this.queue = queue;
     this.memory = memory;
     this.program = program;
-    faultBuffer = memory.allocate(FAULT_BYTES, "faults of the opencl backend");
-    fault = new Argument.Region(faultBuffer.address(), FAULT_BYTES);
+    faultBuffer = memory.allocate(Faults.BYTES, "faults of the opencl backend");
+    fault = new Argument.Region(faultBuffer.address(), Faults.BYTES);
   }
 
   @Override
@@ -55,16 +52,7 @@ final class OpenClDevice implements Device, AutoCloseable {
 
   @Override
   public int faults(String operator, String first, String second) {
-    String one = operator + ": " + first;
-    // Plans are made again and again; what they may report stays the same.
-    for (int i = 0; i + 1 < faults.size(); i += 2) {
-      if (faults.get(i).equals(one) && faults.get(i + 1).equals(operator + ": " + second)) {
-        return i + 1;
-      }
-    }
-    faults.add(one);
-    faults.add(operator + ": " + second);
-    return faults.size() - 1;
+    return faults.register(operator, first, second);
   }
 
   /**
@@ -74,16 +62,12 @@ final class OpenClDevice implements Device, AutoCloseable {
    */
   void finish() {
     queue.read(memory.own(faultBuffer).handle(), 0, faultOnHost);
-    int number = faultOnHost.getAtIndex(ValueLayout.JAVA_INT, 0);
-    if (number == 0) {
-      return;
+    IllegalArgumentException noted = faults.noted(faultOnHost);
+    if (noted != null) {
+      faultOnHost.fill((byte) 0);
+      queue.write(faultOnHost, memory.own(faultBuffer).handle(), 0);
+      throw noted;
     }
-    int element = faultOnHost.getAtIndex(ValueLayout.JAVA_INT, 1);
-    int value = faultOnHost.getAtIndex(ValueLayout.JAVA_INT, 2);
-    faultOnHost.fill((byte) 0);
-    queue.write(faultOnHost, memory.own(faultBuffer).handle(), 0);
-    throw new IllegalArgumentException(
-        faults.get(number - 1) + " is out of range: element " + element + " is " + value);
   }
 
   @Override
@@ -101,7 +85,7 @@ final class OpenClDevice implements Device, AutoCloseable {
 
     Growing(int number) {
       label = "scratch memory " + number + " of the opencl backend";
-      grow(FAULT_BYTES);
+      grow(Faults.BYTES);
     }
 
     @Override
