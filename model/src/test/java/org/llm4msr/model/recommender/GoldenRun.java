@@ -1,5 +1,6 @@
 package org.llm4msr.model.recommender;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,8 +31,16 @@ final class GoldenRun implements AutoCloseable {
     TrainingGraph graph = training(OptimizerConfig.adam(1e-3, false));
     for (Value value : graph.model().graph().values()) {
       if (value.kind() == Value.Kind.PARAMETER) {
-        write(store.create(value).segment(), computeType, start(value.name()));
+        upload(store.create(value), start(value.name()));
       }
+    }
+  }
+
+  private void upload(Tensor tensor, double[] elements) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(computeType.byteSize(elements.length));
+      write(host, computeType, elements);
+      backend.upload(host, tensor.buffer(), tensor.byteOffset());
     }
   }
 
@@ -65,7 +74,7 @@ final class GoldenRun implements AutoCloseable {
     try (Plan plan = new Plan(backend, model.graph(), store, List.of(model.logits()))) {
       fill(plan, model, "batch");
       plan.run();
-      return read(plan.output(model.logits()));
+      return read(plan, model.logits());
     }
   }
 
@@ -85,7 +94,7 @@ final class GoldenRun implements AutoCloseable {
       fill(plan, graph.model(), "batch");
       write(plan.input(graph.labels()), computeType, golden.get("batch/label"));
       plan.run();
-      wanted.forEach((name, value) -> results.put(name, read(plan.output(value))));
+      wanted.forEach((name, value) -> results.put(name, read(plan, value)));
     }
     return results;
   }
@@ -112,11 +121,11 @@ final class GoldenRun implements AutoCloseable {
 
   double[] parameter(String name) {
     Tensor tensor = store.get(name);
-    double[] elements = new double[Math.toIntExact(tensor.shape().elements())];
-    for (int i = 0; i < elements.length; i++) {
-      elements[i] = tensor.dtype().get(tensor.segment(), i);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(tensor.byteSize());
+      backend.download(tensor.buffer(), tensor.byteOffset(), host);
+      return read(host, tensor.dtype(), tensor.shape().elements());
     }
-    return elements;
   }
 
   List<String> trainedParameters() {
@@ -177,10 +186,19 @@ final class GoldenRun implements AutoCloseable {
     }
   }
 
-  private static double[] read(Operand operand) {
-    double[] elements = new double[Math.toIntExact(operand.elements())];
+  private static double[] read(Plan plan, Value value) {
+    Operand operand = plan.output(value);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(operand.dtype().byteSize(operand.elements()));
+      plan.read(value, host);
+      return read(host, operand.dtype(), operand.elements());
+    }
+  }
+
+  private static double[] read(MemorySegment host, DType dtype, long count) {
+    double[] elements = new double[Math.toIntExact(count)];
     for (int i = 0; i < elements.length; i++) {
-      elements[i] = operand.dtype().get(operand.segment(), i);
+      elements[i] = dtype.get(host, i);
     }
     return elements;
   }

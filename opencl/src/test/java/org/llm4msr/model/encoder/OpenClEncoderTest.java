@@ -1,69 +1,12 @@
 package org.llm4msr.model.encoder;
 
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
-import java.nio.file.Path;
-import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.opencl.OpenClProvider;
-import org.llm4msr.runtime.memory.AllocationTracker;
+import org.llm4msr.runtime.backend.BackendProvider;
 
-/** What another implementation computed, on an OpenCL device: every family. */
-class OpenClEncoderTest {
-  private static final float TOLERANCE = 1e-4f;
-
-  @BeforeEach
-  void skipIfUnavailable() {
-    OpenClProvider provider = new OpenClProvider();
-    assumeTrue(provider.availability().available(), () -> provider.availability().explanation());
-  }
-
-  @AfterEach
-  void nothingIsLeftOpen() {
-    assertThat(AllocationTracker.open()).isEmpty();
-  }
-
-  static List<String> families() {
-    return FrozenEncoderTest.GOLDENS;
-  }
-
-  private static EncoderOptions options() {
-    return EncoderOptions.defaults().withBackend("opencl");
-  }
-
-  @ParameterizedTest
-  @MethodSource("families")
-  void agreesWithTheGolden(String name) {
-    Path directory = GoldenCase.directory(name);
-    GoldenCase golden = GoldenCase.read(directory);
-    for (Pooling pooling : List.of(Pooling.LAST_PROMPT, Pooling.MEAN_PROMPT)) {
-      try (FrozenEncoder encoder = FrozenEncoder.load(directory, options().withPooling(pooling))) {
-        float[][] packed = encoder.encodeTokens(golden.prompts());
-        for (int i = 0; i < packed.length; i++) {
-          assertThat(packed[i]).containsExactly(golden.expected(pooling)[i], within(TOLERANCE));
-        }
-      }
-    }
-  }
-
-  /** Keys and values of earlier tokens are kept on the device. */
-  @Test
-  void continuesAsTheGoldenDoes() {
-    Path directory = GoldenCase.directory("transformers/llama");
-    GoldenCase golden = GoldenCase.read(directory);
-    try (FrozenEncoder encoder = FrozenEncoder.load(directory, options())) {
-      List<int[]> continued =
-          encoder.generate(
-              golden.prompts(), GenerationOptions.greedy(16).withoutStop(), (_, _) -> {});
-      for (int i = 0; i < continued.size(); i++) {
-        assertThat(continued.get(i)).isEqualTo(golden.greedy(directory)[i]);
-      }
-    }
+/** On an OpenCL device. */
+class OpenClEncoderTest extends DeviceEncoderSuite {
+  @Override
+  BackendProvider provider() {
+    return new OpenClProvider();
   }
 }
