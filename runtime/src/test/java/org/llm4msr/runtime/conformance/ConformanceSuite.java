@@ -32,7 +32,7 @@ import org.llm4msr.runtime.backend.reference.ReferenceBackend;
 @MethodSource("targets")
 public abstract class ConformanceSuite {
   /** These have every operator; others may lack some, which is reported as skipped. */
-  private static final Set<String> COMPLETE = Set.of("reference", "cpu", "opencl");
+  private static final Set<String> COMPLETE = Set.of("reference", "cpu", "opencl", "cuda");
 
   private static final Map<Target, Backend> OPEN = new HashMap<>();
   private static final ReferenceBackend ORACLE = new ReferenceBackend();

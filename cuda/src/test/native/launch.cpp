@@ -1,0 +1,230 @@
+// Modules and launches. A module is a list of names with, in PTX, the sizes of their arguments, which are held against
+// those of the same kernel compiled for the host.
+#include "standin.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <set>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace {
+// Kernels are declared for groups of 64.
+constexpr unsigned GROUP_SIZE = 64;
+
+struct Function {
+    const HostKernel *kernel;
+};
+
+struct Module {
+    std::map<std::string, std::unique_ptr<Function>> functions;
+};
+
+std::set<Module *> modules;
+std::set<Function *> functions;
+
+const HostKernel *host_kernel(const std::string &name) {
+    for (int i = 0; i < host_kernel_count; i++)
+        if (name == host_kernels[i].name) return &host_kernels[i];
+    return nullptr;
+}
+
+void add(Module *module, const std::string &name) {
+    const HostKernel *kernel = host_kernel(name);
+    if (!kernel) {
+        violation(SUCCESS, "cuModuleLoadData: the kernel %s has no form for the host", name.c_str());
+        return;
+    }
+    module->functions[name].reset(new Function{kernel});
+    functions.insert(module->functions[name].get());
+}
+
+// Bytes of each argument from a list such as ".param .u64 adam_param_0, .param .f32 adam_param_1".
+std::vector<int> argument_bytes(const std::string &list) {
+    std::vector<int> bytes;
+    for (size_t at = list.find(".param"); at != std::string::npos; at = list.find(".param", at + 1)) {
+        size_t type = list.find('.', at + 6);
+        while (type != std::string::npos && !isdigit(list[type + 2])) type = list.find('.', type + 1);
+        bytes.push_back(type == std::string::npos ? 0 : atoi(list.c_str() + type + 2) / 8);
+    }
+    return bytes;
+}
+
+CUresult load_ptx(Module *module, const std::string &text) {
+    bool complete = text.find(".version") != std::string::npos;
+    for (size_t at = text.find(".entry "); at != std::string::npos; at = text.find(".entry ", at + 1)) {
+        size_t open = text.find('(', at), close = text.find(')', at);
+        if (open == std::string::npos) return INVALID_IMAGE;
+        std::string name = text.substr(at + 7, open - at - 7);
+        add(module, name);
+        const HostKernel *kernel = host_kernel(name);
+        if (!complete || !kernel) continue;
+        std::vector<int> bytes = argument_bytes(text.substr(open, close - open));
+        bool equal = (int)bytes.size() == kernel->count;
+        for (int i = 0; equal && i < kernel->count; i++) equal = bytes[i] == kernel->arguments[i].bytes;
+        if (!equal) violation(SUCCESS, "cuModuleLoadData: %s takes other arguments on the host", name.c_str());
+    }
+    return SUCCESS;
+}
+
+// The names of an ELF's sections of code: ".text.adam".
+void load_cubin(Module *module, const char *image) {
+    uint64_t headers;
+    uint16_t size, count;
+    memcpy(&headers, image + 0x28, sizeof headers);
+    memcpy(&size, image + 0x3a, sizeof size);
+    memcpy(&count, image + 0x3c, sizeof count);
+    std::string text(image, headers + (uint64_t)size * count);
+    for (int i = 0; i < host_kernel_count; i++) {
+        std::string section = std::string(".text.") + host_kernels[i].name;
+        if (text.find(section.c_str(), 0, section.size() + 1) != std::string::npos) add(module, host_kernels[i].name);
+    }
+}
+
+struct Launch {
+    const HostKernel *kernel;
+    unsigned groups;
+    std::vector<uint64_t> values;
+
+    CUresult check() const {
+        for (int i = 0; i < kernel->count; i++)
+            if (kernel->arguments[i].pointer)
+                if (CUresult code = check_device(values[i], 1, kernel->name)) return code;
+        return SUCCESS;
+    }
+
+    CUresult run() {
+        if (CUresult code = check()) return code;
+        counts.launches++;
+        if (settings.fail_launch > 0 && --settings.fail_launch == 0) return lost = (CUresult)settings.fail_code;
+        std::vector<void *> addresses;
+        for (uint64_t &value : values) addresses.push_back(&value);
+        run_groups(*kernel, addresses.data(), groups, GROUP_SIZE);
+        check_redzones(kernel->name);
+        return SUCCESS;
+    }
+};
+
+// Reads memory that may not be there.
+bool read(void *to, void *from, size_t bytes) {
+    iovec target{to, bytes}, source{from, bytes};
+    return process_vm_readv(getpid(), &target, 1, &source, 1, 0) == (ssize_t)bytes;
+}
+
+CUresult launch(Function *function, const unsigned *grid, const unsigned *block, Stream *stream, void **arguments) {
+    if (!functions.count(function)) return violation(INVALID_HANDLE, "a launch of no kernel, or of one that was unloaded");
+    const HostKernel *kernel = function->kernel;
+    const char *name = kernel->name;
+    if (grid[0] < 1 || grid[0] > 0x7fffffff || grid[1] != 1 || grid[2] != 1)
+        return violation(INVALID_VALUE, "%s: a grid of %u x %u x %u groups", name, grid[0], grid[1], grid[2]);
+    if (block[0] != GROUP_SIZE || block[1] != 1 || block[2] != 1)
+        return violation(INVALID_VALUE, "%s: groups of %u x %u x %u", name, block[0], block[1], block[2]);
+    if (!arguments) return violation(INVALID_VALUE, "%s: no arguments", name);
+    Launch one{kernel, grid[0], {}};
+    for (int i = 0; i < kernel->count; i++) {
+        uint64_t value = 0;
+        if (!read(&value, arguments[i], kernel->arguments[i].bytes))
+            return violation(INVALID_VALUE, "%s: argument %d cannot be read", name, i);
+        one.values.push_back(value);
+    }
+    if (CUresult code = one.check()) return code;
+    return issue(stream, [one]() mutable { return one.run(); });
+}
+}  // namespace
+
+std::string open_modules() {
+    return modules.empty() ? "" : std::to_string(modules.size()) + " modules\n";
+}
+
+void forget_modules() {
+    for (Module *module : modules) delete module;
+    modules.clear();
+    functions.clear();
+}
+
+API cuModuleLoadData(Module **module, const void *image) {
+    ENTER();
+    const char *text = (const char *)image;
+    bool cubin = memcmp(text, "\177ELF", 4) == 0;
+    if (cubin && (settings.refuse_cubin || settings.capability != 90)) return INVALID_IMAGE;
+    std::unique_ptr<Module> loaded(new Module);
+    if (cubin) load_cubin(loaded.get(), text);
+    else if (CUresult code = load_ptx(loaded.get(), text)) return code;
+    *module = loaded.release();
+    modules.insert(*module);
+    return SUCCESS;
+}
+
+API cuModuleUnload(Module *module) {
+    ENTER();
+    if (CUresult code = drain_all()) return code;
+    if (modules.erase(module) == 0) return violation(INVALID_HANDLE, "cuModuleUnload: no module, or unloaded twice");
+    for (auto &entry : module->functions) functions.erase(entry.second.get());
+    delete module;
+    return SUCCESS;
+}
+
+API cuModuleGetFunction(Function **function, Module *module, const char *name) {
+    ENTER();
+    if (!modules.count(module)) return violation(INVALID_HANDLE, "cuModuleGetFunction: no module");
+    auto at = module->functions.find(name);
+    if (at == module->functions.end()) return NOT_FOUND;
+    *function = at->second.get();
+    return SUCCESS;
+}
+
+API cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, Stream *stream, void **arguments, void **extra) {
+    ENTER();
+    if (shared != 0 || extra) return violation(INVALID_VALUE, "cuLaunchKernel: shared memory, or extra options");
+    unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};
+    return launch(function, grid, block, stream, arguments);
+}
+
+// As cuda.h has them; see layouts.cpp.
+struct LaunchAttribute {
+    int id;
+    char padding[4];
+    unsigned value[16];
+};
+struct LaunchConfig {
+    unsigned grid[3], block[3], shared;
+    Stream *stream;
+    LaunchAttribute *attributes;
+    unsigned count;
+};
+static_assert(sizeof(LaunchAttribute) == 72 && sizeof(LaunchConfig) == 56);
+
+API cuLaunchKernelEx(const LaunchConfig *config, Function *function, void **arguments, void **extra) {
+    ENTER();
+    if (extra) return violation(INVALID_VALUE, "cuLaunchKernelEx: extra options");
+    for (unsigned i = 0; i < config->count; i++) {
+        const LaunchAttribute &attribute = config->attributes[i];
+        if (attribute.id != 4) return violation(INVALID_VALUE, "cuLaunchKernelEx: attribute %d", attribute.id);
+        const unsigned *cluster = attribute.value;
+        for (int axis = 0; axis < 3; axis++)
+            if (cluster[axis] == 0 || config->grid[axis] % cluster[axis] != 0)
+                return violation(INVALID_VALUE, "cuLaunchKernelEx: clusters of %u x %u x %u", cluster[0], cluster[1], cluster[2]);
+    }
+    return launch(function, config->grid, config->block, config->stream, arguments);
+}
+
+// Writes down what it was asked for, so that a test can look.
+API cuTensorMapEncodeTiled(void *map, int type, unsigned rank, uint64_t address, const uint64_t *extents,
+                           const uint64_t *strides, const unsigned *box, const unsigned *steps, int interleave,
+                           int swizzle, int promotion, int fill) {
+    ENTER();
+    if ((uint64_t)map % 64 != 0) return violation(INVALID_VALUE, "cuTensorMapEncodeTiled: a map at an odd place");
+    if (rank != 2 || address % 16 != 0 || strides[0] % 16 != 0 || steps[0] != 1 || steps[1] != 1 || box[0] > 256 ||
+        box[1] > 256 || interleave != 0 || fill != 0)
+        return violation(INVALID_VALUE, "cuTensorMapEncodeTiled: not as the documentation allows");
+    if (CUresult code = check_device(address, (extents[1] - 1) * strides[0] + extents[0] * 2, "cuTensorMapEncodeTiled"))
+        return code;
+    uint64_t *words = (uint64_t *)map;
+    uint64_t noted[] = {address, extents[0], extents[1], strides[0], box[0], box[1], (uint64_t)type,
+                        (uint64_t)swizzle, (uint64_t)promotion};
+    std::copy(std::begin(noted), std::end(noted), words);
+    return SUCCESS;
+}
