@@ -8,6 +8,7 @@ import java.util.function.Consumer;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.KernelSequence;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.backend.portable.PortableOperators;
 import org.llm4msr.runtime.memory.Buffer;
@@ -23,6 +24,7 @@ final class CudaBackend implements Backend {
   // How to close what was opened, the last first.
   private final Deque<Runnable> closing = new ArrayDeque<>();
   private final Context context;
+  private final Stream stream;
   private final DeviceMemory memory;
   private final Transfers transfers;
   private final CudaDevice device;
@@ -30,7 +32,7 @@ final class CudaBackend implements Backend {
   CudaBackend(CudaDevices.DeviceInfo info) {
     try {
       context = open(Context.of(info), Context::close);
-      Stream stream = open(Stream.create(), Stream::close);
+      stream = open(Stream.create(), Stream::close);
       KernelModule kernels = open(Modules.load("portable", info), KernelModule::close);
       memory = open(new DeviceMemory(context, stream), DeviceMemory::close);
       transfers = open(new Transfers(stream), Transfers::close);
@@ -115,6 +117,12 @@ final class CudaBackend implements Backend {
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     return PortableOperators.bind(NAME, device, op, in, out);
+  }
+
+  /** A training step, or a batch of always the same size, is issued in one call. */
+  @Override
+  public KernelSequence sequence(List<Kernel> kernels, long[] extents) {
+    return new CapturedKernels(context, stream, device, kernels, extents);
   }
 
   @Override

@@ -26,6 +26,7 @@ final class CudaDevice implements Device, AutoCloseable {
   private final PinnedMemory faultOnHost;
   private final List<Growing> scratches = new ArrayList<>();
   private final Faults faults = new Faults();
+  private int scratchGeneration;
 
   CudaDevice(Context context, Stream stream, DeviceMemory memory, KernelModule kernels) {
     this.context = context;
@@ -77,6 +78,11 @@ final class CudaDevice implements Device, AutoCloseable {
     }
   }
 
+  /** Changes whenever scratch memory moves: what was recorded before points to the old place. */
+  int scratchGeneration() {
+    return scratchGeneration;
+  }
+
   @Override
   public Scratch scratch(int number) {
     while (scratches.size() <= number) {
@@ -100,6 +106,7 @@ final class CudaDevice implements Device, AutoCloseable {
         Buffer larger = memory.allocate(byteSize, label);
         buffer.close();
         buffer = larger;
+        scratchGeneration++;
       }
     }
   }

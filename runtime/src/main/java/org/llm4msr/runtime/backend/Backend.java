@@ -74,6 +74,16 @@ public interface Backend extends AutoCloseable {
    */
   Kernel kernel(Op op, List<Operand> inputs, List<Operand> outputs);
 
+  /**
+   * Makes one thing of kernels that always run together, such as a plan's.
+   *
+   * @param extents of the plan's symbols in the current run, all that a kernel's launches depend
+   *     on; the backend reads them at each run
+   */
+  default KernelSequence sequence(List<Kernel> kernels, long[] extents) {
+    return KernelSequence.of(kernels);
+  }
+
   @Override
   void close();
 }

@@ -14,6 +14,7 @@ import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.KernelSequence;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.graph.Graph;
@@ -43,6 +44,8 @@ public final class Plan implements AutoCloseable {
   private final long[] symbolExtents;
   private final Kernel[] kernels;
   private final String[] kernelNames;
+  // Null only if the plan could not be made.
+  private final KernelSequence sequence;
   private long[] nanos;
 
   /**
@@ -84,6 +87,7 @@ public final class Plan implements AutoCloseable {
       }
       outputs.forEach(output -> slot(output, memory, parameters));
       kernels = bound.toArray(Kernel[]::new);
+      sequence = backend.sequence(bound, symbolExtents);
       kernelNames = names.toArray(String[]::new);
     } catch (RuntimeException | Error e) {
       close();
@@ -261,9 +265,7 @@ public final class Plan implements AutoCloseable {
       runProfiled();
       return;
     }
-    for (Kernel kernel : kernels) {
-      kernel.run();
-    }
+    sequence.run();
     backend.finish();
   }
 
@@ -334,6 +336,9 @@ public final class Plan implements AutoCloseable {
 
   @Override
   public void close() {
+    if (sequence != null) {
+      sequence.close();
+    }
     constants.forEach(Buffer::close);
     staged.values().forEach(HostBuffer::close);
     workspace.close();
