@@ -14,7 +14,7 @@ public final class DeviceOptions {
       names = "--device",
       paramLabel = "NAME",
       description =
-          "Backend to compute on, or one of its devices (opencl:1); 'llm4msr devices' lists them."
+          "Backend to compute on, or one of its devices (cuda:1); 'llm4msr devices' lists them."
               + " The best available one by default.")
   private String device;
 

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.llm4msr.app.Main;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -30,12 +32,13 @@ class DevicesCommandTest {
     assertThat(devices).allMatch(device -> !device.get("description").stringValue().isBlank());
   }
 
-  @Test
-  void openClIsListedWhetherItIsThereOrNot() {
+  @ParameterizedTest
+  @ValueSource(strings = {"opencl", "cuda"})
+  void aGpuBackendIsListedWhetherItIsThereOrNot(String backend) {
     assertThat(run("devices", "--json")).isZero();
     JsonNode devices = JsonMapper.shared().readTree(out.toString());
     assertThat(devices)
-        .anyMatch(device -> device.get("name").stringValue().startsWith("opencl"))
+        .anyMatch(device -> device.get("name").stringValue().startsWith(backend))
         .allMatch(device -> !device.get("description").stringValue().contains("\n"));
   }
 
