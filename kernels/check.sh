@@ -1,11 +1,14 @@
 #!/bin/sh
 # The conformance suite beyond what `./mvnw verify` runs: on every instruction set that this machine can run but does
 # not choose by itself, and on the best one with the C kernels built for AddressSanitizer and UBSan.
+# Before that the CUDA-only kernels, on the host.
 #   kernels/check.sh        after ./mvnw verify; x86-64 Linux with gcc
 set -eu
 cd "$(dirname "$0")/.."
 JAVA_HOME=$(.mvn/find-jdk.sh)
 export JAVA_HOME
+
+kernels/cuda.sh
 
 suite() {
   ./mvnw -q -pl runtime -am test -Dtest=ConformanceTest -Dsurefire.failIfNoSpecifiedTests=false "$@"
