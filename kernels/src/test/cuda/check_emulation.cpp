@@ -1,6 +1,5 @@
 #include "check.h"
 void check_emulation() {}
-void check_attention() {}
 void check_quantised() {}
 void check_rows() {}
 void check_tables() {}
