@@ -93,6 +93,6 @@ int main(int count, char **arguments) {
     }
     printf("| kernel | cases | worst error (NMSE) | bound |\n| --- | --- | --- | --- |\n");
     for (const auto &entry : table)
-        printf("| %s | %d | %.2g | %.0e |\n", entry.first.c_str(), entry.second.cases, entry.second.error,
+        printf("| %s | %d | %.2g | %.1e |\n", entry.first.c_str(), entry.second.cases, entry.second.error,
                entry.second.bound);
 }

@@ -37,8 +37,10 @@ Floats random_f32(int64_t n);
 double value(bf16 x);
 double activation_of(int kind, double x);
 
-// Fails unless the normalised mean squared error over `expected` is below `bound`; says what was run. Elements of
-// `untouched` must still hold the array's first contents.
+// What a sum in F32 may lose, and what rounding to BF16 may: half a unit in the last place is 2^-8, squared.
+constexpr double F32_BOUND = 1e-10, BF16_BOUND = 0x1p-16 * 1.2;
+
+// Fails unless the normalised mean squared error over `expected` is below `bound`; says what was run.
 struct Comparison {
     double error = 0, norm = 0;
     bool finite = true;

@@ -81,7 +81,7 @@ void run(int dim, const std::vector<int> &lengths, int kv_heads, int share, Mask
                 }
             }
     }
-    comparison.finish(2e-5, "attention_%d: %d tokens, %d sequences, %d x %d heads, before %d, after %d, cap %g%s, prefix %d",
+    comparison.finish(BF16_BOUND, "attention_%d: %d tokens, %d sequences, %d x %d heads, before %d, after %d, cap %g%s, prefix %d",
                       dim, tokens, sequences, kv_heads, share, mask.before, mask.after, mask.cap,
                       earlier ? ", earlier keys" : "", prefix);
 }

@@ -61,6 +61,6 @@ void MatmulCase::compare(const char *kernel) const {
             else bits = (*c_half)[i * ldc + j] | 0xffff0000u;
             if (bits != 0xffffffff) emu::fail("%s wrote between the rows of c", kernel);
         }
-    comparison.finish(type == RESULT_F32 ? 1e-10 : 1e-5, "%s: %d x %d x %d%s%s%s, activation %d, type %d", kernel, m, n, k,
+    comparison.finish(type == RESULT_F32 ? F32_BOUND : BF16_BOUND, "%s: %d x %d x %d%s%s%s, activation %d, type %d", kernel, m, n, k,
                       w_up ? ", gated" : "", bias ? ", bias" : "", residual() ? ", residual" : "", activation, type);
 }

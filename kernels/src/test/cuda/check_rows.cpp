@@ -1,0 +1,44 @@
+#include "check.h"
+
+extern "C" void rms_norm_residual(int width, float epsilon, const void *x, int x_type, void *h, int h_type,
+                                  const float *weight, void *y, int y_type);
+
+namespace {
+struct Row {
+    Halves half;
+    Floats single;
+    Row(int64_t n, int type, int shift = 0) {
+        if (type == RESULT_BF16) half = random_bf16(n, shift);
+        else single = random_f32(n);
+    }
+    void *data() { return half ? (void *)half->data : single->data; }
+    double at(int64_t i) { return half ? value((*half)[i]) : (*single)[i]; }
+};
+
+void run(int rows, int width, bool with_x, int x_type, int h_type, int y_type) {
+    Row x((int64_t)rows * width, x_type), h((int64_t)rows * width, h_type), y((int64_t)rows * width, y_type);
+    Floats weight = random_f32(width);
+    std::vector<double> sums;
+    for (int64_t i = 0; i < (int64_t)rows * width; i++) sums.push_back(h.at(i) + (with_x ? x.at(i) : 0));
+    emu::launch({(unsigned)rows, 1, 1}, 256, 4 * width + 32, 1, [&] {
+        rms_norm_residual(width, 1e-5f, with_x ? x.data() : nullptr, x_type, h.data(), h_type, weight->data, y.data(), y_type);
+    });
+    Comparison stream, normalised;
+    for (int64_t i = 0; i < rows; i++) {
+        double square = 0;
+        for (int64_t j = 0; j < width; j++) square += sums[(size_t)(i * width + j)] * sums[(size_t)(i * width + j)];
+        for (int64_t j = 0; j < width; j++) {
+            stream.add(sums[(size_t)(i * width + j)], h.at(i * width + j));
+            normalised.add(sums[(size_t)(i * width + j)] / std::sqrt(square / width + 1e-5f) * (*weight)[j], y.at(i * width + j));
+        }
+    }
+    stream.finish(h_type == RESULT_F32 ? F32_BOUND : BF16_BOUND, "rms_norm_residual: h, %d x %d", rows, width);
+    normalised.finish(y_type == RESULT_F32 ? F32_BOUND : BF16_BOUND, "rms_norm_residual: y, %d x %d", rows, width);
+}
+}  // namespace
+
+void check_rows() {
+    for (int width : {1, 2, 31, 128, 257, 1024, 1030, 4096})
+        for (int types = 0; types < 8; types++)
+            run(types % 3 + 1, width, types != 5, types & 1, types >> 1 & 1, types >> 2);
+}
