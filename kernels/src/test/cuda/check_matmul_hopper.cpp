@@ -1,4 +1,6 @@
 // The products for sm_90a.
+#include <algorithm>
+
 #include "check.h"
 #include "matmul_case.h"
 
@@ -8,34 +10,65 @@
 HOPPER_MATMUL(matmul_wgmma);
 HOPPER_MATMUL(matmul_persistent);
 
+#define STORING_MATMUL(name)                                                                                    \
+    extern "C" void name(TensorMap a, TensorMap w, TensorMap up, TensorMap c, int m, int n, int k, int gated,     \
+                         const float *bias, const bf16 *residual, i64 ldr, int activation)
+STORING_MATMUL(matmul_tma_store);
+STORING_MATMUL(matmul_multicast);
+STORING_MATMUL(matmul_wide);
+
 static TensorMap map_of(const Halves &matrix, int rows, int columns, i64 stride) {
     TensorMap map;
     if (!emu::encode(&map, matrix->data, rows, columns, stride * 2, 64, 64)) emu::fail("the driver would refuse this map");
     return map;
 }
 
+namespace {
+struct Maps {
+    TensorMap a, w, up;
+    explicit Maps(const MatmulCase &x) : a(map_of(x.a, x.m, x.k, x.lda)), w(map_of(x.w, x.n, x.k, x.ldw)), up(w) {
+        if (x.w_up) up = map_of(x.w_up, x.n, x.k, x.ldw);
+    }
+};
+}  // namespace
+
+// `blocks`: at most so many, or as many as there are tiles.
 static void run(const MatmulCase &x, decltype(matmul_wgmma) *kernel, const char *name, int blocks) {
-    TensorMap a = map_of(x.a, x.m, x.k, x.lda), w = map_of(x.w, x.n, x.k, x.ldw);
-    TensorMap up = x.w_up ? map_of(x.w_up, x.n, x.k, x.ldw) : w;
+    Maps maps(x);
     int width = x.w_up ? 64 : 128, tiles = (x.m + 127) / 128 * ((x.n + width - 1) / width);
     emu::launch({(unsigned)(blocks > 0 ? std::min(blocks, tiles) : tiles), 1, 1}, 384, 131136, 1, [&] {
-        kernel(a, w, up, x.m, x.n, x.k, x.w_up != nullptr, x.bias ? x.bias->data : nullptr, x.residual(), x.ldr,
-               x.activation, x.type, x.c(), x.ldc);
+        kernel(maps.a, maps.w, maps.up, x.m, x.n, x.k, x.w_up != nullptr, x.bias ? x.bias->data : nullptr, x.residual(),
+               x.ldr, x.activation, x.type, x.c(), x.ldc);
     });
     x.compare(name);
 }
 
+static void run_storing(const MatmulCase &x, decltype(matmul_wide) *kernel, const char *name, int rows, int columns,
+                        int shared_bytes, int cluster, int clusters) {
+    Maps maps(x);
+    TensorMap c = map_of(x.c_half, x.m, x.n, x.ldc);
+    int width = x.w_up ? columns / 2 : columns, tiles = (x.m + rows - 1) / rows * ((x.n + width - 1) / width);
+    emu::launch({(unsigned)(cluster * std::min(clusters, tiles)), 1, 1}, 384, shared_bytes, cluster, [&] {
+        kernel(maps.a, maps.w, maps.up, c, x.m, x.n, x.k, x.w_up != nullptr, x.bias ? x.bias->data : nullptr,
+               (const bf16 *)x.residual(), x.ldr, x.activation);
+    });
+    x.compare(name);
+}
+
+static void run_all(const Extents &e, bool gated) {
+    run(MatmulCase(e, gated), matmul_wgmma, "matmul_wgmma", 0);
+    run(MatmulCase(e, gated), matmul_persistent, "matmul_persistent", (int)pick(1, 3));
+    int clusters = (int)pick(1, 2);
+    run_storing(MatmulCase(e, gated, true), matmul_tma_store, "matmul_tma_store", 128, 128, 163904, 1, clusters);
+    run_storing(MatmulCase(e, gated, true), matmul_multicast, "matmul_multicast", 256, 128, 163904, 2, clusters);
+    run_storing(MatmulCase(e, gated, true), matmul_wide, "matmul_wide", 256, 256, 229440, 2, clusters);
+}
+
 void check_matmul_hopper() {
-    for (Extents e : ragged_extents(false)) {
-        if (e.k == 0) continue;
-        run(MatmulCase(e, false), matmul_wgmma, "matmul_wgmma", 0);
-        run(MatmulCase(e, false), matmul_persistent, "matmul_persistent", (int)pick(1, 3));
-    }
-    for (int i = 0; i < 6; i++) {
-        Extents e = {(int)pick(1, 200), (int)pick(1, 200), (int)pick(1, 300), 8};
-        run(MatmulCase(e, true), matmul_wgmma, "matmul_wgmma", 0);
-        run(MatmulCase(e, true), matmul_persistent, "matmul_persistent", (int)pick(1, 3));
-    }
+    for (const Extents &e : ragged_extents(false))
+        if (e.k > 0) run_all(e, false);
+    for (int i = 0; i < 4; i++) run_all({(int)pick(1, 200), (int)pick(1, 200), (int)pick(1, 300), 8}, true);
+    run_all({130, 300, 80, 8}, true);
     // More groups of eight rows of tiles than one, the last one smaller.
     run(MatmulCase({1100, 140, 16, 8}, false), matmul_persistent, "matmul_persistent", 4);
 }

@@ -15,10 +15,10 @@ static i64 row_of(i64 width, int align) {
     return align == 1 ? width + 2 * pick(0, 3) + (width % 2 == 0) : (width + align - 1) / align * align + align * pick(0, 2);
 }
 
-MatmulCase::MatmulCase(const Extents &e, bool gated) : m(e.m), n(e.n), k(e.k) {
+MatmulCase::MatmulCase(const Extents &e, bool gated, bool half) : m(e.m), n(e.n), k(e.k) {
     lda = row_of(k, e.align);
     ldw = row_of(k, e.align);
-    type = (int)pick(RESULT_F32, RESULT_BF16);
+    type = half ? RESULT_BF16 : (int)pick(RESULT_F32, RESULT_BF16);
     activation = (int)pick(ACT_NONE, ACT_GELU_TANH);
     ldc = row_of(n, e.align);
     ldr = row_of(n, e.align);

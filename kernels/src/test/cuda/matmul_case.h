@@ -17,8 +17,8 @@ struct MatmulCase {
     Halves a, w, w_up, c_half, residual_half;
     Floats bias, c_float, residual_float;
 
-    // A random epilogue: gated or not, bias, residual, activation, type. `aligned`: as tensor maps need it.
-    MatmulCase(const Extents &e, bool gated);
+    // A random epilogue: bias, residual, activation, type; BF16 only if `half`.
+    MatmulCase(const Extents &e, bool gated, bool half = false);
     void *c() const { return type == RESULT_F32 ? (void *)c_float->data : c_half->data; }
     const void *residual() const {
         return residual_float ? (const void *)residual_float->data : residual_half ? residual_half->data : nullptr;
