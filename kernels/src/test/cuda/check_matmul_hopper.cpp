@@ -1,6 +1,7 @@
 // The products for sm_90a.
 #include <algorithm>
 
+#include "../../main/cuda/choose.h"
 #include "check.h"
 #include "matmul_case.h"
 
@@ -64,7 +65,36 @@ static void run_all(const Extents &e, bool gated) {
     run_storing(MatmulCase(e, gated, true), matmul_wide, "matmul_wide", 256, 256, 229440, 2, clusters);
 }
 
+static void require(bool right, const char *what) {
+    if (!right) emu::fail("choose_matmul: %s", what);
+}
+
+// What is chosen runs as it is to be launched, and the choice is what its arithmetic promises.
+static void check_choice() {
+    for (int i = 0; i < 8; i++) {
+        Extents e = {(int)pick(1, 400), (int)pick(1, 600), (int)pick(1, 130), 8};
+        MatmulCase x(e, pick(0, 1) != 0, true);
+        MatmulLaunch launch = choose_matmul(x.m, x.n, x.k, x.w_up != nullptr, true, true, true, (int)pick(2, 8));
+        Maps maps(x);
+        TensorMap c = map_of(x.c_half, x.m, x.n, x.ldc);
+        auto kernel = launch.kernel == MATMUL_TMA_STORE   ? matmul_tma_store
+                      : launch.kernel == MATMUL_MULTICAST ? matmul_multicast
+                                                          : matmul_wide;
+        emu::launch({(unsigned)launch.blocks, 1, 1}, launch.threads, launch.shared_bytes, launch.cluster, [&] {
+            kernel(maps.a, maps.w, maps.up, c, x.m, x.n, x.k, x.w_up != nullptr, x.bias ? x.bias->data : nullptr,
+                   (const bf16 *)x.residual(), x.ldr, x.activation);
+        });
+        x.compare("choose_matmul");
+    }
+    require(choose_matmul(8192, 8192, 8192, false, true, true, true, 132).kernel == MATMUL_WIDE, "large");
+    require(choose_matmul(8192, 8192, 8192, false, false, true, true, 132).kernel == MATMUL_PERSISTENT, "F32 results");
+    require(choose_matmul(100, 132 * 128, 4096, false, true, true, true, 132).kernel == MATMUL_TMA_STORE, "one wave");
+    require(choose_matmul(100, 100, 100, false, true, false, true, 132).kernel == MATMUL_MMA, "no tensor maps");
+    require(choose_matmul(100, 100, 100, false, true, true, false, 132).kernel == MATMUL_MMA, "not a Hopper");
+}
+
 void check_matmul_hopper() {
+    check_choice();
     for (const Extents &e : ragged_extents(false))
         if (e.k > 0) run_all(e, false);
     for (int i = 0; i < 4; i++) run_all({(int)pick(1, 200), (int)pick(1, 200), (int)pick(1, 300), 8}, true);
