@@ -14,10 +14,8 @@
 
 #define __global__
 #define __device__
-#define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __grid_constant__
-#define __noinline__ __attribute__((noinline))
 
 struct alignas(8) float2 {
     float x, y;
@@ -99,7 +97,6 @@ void tma_store(const TensorMap *map, u32 from, int x, int y);
 void tma_store_commit();
 void tma_store_wait_read();
 static inline void fence_async_proxy() {}
-static inline void tma_prefetch(const TensorMap *) {}
 u32 cluster_rank();
 void cluster_sync();
 template <int registers>

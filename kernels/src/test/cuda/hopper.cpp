@@ -94,8 +94,20 @@ const Map &map_of(const TensorMap *map) {
 // Where the engine puts element (row, column) of a box: boxes lie row by row, and in the 128-byte swizzle bits 4 to 6
 // of the address are exclusive-ored with bits 7 to 9 (PTX ISA, "Swizzling modes").
 u32 swizzled(u32 address) { return address ^ (address >> 7 & 7) << 4; }
-u32 place_of(const Map &map, u32 start, int row, int column) {
-    return swizzled(start + (u32)((row * map.box_columns + column) * 2));
+
+// Each element of a box: its place in shared memory, and in the matrix or null outside of it. The swizzle moves whole
+// chunks of 16 bytes.
+template <typename Visit>
+void each_element(const Map &map, u32 start, int x, int y, Visit visit) {
+    for (int r = 0; r < map.box_rows; r++)
+        for (int chunk = 0; chunk < map.box_columns / 8; chunk++) {
+            unsigned char *place = at_shared(swizzled(start + (u32)((r * map.box_columns + chunk * 8) * 2)), 16);
+            for (int i = 0; i < 8; i++) {
+                int64_t row = (int64_t)y + r, column = (int64_t)x + chunk * 8 + i;
+                bool inside = row >= 0 && row < map.rows && column >= 0 && column < map.columns;
+                visit(place + 2 * i, inside ? (unsigned char *)map.matrix + row * map.row_bytes + column * 2 : nullptr);
+            }
+        }
 }
 
 void check_box(const Map &map, u32 start) {
@@ -108,7 +120,7 @@ void check_box(const Map &map, u32 start) {
 bool emu::encode(TensorMap *map, const void *matrix, int64_t rows, int64_t columns, int64_t row_bytes, int box_rows,
                  int box_columns) {
     if ((uintptr_t)matrix % 16 != 0 || row_bytes % 16 != 0 || row_bytes < columns * 2 || rows < 1 || columns < 1 ||
-        box_rows < 1 || box_rows > 256 || box_columns < 1 || box_columns > 256 || box_columns * 2 > 128)
+        box_rows < 1 || box_rows > 256 || box_columns % 8 != 0 || box_columns < 8 || box_columns * 2 > 128)
         return false;
     Map inside = {MARK, (const unsigned char *)matrix, rows, columns, row_bytes, box_rows, box_columns};
     memcpy(map, &inside, sizeof inside);
@@ -127,14 +139,10 @@ static void load(u32 to, const TensorMap *tensor_map, u32 address, int x, int y,
         if (!barrier_at(base | address).visible) fail("the copy engine uses an mbarrier before mbarrier_fence_init");
         poison(at_shared(base | to, map.box_rows * map.box_columns * 2), (size_t)(map.box_rows * map.box_columns * 2));
         deliveries.push_back([=] {
-            for (int r = 0; r < map.box_rows; r++)
-                for (int c = 0; c < map.box_columns; c++) {
-                    int64_t row = (int64_t)y + r, column = (int64_t)x + c;
-                    u16 value = 0;
-                    if (row >= 0 && row < map.rows && column >= 0 && column < map.columns)
-                        memcpy(&value, map.matrix + row * map.row_bytes + column * 2, 2);
-                    memcpy(at_shared(base | place_of(map, to, r, c), 2), &value, 2);
-                }
+            each_element(map, base | to, x, y, [](unsigned char *place, const unsigned char *element) {
+                place[0] = element != nullptr ? element[0] : 0;
+                place[1] = element != nullptr ? element[1] : 0;
+            });
             Barrier &barrier = barrier_at(base | address);
             barrier.bytes -= map.box_rows * map.box_columns * 2;
             settle(barrier);
@@ -158,14 +166,11 @@ void tma_store(const TensorMap *tensor_map, u32 from, int x, int y) {
     std::vector<unsigned char> seen(place, place + bytes);
     self->stores.push_back([=] {
         if (memcmp(place, seen.data(), bytes) != 0) fail("a tile was changed before the copy engine had read it");
-        for (int r = 0; r < map.box_rows; r++)
-            for (int c = 0; c < map.box_columns; c++) {
-                int64_t row = (int64_t)y + r, column = (int64_t)x + c;
-                if (row < 0 || row >= map.rows || column < 0 || column >= map.columns) continue;
-                u16 value;
-                memcpy(&value, at_shared(place_of(map, from, r, c), 2), 2);
-                memcpy((unsigned char *)map.matrix + row * map.row_bytes + column * 2, &value, 2);
-            }
+        each_element(map, from, x, y, [](const unsigned char *place, unsigned char *element) {
+            if (element == nullptr) return;
+            element[0] = place[0];
+            element[1] = place[1];
+        });
     });
 }
 
@@ -200,15 +205,18 @@ void read_matrix(u64 descriptor, int rows, std::vector<float> &values, Product &
     if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0)
         fail("a matrix descriptor %llx other than 128-byte swizzle at base offset 0", descriptor);
     values.resize((size_t)rows * 16);
+    float *value = values.data();
     for (int r = 0; r < rows; r++)
-        for (int c = 0; c < 16; c++) {
-            unsigned char *place = at_shared(swizzled(start + (u32)(r / 8) * stride + (u32)(r % 8) * 128 + (u32)c * 2), 2);
-            u16 value;
-            memcpy(&value, place, 2);
-            values[(size_t)(r * 16 + c)] = float_of_bfloat(value);
-            product.places.push_back(place);
-            product.seen.push_back(place[0]);
-            product.seen.push_back(place[1]);
+        for (int c = 0; c < 2; c++) {
+            // The swizzle moves whole chunks of 16 bytes.
+            u32 address = start + (u32)(r / 8) * stride + (u32)(r % 8) * 128 + (u32)c * 16;
+            if (address % 16 != 0) fail("a matrix at %u, not a multiple of 16", address);
+            const unsigned char *place = at_shared(swizzled(address), 16);
+            u16 chunk[8];
+            memcpy(chunk, place, 16);
+            for (int i = 0; i < 8; i++) *value++ = float_of_bfloat(chunk[i]);
+            product.chunks.push_back({place, {}});
+            memcpy(product.chunks.back().seen, place, 16);
         }
 }
 }  // namespace
@@ -224,7 +232,6 @@ void emu::wgmma_issue(float *d, int n, u64 a, u64 b, int add) {
     meet(self->block->warpgroups[(size_t)self->thread / 128], 128, "wgmma", [] {
         const WgmmaOperands first = *(const WgmmaOperands *)group_fibre(0).operands;
         auto product = std::make_shared<Product>();
-        product->block = self->block;
         std::vector<float> left, right;
         read_matrix(first.a, 64, left, *product);
         read_matrix(first.b, first.n, right, *product);
@@ -245,8 +252,9 @@ void emu::wgmma_issue(float *d, int n, u64 a, u64 b, int add) {
                 search(warp.open);
                 for (int v = 0; v < o->n / 2; v++) {
                     int row = 16 * w + l / 4 + v % 4 / 2 * 8, column = v / 4 * 8 + 2 * (l % 4) + v % 2;
+                    const float *a_row = &left[(size_t)row * 16], *b_row = &right[(size_t)column * 16];
                     float sum = o->add ? sums[(size_t)v] : 0.0f;
-                    for (int k = 0; k < 16; k++) sum += left[(size_t)(row * 16 + k)] * right[(size_t)(column * 16 + k)];
+                    for (int k = 0; k < 16; k++) sum += a_row[k] * b_row[k];
                     sums[(size_t)v] = sum;
                 }
                 poison(o->d, (size_t)o->n / 2 * sizeof(float));
@@ -269,8 +277,8 @@ void emu::wgmma_wait_groups(int pending) {
     meet(warp().meeting, 32, "wgmma.wait_group", [=] {
         while ((int)warp().groups.size() > pending) {
             for (const Share &share : warp().groups.front()) {
-                for (size_t i = 0; i < share.product->places.size(); i++)
-                    if (memcmp(share.product->places[i], &share.product->seen[2 * i], 2) != 0)
+                for (const Chunk &chunk : share.product->chunks)
+                    if (memcmp(chunk.place, chunk.seen, 16) != 0)
                         fail("shared memory was changed while a wgmma read it");
                 for (const auto &sums : share.sums)
                     memcpy(sums.first, sums.second.data(), sums.second.size() * sizeof(float));

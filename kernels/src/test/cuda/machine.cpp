@@ -1,4 +1,6 @@
 // Fibres, blocks and meetings: everything that is not an instruction of its own.
+#include <unistd.h>
+
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -54,7 +56,8 @@ void fail(const char *format, ...) {
     if (self != nullptr)
         fprintf(stderr, " (block %u of %u, thread %d, at %s)", self->block->index.x, grid_size.x, self->thread, self->at);
     fprintf(stderr, "\n");
-    exit(1);
+    fflush(nullptr);
+    _exit(1);  // on a fibre's stack
 }
 
 void seed(uint64_t value) { state = value * 2 + 1; }
@@ -148,6 +151,7 @@ unsigned char *at_shared(u32 address, int bytes, Block **block) {
         if (rank > blocks.size()) fail("no block %u in the cluster", rank - 1);
         owner = &blocks[rank - 1];
         address &= (1u << RANK_SHIFT) - 1;
+        if (owner->live == 0) fail("the shared memory of block %u of the cluster, which has ended", rank - 1);
     }
     if (address < SHARED_START || address + (u32)bytes > SHARED_START + (u32)shared_size)
         fail("shared address %u of %d bytes is outside", address, bytes);

@@ -27,10 +27,12 @@ struct Copy {
 };
 
 // A product of a warpgroup in flight: what it read, so that a change before its end is noticed, and its results.
+struct Chunk {
+    const unsigned char *place;
+    unsigned char seen[16];
+};
 struct Product {
-    Block *block;
-    std::vector<unsigned char *> places;
-    std::vector<unsigned char> seen;
+    std::vector<Chunk> chunks;
 };
 struct Share {
     std::shared_ptr<Product> product;

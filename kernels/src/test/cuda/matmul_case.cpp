@@ -36,21 +36,29 @@ MatmulCase::MatmulCase(const Extents &e, bool gated, bool half) : m(e.m), n(e.n)
     if (pick(0, 1) && type == RESULT_BF16) residual_half = random_bf16(cells(m, ldr, n));
 }
 
+static std::vector<double> widened(const Halves &matrix) {
+    std::vector<double> values((size_t)(matrix ? matrix->count : 0));
+    for (size_t i = 0; i < values.size(); i++) values[i] = value((*matrix)[(i64)i]);
+    return values;
+}
+
 void MatmulCase::compare(const char *kernel) const {
     Comparison comparison;
+    std::vector<double> left = widened(a), right = widened(w), up = widened(w_up);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {
-            auto dot = [&](const Halves &b) {
+            auto dot = [&](const std::vector<double> &b) {
+                const double *a_row = left.data() + i * lda, *b_row = b.data() + j * ldw;
                 double sum = 0;
-                for (int p = 0; p < k; p++) sum += value((*a)[i * lda + p]) * value((*b)[j * ldw + p]);
+                for (int p = 0; p < k; p++) sum += a_row[p] * b_row[p];
                 return sum;
             };
-            double expected = dot(w);
+            double expected = dot(right);
             if (bias) expected += (*bias)[j];
             if (residual_float) expected += (*residual_float)[i * ldr + j];
             if (residual_half) expected += value((*residual_half)[i * ldr + j]);
             expected = activation_of(activation, expected);
-            if (w_up) expected *= dot(w_up);
+            if (w_up) expected *= dot(up);
             comparison.add(expected, type == RESULT_F32 ? (*c_float)[i * ldc + j] : value((*c_half)[i * ldc + j]));
         }
     // Between the rows nothing is written.
