@@ -1,6 +1,6 @@
-// Packed attention on tensor cores (sm_80): softmax(mask(scale q k^T)) v within each sequence, no padding, grouped heads,
-// windows before and after a token, soft cap, and a prefix of keys that all sequences share and that is stored once.
-// Over the portable kernel, one work item to a key: a block takes 64 queries of one head, a warp 16 of them; both
+// Packed attention on tensor cores (sm_80): softmax(mask(scale q k^T)) v within each sequence, no padding, grouped
+// heads, windows before and after a token, soft cap, and a prefix of keys that all sequences share and that is stored
+// once. Over the portable kernel, one work item to a key: a block takes 64 queries of one head, a warp 16 of them; both
 // products run by mma.sync, the softmax runs along (Milakov and Gimelshein 2018), the weights go from the fragments of
 // the first product to those of the second without leaving the registers (Dao 2023), and keys and values come by
 // cp.async, values while scores are made, the next keys while values are summed. Other head dimensions than 64 and 128
@@ -10,8 +10,8 @@
 // bytes of shared memory. Blocks that find no queries end at once.
 // q [tokens, heads, dim] in rows of ldq elements, k and v [keys, kv_heads, dim] in rows of ldk, prefix_k and prefix_v
 // [prefix, kv_heads, dim] likewise, all BF16, rows at multiples of 16 bytes; offsets [sequences + 1]; sequence s sees
-// the prefix, then rows [begins[s], ends[s]), or its own where begins is null; its queries stand at the end of them. out
-// [tokens, heads, dim] without gaps, F32 (type 0) or BF16 (1). A query that sees nothing gets zeros.
+// the prefix, then rows [begins[s], ends[s]), or its own where begins is null; its queries stand at the end of them.
+// out [tokens, heads, dim] without gaps, F32 (type 0) or BF16 (1). A query that sees nothing gets zeros.
 //
 // ptxas 13.0, sm_80: attention_128 223 registers, 0 bytes of stack, 0 bytes spilled
 // ptxas 13.0, sm_80: attention_64 160 registers, 0 bytes of stack, 0 bytes spilled
@@ -203,14 +203,14 @@ DEVICE void attend(const Attention &x) {
     }
 }
 
-#define ATTENTION(dim)                                                                                             \
-    extern "C" __global__ void __launch_bounds__(THREADS) attention_##dim(                                         \
-        int sequences, int heads, int kv_heads, float scale, int before, int after, float cap, const bf16 *q,      \
-        i64 ldq, const bf16 *k, const bf16 *v, i64 ldk, const int *offsets, const int *begins, const int *ends,    \
-        const bf16 *prefix_k, const bf16 *prefix_v, int prefix, void *out, int type, const int *fault) {           \
-        if (fault[0] != 0) return;                                                                                 \
-        attend<dim>(Attention{sequences, heads, kv_heads, scale, before, after, cap, q, k, v, ldq, ldk, offsets,   \
-                              begins, ends, prefix_k, prefix_v, prefix, out, type});                               \
+#define ATTENTION(dim)                                                                                                 \
+    extern "C" __global__ void __launch_bounds__(THREADS) attention_##dim(                                             \
+        int sequences, int heads, int kv_heads, float scale, int before, int after, float cap, const bf16 *q, i64 ldq, \
+        const bf16 *k, const bf16 *v, i64 ldk, const int *offsets, const int *begins, const int *ends,                 \
+        const bf16 *prefix_k, const bf16 *prefix_v, int prefix, void *out, int type, const int *fault) {               \
+        if (fault[0] != 0) return;                                                                                     \
+        attend<dim>(Attention{sequences, heads, kv_heads, scale,  before, after,    cap,      q,      k,   v,          \
+                              ldq,       ldk,   offsets,  begins, ends,   prefix_k, prefix_v, prefix, out, type});     \
     }
 
 ATTENTION(64)

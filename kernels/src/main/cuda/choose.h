@@ -10,9 +10,9 @@ struct MatmulLaunch {
     int blocks, threads, shared_bytes, cluster;
 };
 
-// What a tile costs on Hopper, in cycles of a multiprocessor. Products: 2,048 multiplications a cycle (the data sheet's 989
-// TFLOP/s). Loads: from the L2 cache some 40 bytes a cycle, of which a multicast box counts half. A tile's results: some
-// 1,500 cycles for 128 x 128 that no product hides. The last two are assumptions until they are measured.
+// What a tile costs on Hopper, in cycles of a multiprocessor. Products: 2,048 multiplications a cycle (the data sheet's
+// 989 TFLOP/s). Loads: from the L2 cache some 40 bytes a cycle, of which a multicast box counts half. A tile's results:
+// some 1,500 cycles for 128 x 128 that no product hides. The last two are assumptions until they are measured.
 struct TileKind {
     MatmulKernel kernel;
     int rows, columns, cluster, shared_bytes, loaded_bytes;
@@ -28,8 +28,7 @@ inline long long tile_cycles(const TileKind &tile, long long steps) {
 inline MatmulLaunch choose_matmul(int m, int n, int k, bool gated, bool half, bool mapped, bool hopper,
                                   int multiprocessors) {
     auto ceil_div = [](long long a, long long b) { return (a + b - 1) / b; };
-    if (!hopper || !mapped)
-        return {MATMUL_MMA, (int)(ceil_div(m, 128) * ceil_div(n, gated ? 64 : 128)), 256, 98304, 1};
+    if (!hopper || !mapped) return {MATMUL_MMA, (int)(ceil_div(m, 128) * ceil_div(n, gated ? 64 : 128)), 256, 98304, 1};
     const TileKind kinds[] = {
         {MATMUL_PERSISTENT, 128, 128, 1, 131136, 32768},
         {MATMUL_TMA_STORE, 128, 128, 1, 163904, 32768},

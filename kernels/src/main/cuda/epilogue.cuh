@@ -1,5 +1,5 @@
-// What happens to the sums of a product before they are stored: out = act(sum + bias + residual), or, where a product has
-// gates, out = act(gate) * up (SwiGLU with SILU, Shazeer 2020), then without bias and residual.
+// What happens to the sums of a product before they are stored: out = act(sum + bias + residual), or, where a product
+// has gates, out = act(gate) * up (SwiGLU with SILU, Shazeer 2020), then without bias and residual.
 #ifndef EPILOGUE_CUH
 #define EPILOGUE_CUH
 
@@ -8,8 +8,8 @@
 // Element types of results and residuals, numbered as everywhere.
 enum { RESULT_F32, RESULT_BF16 };
 
-// c [m, n] in rows of ldc elements, residual alike in rows of ldr, both of `type`; bias [n] F32. bias and residual may be
-// missing.
+// c [m, n] in rows of ldc elements, residual alike in rows of ldr, both of `type`; bias [n] F32. bias and residual may
+// be missing.
 struct Epilogue {
     int m, n, activation, type;
     const float *bias;
@@ -31,7 +31,8 @@ DEVICE float activate_fast(int kind, float x) {
     if (kind == ACT_RELU) return x < 0.0f ? 0.0f : x;
     if (kind == ACT_GELU) {
         float z = 0.70710678f * fabsf(x), t = reciprocal_fast(fmaf(0.3275911f, z, 1.0f));
-        float series = fmaf(fmaf(fmaf(fmaf(1.061405429f, t, -1.453152027f), t, 1.421413741f), t, -0.284496736f), t, 0.254829592f);
+        float series =
+            fmaf(fmaf(fmaf(fmaf(1.061405429f, t, -1.453152027f), t, 1.421413741f), t, -0.284496736f), t, 0.254829592f);
         float tail = 0.5f * series * t * exp2_fast(-1.44269504f * z * z);
         return x * (x < 0.0f ? tail : 1.0f - tail);
     }
@@ -83,7 +84,8 @@ DEVICE void put2(const Epilogue &e, int row, int n, float low, float high) {
     store2(e, row, n, low, high);
 }
 
-DEVICE void put2_gated(const Epilogue &e, int row, int n, float gate_low, float gate_high, float up_low, float up_high) {
+DEVICE void put2_gated(const Epilogue &e, int row, int n, float gate_low, float gate_high, float up_low,
+                       float up_high) {
     if (row >= e.m || n >= e.n) return;
     store2(e, row, n, activate_fast(e.activation, gate_low) * up_low, activate_fast(e.activation, gate_high) * up_high);
 }

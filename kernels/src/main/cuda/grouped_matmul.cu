@@ -1,6 +1,6 @@
 // Products of rows with their group's matrix: y[order[i]] = act(x[order[i]] W[g] + bias[g]) for offsets[g] <= i <
-// offsets[g + 1], on tensor cores. Rung 1's tile and pipeline; what it adds: rows are gathered through `order` while they
-// are loaded, tiles never cross groups, and W may lie as [K, N] too, whose fragments ldmatrix transposes.
+// offsets[g + 1], on tensor cores. Rung 1's tile and pipeline; what it adds: rows are gathered through `order` while
+// they are loaded, tiles never cross groups, and W may lie as [K, N] too, whose fragments ldmatrix transposes.
 //
 // Launch: (rows / 128 + groups) * ceil(N / 128) blocks of 256 threads, 98,304 bytes of shared memory; blocks without
 // rows end at once. x [rows, K] in rows of ldx elements, w [groups, N, K] (trans_w) or [groups, K, N] BF16; bias
@@ -107,6 +107,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
         else multiply_across(sums, slot, slot + TILE_BYTES, wm, wn);
     }
     copy_async_wait<0>();
-    Epilogue epilogue = {0x7fffffff, n, activation, type, bias != nullptr ? bias + (i64)group * n : nullptr, nullptr, 0, y, n};
+    Epilogue epilogue = {0x7fffffff, n, activation, type, bias != nullptr ? bias + (i64)group * n : nullptr,
+                         nullptr,    0, y,          n};
     store_tile(epilogue, sums, [&](int r) { return first + r < end ? order[first + r] : -1; }, column, false, wm, wn);
 }

@@ -3,8 +3,8 @@
 // a step instead of four. A slot may be filled again only when the warps of both blocks are done with it, so they
 // announce that at both blocks' barriers; and no block may end while the other could still write to it.
 //
-// Target sm_90a. Launch: as rung 4, in clusters of 2 x 1 x 1: twice min(multiprocessors / 2, pairs of tiles) blocks, where
-// pairs = ceil(M / 256) * ceil(N / 128) (gated: N / 64). 163,904 bytes of shared memory. Arguments as in rung 4.
+// Target sm_90a. Launch: as rung 4, in clusters of 2 x 1 x 1: twice min(multiprocessors / 2, pairs of tiles) blocks,
+// where pairs = ceil(M / 256) * ceil(N / 128) (gated: N / 64). 163,904 bytes of shared memory. Arguments as in rung 4.
 //
 // ptxas 13.0, sm_90a: matmul_multicast 168 registers, 0 bytes of stack, 0 bytes spilled
 // Not yet measured on a GPU.
@@ -15,12 +15,13 @@
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     matmul_multicast(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap w_map,
-                     const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n, int k,
-                     int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {
+                     const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n,
+                     int k, int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {
     u32 tiles = shared_address(shared_memory()), stage = tiles + SLOTS * SLOT_BYTES, full = stage + 4 * BOX_BYTES,
         empty = full + 8 * SLOTS;
     int width = gated ? 64 : 128, across = (n + width - 1) / width, down = (m + 2 * BLOCK_ROWS - 1) / (2 * BLOCK_ROWS);
-    int count = down * across, steps = (k + BOX - 1) / BOX, warpgroup = (int)threadIdx.x / 128, rank = (int)cluster_rank();
+    int count = down * across, steps = (k + BOX - 1) / BOX, warpgroup = (int)threadIdx.x / 128,
+        rank = (int)cluster_rank();
     int begin = (int)blockIdx.x / 2, stride = (int)gridDim.x / 2;
     if (threadIdx.x == 0) make_barriers<SLOTS>(full, empty, 2 * READERS);
     cluster_sync();

@@ -1,7 +1,7 @@
 // Rung 3: as rung 2, by as many blocks as the device has multiprocessors, each going through tiles until none is left.
 // What it adds: the ring runs on over tiles, so that the first steps of the next tile are loaded while the results of
-// this one are stored, and barriers are made once. Tiles are taken in groups of eight rows of tiles (place_of_tile): the
-// blocks at work share rows of A and W in the L2 cache.
+// this one are stored, and barriers are made once. Tiles are taken in groups of eight rows of tiles (place_of_tile):
+// the blocks at work share rows of A and W in the L2 cache.
 //
 // Target sm_90a. Launch: min(multiprocessors, tiles) blocks of 384 threads, tiles as rung 2's blocks, 131,136 bytes of
 // shared memory. Arguments as in rung 2.

@@ -103,12 +103,12 @@ DEVICE void multiply_quantised(int m, int n, int k, const bf16 *a, i64 lda, cons
     store_tile(epilogue, sums, [&](int r) { return row + r; }, column, gated, wm, wn);
 }
 
-#define QUANTISED(name, pairs)                                                                                    \
+#define QUANTISED(name, pairs)                                                                            \
     extern "C" __global__ void __launch_bounds__(TILE_THREADS)                                            \
-        name(int m, int n, int k, const bf16 *a, i64 lda, const u8 *w, const u8 *w_up, const float *bias,         \
-             const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc) {                         \
-        multiply_quantised<pairs>(m, n, k, a, lda, w, w_up,                                                       \
-                                  Epilogue{m, n, activation, type, bias, residual, ldr, c, ldc});                 \
+        name(int m, int n, int k, const bf16 *a, i64 lda, const u8 *w, const u8 *w_up, const float *bias, \
+             const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc) {                 \
+        multiply_quantised<pairs>(m, n, k, a, lda, w, w_up,                                               \
+                                  Epilogue{m, n, activation, type, bias, residual, ldr, c, ldc});         \
     }
 
 QUANTISED(matmul_q8_0, 17)

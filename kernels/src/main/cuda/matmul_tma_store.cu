@@ -1,6 +1,6 @@
-// Rung 4: as rung 3, results by way of shared memory. What it adds: a warpgroup writes its 64 rows as BF16 into two boxes
-// in the swizzle that the copy engine reads, and one thread has them stored; memory is written in whole lines of 128
-// bytes instead of the 16 that four lanes of a fragment have side by side, edges are cut off by the engine, and the
+// Rung 4: as rung 3, results by way of shared memory. What it adds: a warpgroup writes its 64 rows as BF16 into two
+// boxes in the swizzle that the copy engine reads, and one thread has them stored; memory is written in whole lines of
+// 128 bytes instead of the 16 that four lanes of a fragment have side by side, edges are cut off by the engine, and the
 // store runs while the next tile is multiplied. In the swizzle the fragments' 4-byte writes meet no bank twice, so
 // stmatrix is not needed.
 //
@@ -16,8 +16,8 @@
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     matmul_tma_store(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap w_map,
-                     const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n, int k,
-                     int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {
+                     const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n,
+                     int k, int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {
     u32 tiles = shared_address(shared_memory()), stage = tiles + SLOTS * SLOT_BYTES, full = stage + 4 * BOX_BYTES,
         empty = full + 8 * SLOTS;
     int width = gated ? 64 : 128, across = (n + width - 1) / width, down = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;

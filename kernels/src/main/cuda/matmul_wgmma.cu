@@ -1,11 +1,11 @@
-// Rung 2: C [M, N] = A [M, K] W [N, K]^T on Hopper. Over rung 1: the copy engine (TMA) fills the tiles, one thread asking
-// for whole boxes instead of 256 threads computing addresses; wgmma multiplies out of shared memory, with no fragments to
-// load; and the warps have roles. One thread feeds a ring of four slots, two warpgroups multiply, and they meet at
-// mbarriers only: a slot's "full" counts the bytes that have arrived, its "empty" the warps that are done with it.
+// Rung 2: C [M, N] = A [M, K] W [N, K]^T on Hopper. Over rung 1: the copy engine (TMA) fills the tiles, one thread
+// asking for whole boxes instead of 256 threads computing addresses; wgmma multiplies out of shared memory, with no
+// fragments to load; and the warps have roles. One thread feeds a ring of four slots, two warpgroups multiply, and they
+// meet at mbarriers: a slot's "full" counts the bytes that have arrived, its "empty" the warps that are done with it.
 //
-// Target sm_90a. Launch: ceil(M / 128) * ceil(N / 128) blocks (gated: ceil(N / 64) for the second factor) of 384 threads,
-// 131,136 bytes of shared memory. M, N, K >= 1, any; tensor maps as in hopper.cuh of a [M, K], w [N, K] and, if gated,
-// up [N, K] (otherwise w again). Epilogue as in rung 1.
+// Target sm_90a. Launch: ceil(M / 128) * ceil(N / 128) blocks (gated: ceil(N / 64) for the second factor) of 384
+// threads, 131,136 bytes of shared memory. M, N, K >= 1, any; tensor maps as in hopper.cuh of a [M, K], w [N, K] and,
+// if gated, up [N, K] (otherwise w again). Epilogue as in rung 1.
 //
 // ptxas 13.0, sm_90a: matmul_wgmma 168 registers, 0 bytes of stack, 0 bytes spilled
 // Not yet measured on a GPU.
@@ -37,7 +37,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
             tma_load(slot, &a_map, arrived, step * BOX, row);
             tma_load(slot + BOX_BYTES, &a_map, arrived, step * BOX, row + BOX);
             tma_load(slot + 2 * BOX_BYTES, &w_map, arrived, step * BOX, column);
-            tma_load(slot + 3 * BOX_BYTES, gated ? &up_map : &w_map, arrived, step * BOX, gated ? column : column + BOX);
+            tma_load(slot + 3 * BOX_BYTES, gated ? &up_map : &w_map, arrived, step * BOX,
+                     gated ? column : column + BOX);
         }
         return;
     }

@@ -1,10 +1,9 @@
-// Rung 6: as rung 5 with tiles of 128 x 256. What it adds: a step of a warpgroup is 64 x 256 x 64, for which shared memory
-// is read half as often for each multiplication (a tile's (128 + 256) / (128 * 256) against (128 + 128) / (128 * 128)),
-// and which asks twice the registers for sums. The last wave of few large tiles may leave many multiprocessors idle:
-// choose.h weighs that.
+// Rung 6: as rung 5 with tiles of 128 x 256. What it adds: three quarters of the loads for each multiplication,
+// (128 + 256) / (128 * 256) against (128 + 128) / (128 * 128), for twice the registers with sums. The last wave of few
+// large tiles may leave many multiprocessors idle: choose.h weighs that.
 //
-// Target sm_90a. Launch: as rung 5, with pairs = ceil(M / 256) * ceil(N / 256) (gated: N / 128), 229,440 bytes of shared
-// memory. Arguments as in rung 4.
+// Target sm_90a. Launch: as rung 5, with pairs = ceil(M / 256) * ceil(N / 256) (gated: N / 128), 229,440 bytes of
+// shared memory. Arguments as in rung 4.
 //
 // ptxas 13.0, sm_90a: matmul_wide 168 registers, 0 bytes of stack, 0 bytes spilled
 // Not yet measured on a GPU.
@@ -20,7 +19,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     u32 tiles = shared_address(shared_memory()), stage = tiles + SLOTS * SLOT_BYTES, full = stage + 4 * BOX_BYTES,
         empty = full + 8 * SLOTS;
     int width = gated ? 128 : 256, across = (n + width - 1) / width, down = (m + 2 * BLOCK_ROWS - 1) / (2 * BLOCK_ROWS);
-    int count = down * across, steps = (k + BOX - 1) / BOX, warpgroup = (int)threadIdx.x / 128, rank = (int)cluster_rank();
+    int count = down * across, steps = (k + BOX - 1) / BOX, warpgroup = (int)threadIdx.x / 128,
+        rank = (int)cluster_rank();
     int begin = (int)blockIdx.x / 2, stride = (int)gridDim.x / 2;
     if (threadIdx.x == 0) make_barriers<SLOTS>(full, empty, 2 * READERS);
     cluster_sync();

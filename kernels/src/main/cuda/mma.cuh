@@ -210,8 +210,8 @@ DEVICE void wgmma(float (&d)[128], u64 a, u64 b, int add) {
         "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
         "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
         "}, %128, %129, p, 1, 1, 0, 0;\n}\n"
-        : SUMS16(d, 0), SUMS16(d, 16), SUMS16(d, 32), SUMS16(d, 48),
-          SUMS16(d, 64), SUMS16(d, 80), SUMS16(d, 96), SUMS16(d, 112)
+        : SUMS16(d, 0), SUMS16(d, 16), SUMS16(d, 32), SUMS16(d, 48), SUMS16(d, 64), SUMS16(d, 80), SUMS16(d, 96),
+          SUMS16(d, 112)
         : "l"(a), "l"(b), "r"(add));
 }
 
@@ -226,7 +226,8 @@ DEVICE u32 chunk_at(int row, int chunk) { return (u32)(row * 128 + ((chunk ^ (ro
 
 // What wgmma calls a matrix of such rows: start, 1024 bytes from eight rows to the next eight, 128-byte swizzle. The
 // leading offset has no meaning in this layout.
-DEVICE u64 descriptor(u32 start) { return (u64)1 << 62 | (u64)(1024 >> 4) << 32 | (u64)1 << 16 | (start & 0x3ffff) >> 4; }
+DEVICE u64 descriptor(u32 start) {
+    return (u64)1 << 62 | (u64)(1024 >> 4) << 32 | (u64)1 << 16 | (start & 0x3ffff) >> 4;
+}
 
 #endif
-

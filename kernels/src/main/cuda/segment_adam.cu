@@ -1,13 +1,13 @@
-// The gradient of a looked-up table and its Adam step (Kingma and Ba 2015) in one pass: the rows of dy that belong to an
-// id are summed and at once applied to the id's row of the table, so that the sums never go to memory. Positions come
-// sorted by id, from the portable sort_* and list_rows. Over the portable sum_rows and sparse_adam: one launch, a warp
-// for each row of the table, all eight warps of a block together for an id that was looked up often. Always in the same
-// order: the same bits on every run.
+// The gradient of a looked-up table and its Adam step (Kingma and Ba 2015) in one pass: the rows of dy that belong to
+// an id are summed and at once applied to the id's row of the table, so that the sums never go to memory. Positions
+// come sorted by id, from the portable sort_* and list_rows. Over the portable sum_rows and sparse_adam: one launch, a
+// warp for each row of the table, all eight warps of a block together for an id that was looked up often. Always in the
+// same order: the same bits on every run.
 //
 // Launch: ceil(R / 8) blocks of 256 threads, 1,088 bytes of shared memory; R is the table's rows for Adam (lazy 0:
 // untouched rows decay too), the most distinct ids there can be for LazyAdam (lazy 1: touched rows only). p, m, v
-// [size, width]; keys [count] (id << 32 | position), rows and starts [total[0]]; dy in rows of dy_stride, from column dy_at
-// on; state, rest and log as in optim.kk. After a fault nothing is done.
+// [size, width]; keys [count] (id << 32 | position), rows and starts [total[0]]; dy in rows of dy_stride, from column
+// dy_at on; state, rest and log as in optim.kk. After a fault nothing is done.
 //
 // ptxas 13.0, sm_80: segment_adam 40 registers, 0 bytes of stack, 0 bytes spilled
 // ptxas 13.0, sm_90a: segment_adam 32 registers, 0 bytes of stack, 0 bytes spilled
@@ -34,13 +34,13 @@ DEVICE void step(const Adam &a, float *p, float *m, float *v, float g) {
 }
 
 extern "C" __global__ void __launch_bounds__(WARPS * 32)
-    segment_adam(i64 size, i64 width, int lazy, float beta1, float rest1, float log1, float beta2, float rest2, float log2,
-                 float epsilon, float decay, float *p, float *m, float *v, i64 count, const u64 *keys, const int *rows,
-                 const int *starts, const int *total, const float *dy, i64 dy_stride, i64 dy_at, const u64 *state,
-                 const int *fault) {
+    segment_adam(i64 size, i64 width, int lazy, float beta1, float rest1, float log1, float beta2, float rest2,
+                 float log2, float epsilon, float decay, float *p, float *m, float *v, i64 count, const u64 *keys,
+                 const int *rows, const int *starts, const int *total, const float *dy, i64 dy_stride, i64 dy_at,
+                 const u64 *state, const int *fault) {
     if (fault[0] != 0) return;
-    float *partial = (float *)shared_memory();                 // [WARPS, 32]
-    int *bounds = (int *)(shared_memory() + WARPS * 32 * 4);   // [WARPS, 2]
+    float *partial = (float *)shared_memory();                // [WARPS, 32]
+    int *bounds = (int *)(shared_memory() + WARPS * 32 * 4);  // [WARPS, 2]
     int warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32, distinct = total[0];
     i64 unit = (i64)blockIdx.x * WARPS + warp, row = -1;
     int n = -1;  // which of the distinct ids
@@ -66,8 +66,16 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32)
     }
     __syncthreads();
     float last = float_of_double(state[1]);
-    Adam adam = {float_of_double(state[0]), -expm1f(last * log1), -expm1f(last * log2), beta1, rest1, beta2, rest2,
-                 epsilon, decay, lazy};
+    Adam adam = {float_of_double(state[0]),
+                 -expm1f(last * log1),
+                 -expm1f(last * log2),
+                 beta1,
+                 rest1,
+                 beta2,
+                 rest2,
+                 epsilon,
+                 decay,
+                 lazy};
     for (i64 c = lane; c < (width + 31) / 32 * 32; c += 32) {
         const float *from = dy + dy_at + (c < width ? c : 0);
         float sum = 0, lost = 0;

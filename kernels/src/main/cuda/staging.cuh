@@ -47,7 +47,8 @@ DEVICE void store_boxes(const Epilogue &e, const float (&sums)[n], const TensorM
         if (threadIdx.x % 128 == 0) {
             for (int box = 0; box < 2; box++) {
                 int to = part * 128 + box * BOX;
-                if (to < results && column + to < e.n && row < e.m) tma_store(c, stage + box * BOX_BYTES, column + to, row);
+                if (to < results && column + to < e.n && row < e.m)
+                    tma_store(c, stage + box * BOX_BYTES, column + to, row);
             }
             tma_store_commit();
         }

@@ -1,6 +1,6 @@
 // The tile of the mma.sync kernels: 128 rows of A times 128 rows of W, 64 of the inner extent at a time, by 8 warps.
-// Warp (wm, wn), wm < 2, wn < 4, makes rows 64 wm ... 64 wm + 63 and of each half of the columns its 16 wn ... 16 wn + 15:
-// so a gate in the first half and its up in the second meet in one thread.
+// Warp (wm, wn), wm < 2, wn < 4, makes rows 64 wm ... 64 wm + 63 and of each half of the columns its 16 wn ... 16 wn +
+// 15: so a gate in the first half and its up in the second meet in one thread.
 #ifndef TILE_CUH
 #define TILE_CUH
 
@@ -59,7 +59,8 @@ DEVICE void multiply_tile(float (&sums)[4][4][4], u32 a, u32 w, int wm, int wn) 
 // The tile's results; row_of(r) is the row of c that row r of the tile goes to, or -1. Gates stand in the first half of
 // the columns: 64 results to a row.
 template <typename RowOf>
-DEVICE void store_tile(const Epilogue &e, const float (&sums)[4][4][4], RowOf row_of, int column, bool gated, int wm, int wn) {
+DEVICE void store_tile(const Epilogue &e, const float (&sums)[4][4][4], RowOf row_of, int column, bool gated, int wm,
+                       int wn) {
     int lane = (int)threadIdx.x % 32;
 #pragma unroll
     for (int i = 0; i < 4; i++)

@@ -79,7 +79,7 @@ int main(int count, char **arguments) {
         const char *name;
         void (*run)();
     } parts[] = {
-        {"emulation", check_emulation}, {"matmul", check_matmul},     {"hopper", check_matmul_hopper},
+        {"emulation", check_emulation}, {"matmul", check_matmul},       {"hopper", check_matmul_hopper},
         {"attention", check_attention}, {"quantised", check_quantised}, {"rows", check_rows},
         {"tables", check_tables},
     };

@@ -1,11 +1,10 @@
 #include "check.h"
 
-#define ATTENTION(dim)                                                                                          \
-    extern "C" void attention_##dim(int sequences, int heads, int kv_heads, float scale, int before, int after, \
-                                    float cap, const bf16 *q, i64 ldq, const bf16 *k, const bf16 *v, i64 ldk,   \
-                                    const int *offsets, const int *begins, const int *ends,                     \
-                                    const bf16 *prefix_k, const bf16 *prefix_v, int prefix, void *out, int type, \
-                                    const int *fault)
+#define ATTENTION(dim)                                                                                            \
+    extern "C" void attention_##dim(int sequences, int heads, int kv_heads, float scale, int before, int after,   \
+                                    float cap, const bf16 *q, i64 ldq, const bf16 *k, const bf16 *v, i64 ldk,     \
+                                    const int *offsets, const int *begins, const int *ends, const bf16 *prefix_k, \
+                                    const bf16 *prefix_v, int prefix, void *out, int type, const int *fault)
 ATTENTION(64);
 ATTENTION(128);
 
@@ -81,7 +80,8 @@ void run(int dim, const std::vector<int> &lengths, int kv_heads, int share, Mask
                 }
             }
     }
-    comparison.finish(BF16_BOUND, "attention_%d: %d tokens, %d sequences, %d x %d heads, before %d, after %d, cap %g%s, prefix %d",
+    comparison.finish(BF16_BOUND,
+                      "attention_%d: %d tokens, %d sequences, %d x %d heads, before %d, after %d, cap %g%s, prefix %d",
                       dim, tokens, sequences, kv_heads, share, mask.before, mask.after, mask.cap,
                       earlier ? ", earlier keys" : "", prefix);
 }

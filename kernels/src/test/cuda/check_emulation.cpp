@@ -182,12 +182,15 @@ void check_engine() {
         shared_memory()[BARRIER - BASE + 3] ^= 1;
         mbarrier_arrive(BARRIER);
     });
-    stops("a box for a block that the cluster has not", 32, [&] {
-        if (threadIdx.x != 0) return;
-        mbarrier_init(BARRIER, 1);
-        mbarrier_fence_init();
-        tma_load_multicast(BASE, &map, BARRIER, 0, 0, 4);
-    }, 2);
+    stops(
+        "a box for a block that the cluster has not", 32,
+        [&] {
+            if (threadIdx.x != 0) return;
+            mbarrier_init(BARRIER, 1);
+            mbarrier_fence_init();
+            tma_load_multicast(BASE, &map, BARRIER, 0, 0, 4);
+        },
+        2);
 }
 
 void check_products() {

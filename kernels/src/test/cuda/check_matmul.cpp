@@ -3,7 +3,8 @@
 #include "matmul_case.h"
 
 extern "C" void matmul_mma(int m, int n, int k, const bf16 *a, i64 lda, const bf16 *w, const bf16 *w_up, i64 ldw,
-                           const float *bias, const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc);
+                           const float *bias, const void *residual, i64 ldr, int activation, int type, void *c,
+                           i64 ldc);
 
 static void run(const MatmulCase &x) {
     int width = x.w_up ? 64 : 128;
@@ -21,5 +22,6 @@ void check_matmul() {
         x.activation = kind;
         run(x);
     }
-    for (int i = 0; i < 12; i++) run(MatmulCase({(int)pick(1, 200), (int)pick(1, 200), (int)pick(0, 300), pick(0, 1) ? 1 : 8}, true));
+    for (int i = 0; i < 12; i++)
+        run(MatmulCase({(int)pick(1, 200), (int)pick(1, 200), (int)pick(0, 300), pick(0, 1) ? 1 : 8}, true));
 }

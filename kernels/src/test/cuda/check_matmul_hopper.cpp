@@ -5,14 +5,14 @@
 #include "check.h"
 #include "matmul_case.h"
 
-#define HOPPER_MATMUL(name)                                                                                       \
+#define HOPPER_MATMUL(name)                                                                                         \
     extern "C" void name(TensorMap a, TensorMap w, TensorMap up, int m, int n, int k, int gated, const float *bias, \
                          const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc)
 HOPPER_MATMUL(matmul_wgmma);
 HOPPER_MATMUL(matmul_persistent);
 
-#define STORING_MATMUL(name)                                                                                    \
-    extern "C" void name(TensorMap a, TensorMap w, TensorMap up, TensorMap c, int m, int n, int k, int gated,     \
+#define STORING_MATMUL(name)                                                                                  \
+    extern "C" void name(TensorMap a, TensorMap w, TensorMap up, TensorMap c, int m, int n, int k, int gated, \
                          const float *bias, const bf16 *residual, i64 ldr, int activation)
 STORING_MATMUL(matmul_tma_store);
 STORING_MATMUL(matmul_multicast);
@@ -20,7 +20,8 @@ STORING_MATMUL(matmul_wide);
 
 static TensorMap map_of(const Halves &matrix, int rows, int columns, i64 stride) {
     TensorMap map;
-    if (!emu::encode(&map, matrix->data, rows, columns, stride * 2, 64, 64)) emu::fail("the driver would refuse this map");
+    if (!emu::encode(&map, matrix->data, rows, columns, stride * 2, 64, 64))
+        emu::fail("the driver would refuse this map");
     return map;
 }
 

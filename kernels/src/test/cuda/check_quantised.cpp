@@ -4,9 +4,9 @@
 
 #include "check.h"
 
-#define QUANTISED(name)                                                                                          \
-    extern "C" void name(int m, int n, int k, const bf16 *a, i64 lda, const u8 *w, const u8 *w_up,               \
-                         const float *bias, const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc)
+#define QUANTISED(name)                                                                                               \
+    extern "C" void name(int m, int n, int k, const bf16 *a, i64 lda, const u8 *w, const u8 *w_up, const float *bias, \
+                         const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc)
 QUANTISED(matmul_q8_0);
 QUANTISED(matmul_q4_0);
 extern "C" void grouped_matmul(int groups, int n, int k, const bf16 *x, i64 ldx, const bf16 *w, int trans_w,
@@ -97,8 +97,9 @@ void run_grouped(const std::vector<int> &sizes, int n, int k, bool trans_w) {
                 comparison.add(activation_of(activation, sum),
                                type == RESULT_F32 ? (*single)[row * n + j] : value((*half)[row * n + j]));
             }
-    comparison.finish(type == RESULT_F32 ? F32_BOUND : BF16_BOUND, "grouped_matmul: %d rows, %d groups, %d x %d%s, activation %d",
-                      rows, groups, n, k, trans_w ? ", transposed" : "", activation);
+    comparison.finish(type == RESULT_F32 ? F32_BOUND : BF16_BOUND,
+                      "grouped_matmul: %d rows, %d groups, %d x %d%s, activation %d", rows, groups, n, k,
+                      trans_w ? ", transposed" : "", activation);
 }
 }  // namespace
 

@@ -21,7 +21,8 @@ void run(int rows, int width, bool with_x, int x_type, int h_type, int y_type) {
     std::vector<double> sums;
     for (int64_t i = 0; i < (int64_t)rows * width; i++) sums.push_back(h.at(i) + (with_x ? x.at(i) : 0));
     emu::launch({(unsigned)rows, 1, 1}, 256, 4 * width + 32, 1, [&] {
-        rms_norm_residual(width, 1e-5f, with_x ? x.data() : nullptr, x_type, h.data(), h_type, weight->data, y.data(), y_type);
+        rms_norm_residual(width, 1e-5f, with_x ? x.data() : nullptr, x_type, h.data(), h_type, weight->data, y.data(),
+                          y_type);
     });
     Comparison stream, normalised;
     for (int64_t i = 0; i < rows; i++) {
@@ -29,7 +30,8 @@ void run(int rows, int width, bool with_x, int x_type, int h_type, int y_type) {
         for (int64_t j = 0; j < width; j++) square += sums[(size_t)(i * width + j)] * sums[(size_t)(i * width + j)];
         for (int64_t j = 0; j < width; j++) {
             stream.add(sums[(size_t)(i * width + j)], h.at(i * width + j));
-            normalised.add(sums[(size_t)(i * width + j)] / std::sqrt(square / width + 1e-5f) * (*weight)[j], y.at(i * width + j));
+            normalised.add(sums[(size_t)(i * width + j)] / std::sqrt(square / width + 1e-5f) * (*weight)[j],
+                           y.at(i * width + j));
         }
     }
     stream.finish(h_type == RESULT_F32 ? F32_BOUND : BF16_BOUND, "rms_norm_residual: h, %d x %d", rows, width);

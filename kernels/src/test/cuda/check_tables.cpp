@@ -3,12 +3,12 @@
 
 #include "check.h"
 
-extern "C" void embedding_concat(int where, i64 count, int fields, const i64 *tables, const int *ids, float *out, i64 ld,
-                                 int *fault);
+extern "C" void embedding_concat(int where, i64 count, int fields, const i64 *tables, const int *ids, float *out,
+                                 i64 ld, int *fault);
 extern "C" void segment_adam(i64 size, i64 width, int lazy, float beta1, float rest1, float log1, float beta2,
-                             float rest2, float log2, float epsilon, float decay, float *p, float *m, float *v, i64 count,
-                             const u64 *keys, const int *rows, const int *starts, const int *total, const float *dy,
-                             i64 dy_stride, i64 dy_at, const u64 *state, const int *fault);
+                             float rest2, float log2, float epsilon, float decay, float *p, float *m, float *v,
+                             i64 count, const u64 *keys, const int *rows, const int *starts, const int *total,
+                             const float *dy, i64 dy_stride, i64 dy_at, const u64 *state, const int *fault);
 
 namespace {
 void run_concat(int count, const std::vector<int> &widths, int gap, bool bad) {

@@ -1,8 +1,8 @@
-// A GPU's warps, blocks and clusters on the host, to run the kernels of src/main/cuda: the functions of mma.cuh, written
-// from the PTX ISA. Every thread is a fibre, and which one goes on is drawn by lot; what is asynchronous on a GPU lands
-// as late as a wait allows or at some drawn moment before, and until then its place holds NaN. So a missing wait, a
-// buffer reused too early or a thread that reads what another has not yet written is a wrong number or an error here.
-// What this cannot show: memory ordering between proxies (fence_async_proxy does nothing), bank conflicts, time,
+// A GPU's warps, blocks and clusters on the host, to run the kernels of src/main/cuda: the functions of mma.cuh,
+// written from the PTX ISA. Every thread is a fibre, and which one goes on is drawn by lot; what is asynchronous on a
+// GPU lands as late as a wait allows or at some drawn moment before, and until then its place holds NaN. So a missing
+// wait, a buffer reused too early or a thread that reads what another has not yet written is a wrong number or an error
+// here. What this cannot show: memory ordering between proxies (fence_async_proxy does nothing), bank conflicts, time,
 // whether the PTX text itself is what the emulation does.
 #ifndef EMULATION_H
 #define EMULATION_H

@@ -187,7 +187,9 @@ void tma_store_wait_read() {
 // ---- Clusters
 
 u32 cluster_rank() { return (u32)self->block->rank; }
-void cluster_sync() { meet(cluster_meeting, threads_of_block * (int)blocks.size(), "barrier.cluster", [] {}); }
+void cluster_sync() {
+    meet(cluster_meeting, threads_of_block * (int)blocks.size(), "barrier.cluster", [] {});
+}
 
 // ---- Warpgroup products
 
@@ -198,8 +200,8 @@ struct WgmmaOperands {
     u64 a, b;
 };
 
-// Rows [rows, 16] of a descriptor (PTX ISA, "Matrix descriptor format"), K-major in the 128-byte swizzle: groups of eight
-// rows of 128 bytes, `stride` bytes from group to group; the swizzle acts on the whole address.
+// Rows [rows, 16] of a descriptor (PTX ISA, "Matrix descriptor format"), K-major in the 128-byte swizzle: groups of
+// eight rows of 128 bytes, `stride` bytes from group to group; the swizzle acts on the whole address.
 void read_matrix(u64 descriptor, int rows, std::vector<float> &values, Product &product) {
     u32 start = (u32)(descriptor & 0x3fff) << 4, stride = (u32)(descriptor >> 32 & 0x3fff) << 4;
     if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0)

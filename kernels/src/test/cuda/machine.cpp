@@ -54,7 +54,8 @@ void fail(const char *format, ...) {
     fprintf(stderr, "emulation: ");
     vfprintf(stderr, format, arguments);
     if (self != nullptr)
-        fprintf(stderr, " (block %u of %u, thread %d, at %s)", self->block->index.x, grid_size.x, self->thread, self->at);
+        fprintf(stderr, " (block %u of %u, thread %d, at %s)", self->block->index.x, grid_size.x, self->thread,
+                self->at);
     fprintf(stderr, "\n");
     fflush(nullptr);
     _exit(1);  // on a fibre's stack
@@ -183,7 +184,8 @@ void launch(Index grid, int threads, int shared_bytes, int cluster, const std::f
             block.index = {number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y};
             block.rank = r;
             // Exactly as large as asked for, so that the address sanitizer sees the first byte behind.
-            if (posix_memalign((void **)&block.shared, 1024, (size_t)(shared_bytes > 0 ? shared_bytes : 1)) != 0) abort();
+            if (posix_memalign((void **)&block.shared, 1024, (size_t)(shared_bytes > 0 ? shared_bytes : 1)) != 0)
+                abort();
             poison(block.shared, (size_t)shared_bytes);
             block.warps.resize((size_t)threads / 32);
             block.warpgroups.resize((size_t)(threads + 127) / 128);
@@ -222,8 +224,12 @@ void launch(Index grid, int threads, int shared_bytes, int cluster, const std::f
 
 using namespace emu;
 
-void __syncthreads() { meet(self->block->barriers[0], threads_of_block, "__syncthreads", [] {}); }
-void __syncwarp() { meet(warp().meeting, 32, "__syncwarp", [] {}); }
+void __syncthreads() {
+    meet(self->block->barriers[0], threads_of_block, "__syncthreads", [] {});
+}
+void __syncwarp() {
+    meet(warp().meeting, 32, "__syncwarp", [] {});
+}
 int atomicCAS(int *p, int expected, int desired) {
     int old = *p;
     if (old == expected) *p = desired;

@@ -2,8 +2,8 @@
 
 std::vector<Extents> ragged_extents(bool unaligned) {
     std::vector<Extents> extents = {
-        {128, 128, 64, 8},  {1, 1, 1, 8},      {127, 129, 65, 8},   {130, 256, 191, 8}, {257, 131, 320, 8},
-        {64, 64, 8, 8},     {3, 300, 72, 8},   {300, 5, 129, 8},    {65, 97, 0, 8},     {129, 193, 448, 16},
+        {128, 128, 64, 8}, {1, 1, 1, 8},    {127, 129, 65, 8}, {130, 256, 191, 8}, {257, 131, 320, 8},
+        {64, 64, 8, 8},    {3, 300, 72, 8}, {300, 5, 129, 8},  {65, 97, 0, 8},     {129, 193, 448, 16},
     };
     if (unaligned)
         for (Extents e : std::vector<Extents>{{1, 1, 1, 1}, {127, 129, 65, 1}, {31, 17, 257, 1}, {140, 133, 7, 1}})
@@ -12,7 +12,8 @@ std::vector<Extents> ragged_extents(bool unaligned) {
 }
 
 static i64 row_of(i64 width, int align) {
-    return align == 1 ? width + 2 * pick(0, 3) + (width % 2 == 0) : (width + align - 1) / align * align + align * pick(0, 2);
+    return align == 1 ? width + 2 * pick(0, 3) + (width % 2 == 0)
+                      : (width + align - 1) / align * align + align * pick(0, 2);
 }
 
 MatmulCase::MatmulCase(const Extents &e, bool gated, bool half) : m(e.m), n(e.n), k(e.k) {
@@ -69,6 +70,7 @@ void MatmulCase::compare(const char *kernel) const {
             else bits = (*c_half)[i * ldc + j] | 0xffff0000u;
             if (bits != 0xffffffff) emu::fail("%s wrote between the rows of c", kernel);
         }
-    comparison.finish(type == RESULT_F32 ? F32_BOUND : BF16_BOUND, "%s: %d x %d x %d%s%s%s, activation %d, type %d", kernel, m, n, k,
-                      w_up ? ", gated" : "", bias ? ", bias" : "", residual() ? ", residual" : "", activation, type);
+    comparison.finish(type == RESULT_F32 ? F32_BOUND : BF16_BOUND, "%s: %d x %d x %d%s%s%s, activation %d, type %d",
+                      kernel, m, n, k, w_up ? ", gated" : "", bias ? ", bias" : "", residual() ? ", residual" : "",
+                      activation, type);
 }
