@@ -12,7 +12,8 @@
 #define TILE_BYTES (TILE_ROWS * TILE_INNER * 2)
 
 // Loads rows [128, 64] from inner position `at` on; row_of(r) is the start of row r or null for zeros. Behind inner
-// extent `inner` there are zeros. `whole`: rows start at multiples of 16 bytes, so that cp.async may be used.
+// extent `inner` there are zeros. `whole`: rows start at multiples of 16 bytes, so that cp.async may be used;
+// it gets `valid`, any address, where it reads nothing.
 template <typename RowOf>
 DEVICE void load_tile(u32 tile, unsigned char *memory, RowOf row_of, int at, int inner, bool whole, const void *valid) {
 #pragma unroll
