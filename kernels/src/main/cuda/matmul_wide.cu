@@ -12,7 +12,7 @@
 #define SLOTS 4
 #define SLOT_BYTES (6 * BOX_BYTES)
 
-extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
+extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(BLOCK_THREADS, 1)
     matmul_wide(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap w_map,
                 const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n, int k,
                 int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {

@@ -15,6 +15,7 @@
 #define __global__
 #define __device__
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 #define __grid_constant__
 
 struct alignas(8) float2 {
