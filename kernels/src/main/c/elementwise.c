@@ -1,4 +1,4 @@
-// Elementwise functions and their gradients, and copies of blocks of columns.
+// Elementwise functions and their gradients, copies of blocks of columns, and transposed matrices.
 #include "kernels.h"
 #include "rows.h"
 #include "vmath.h"
@@ -195,4 +195,36 @@ int ISA(pad_columns)(l4m_pool *pool, int64_t rows, int64_t width, const float *s
                      int64_t ld_dst) {
     copy_job w = {src, dst, width, width, ld_dst, from};
     return l4m_ranges(pool, rows, (double)ld_dst / 2 + 8, pad_range, &w);
+}
+
+typedef struct {
+    const float *x;
+    float *y;
+    int64_t rows, columns, strips;
+} transpose_job;
+
+// One item is a strip of VL rows of one matrix, which become VL columns.
+static void transpose_range(const void *context, int64_t begin, int64_t end) {
+    const transpose_job *w = context;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t matrix = item / w->strips * w->rows * w->columns, first = item % w->strips * VL;
+        int64_t m = l4m_min(VL, w->rows - first);
+        const float *x = w->x + matrix + first * w->columns;
+        float *y = w->y + matrix + first;
+        for (int64_t j = 0; j < w->columns; j += VL) {
+            int64_t n = l4m_min(VL, w->columns - j);
+            vf r[VL];
+            for (int64_t i = 0; i < VL; i++) r[i] = vload_any(x + l4m_min(i, m - 1) * w->columns + j, n, L4M_F32);
+            vtranspose(r);
+            for (int64_t i = 0; i < n; i++) {
+                float *to = y + (j + i) * w->rows;
+                m == VL ? vstore(to, r[i]) : vstore_n(to, r[i], m);
+            }
+        }
+    }
+}
+
+int ISA(transpose)(l4m_pool *pool, int64_t count, int64_t rows, int64_t columns, const float *x, float *y) {
+    transpose_job w = {x, y, rows, columns, l4m_ceil_div(rows, VL)};
+    return l4m_ranges(pool, count * w.strips, (double)columns * VL / 4 + 8, transpose_range, &w);
 }

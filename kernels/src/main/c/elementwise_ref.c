@@ -55,3 +55,11 @@ int pad_columns_ref(l4m_pool *pool, int64_t rows, int64_t width, const float *sr
             dst[i * ld_dst + j] = j >= from && j < from + width ? src[i * width + j - from] : 0;
     return L4M_OK;
 }
+
+int transpose_ref(l4m_pool *pool, int64_t count, int64_t rows, int64_t columns, const float *x, float *y) {
+    (void)pool;
+    for (int64_t g = 0; g < count; g++, x += rows * columns, y += rows * columns)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < columns; j++) y[j * rows + i] = x[i * columns + j];
+    return L4M_OK;
+}

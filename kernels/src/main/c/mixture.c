@@ -1,4 +1,4 @@
-// Each row mixes its own blocks of columns, and the gradient of that.
+// Each row mixes its own blocks of columns, and the gradient of that; products with a matrix of each row's own.
 #include "kernels.h"
 #include "rows.h"
 #include "vec.h"
@@ -53,4 +53,66 @@ int ISA(mixture_gradient)(l4m_pool *pool, int64_t rows, int64_t blocks, int64_t 
                           int64_t ld_gate, const float *x, const float *dy, float *dgate, float *dx) {
     job w = {.blocks = blocks, .width = width, .ld = ld_gate, .gate = gate, .x = x, .dy = dy, .dgate = dgate, .dx = dx};
     return l4m_ranges(pool, rows, 4.0 * (double)(blocks * width) + 16, backward_range, &w);
+}
+
+typedef struct {
+    int64_t height, width;
+    const float *a, *b;
+    float *y;
+} product_job;
+
+// Rows of a matrix at a time: as many sums hide the latency of adding to one.
+#define TOGETHER 4
+
+INLINE void dots(const int count, const float *m, const float *v, int64_t width, float *y) {
+    vf sum[TOGETHER];
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) sum[i] = vzero();
+    for (int64_t j = 0; j < width; j += VL) {
+        int64_t n = l4m_min(VL, width - j);
+        vf x = vload_any(v + j, n, L4M_F32);
+#pragma GCC unroll 4
+        for (int i = 0; i < count; i++) sum[i] = vfma(vload_any(m + i * width + j, n, L4M_F32), x, sum[i]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) y[i] = vsum(sum[i]);
+}
+
+static void mat_vec_range(const void *context, int64_t begin, int64_t end) {
+    const product_job *w = context;
+    for (int64_t r = begin; r < end; r++) {
+        const float *m = w->a + r * w->height * w->width, *v = w->b + r * w->width;
+        float *y = w->y + r * w->height;
+        int64_t i = 0;
+        for (; i + TOGETHER <= w->height; i += TOGETHER) dots(TOGETHER, m + i * w->width, v, w->width, y + i);
+        for (; i < w->height; i++) dots(1, m + i * w->width, v, w->width, y + i);
+    }
+}
+
+int ISA(mat_vec)(l4m_pool *pool, int64_t rows, int64_t height, int64_t width, const float *matrices, const float *v,
+                 float *y) {
+    product_job w = {height, width, matrices, v, y};
+    return l4m_ranges(pool, rows, (double)height * (double)(width + 8) / 4 + 8, mat_vec_range, &w);
+}
+
+static void outer_range(const void *context, int64_t begin, int64_t end) {
+    const product_job *w = context;
+    for (int64_t r = begin; r < end; r++) {
+        const float *b = w->b + r * w->width;
+        float *y = w->y + r * w->height * w->width;
+        for (int64_t i = 0; i < w->height; i++, y += w->width) {
+            vf a = vset1(w->a[r * w->height + i]);
+            for (int64_t j = 0; j < w->width; j += VL) {
+                int64_t n = l4m_min(VL, w->width - j);
+                vf product = a * vload_any(b + j, n, L4M_F32);
+                n == VL ? vstore(y + j, product) : vstore_n(y + j, product, n);
+            }
+        }
+    }
+}
+
+int ISA(outer_product)(l4m_pool *pool, int64_t rows, int64_t height, int64_t width, const float *a, const float *b,
+                       float *y) {
+    product_job w = {height, width, a, b, y};
+    return l4m_ranges(pool, rows, (double)(height * width) / 4 + 8, outer_range, &w);
 }

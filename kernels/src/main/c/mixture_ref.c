@@ -28,3 +28,22 @@ int mixture_gradient_ref(l4m_pool *pool, int64_t rows, int64_t blocks, int64_t w
     }
     return L4M_OK;
 }
+
+int mat_vec_ref(l4m_pool *pool, int64_t rows, int64_t height, int64_t width, const float *matrices, const float *v,
+                float *y) {
+    (void)pool;
+    for (int64_t i = 0; i < rows * height; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < width; j++) sum += (double)matrices[i * width + j] * v[i / height * width + j];
+        y[i] = (float)sum;
+    }
+    return L4M_OK;
+}
+
+int outer_product_ref(l4m_pool *pool, int64_t rows, int64_t height, int64_t width, const float *a, const float *b,
+                      float *y) {
+    (void)pool;
+    for (int64_t i = 0; i < rows * height; i++)
+        for (int64_t j = 0; j < width; j++) y[i * width + j] = a[i] * b[i / height * width + j];
+    return L4M_OK;
+}

@@ -44,12 +44,19 @@ static void columns(int64_t rows, int64_t width) {
            {y, rows * ld}, {x, rows * ld});
 }
 
+static void transpose(int64_t count, int64_t rows, int64_t columns) {
+    int64_t n = count * rows * columns;
+    float *x = random_floats(n), *y = random_floats(n);
+    AGREES("transpose", l4m_transpose(pool, count, rows, columns, x, y), {y, n});
+}
+
 void check_elements(void) {
     for (int i = 0; i < 300; i++) {
         unary(random_size());
         broadcast(7);
         sum_to(7);
         columns(random_size(), random_size());
+        transpose(random_int(0, 5), random_size(), random_size());
     }
     unary(70000);
     columns(600, 130);

@@ -30,6 +30,15 @@ static void mixture(int64_t rows, int64_t blocks, int64_t width) {
            {y, m}, {dgate, g}, {dx, n});
 }
 
+static void row_products(int64_t rows, int64_t height, int64_t width) {
+    int64_t n = rows * height * width, m = rows * height;
+    float *a = random_floats(m), *v = random_floats(rows * width), *matrices = random_floats(n);
+    float *y = random_floats(m), *z = random_floats(n);
+    AGREES("row products", (l4m_mat_vec(pool, rows, height, width, matrices, v, y) ||
+                            l4m_outer_product(pool, rows, height, width, a, v, z)),
+           {y, m}, {z, n});
+}
+
 static void attention_pooling(int64_t rows, int64_t length, int64_t width) {
     int64_t n = rows * length * width, e = rows * length, m = rows * width;
     float *q = random_floats(m), *x = random_floats(n), *present = random_floats(e), *dy = random_floats(m);
@@ -83,6 +92,7 @@ void check_rows(void) {
     for (int i = 0; i < 100; i++) {
         norms(random_size(), random_size());
         mixture(random_size(), random_int(1, 9), random_size());
+        row_products(random_size(), random_size(), random_int(1, 70));
         attention_pooling(random_size(), random_int(1, 40), random_int(1, 70));
         batch_norm(random_size(), random_size(), random_int(1, 9));
         rope(random_size());

@@ -15,6 +15,7 @@ public final class Elementwise {
   private static final MethodHandle GLU_GRADIENT = CpuLibrary.kernel("glu_gradient", "PILPPPPP");
   private static final MethodHandle COPY_COLUMNS = CpuLibrary.kernel("copy_columns", "PLLPLPL");
   private static final MethodHandle PAD_COLUMNS = CpuLibrary.kernel("pad_columns", "PLLPLPL");
+  private static final MethodHandle TRANSPOSE = CpuLibrary.kernel("transpose", "PLLLPP");
 
   private static final MethodHandle DROPOUT = CpuLibrary.kernel("dropout", "PLIIFPP");
   private static final MethodHandle SUM_OF_SQUARES = CpuLibrary.kernel("sum_of_squares", "PLPP");
@@ -232,6 +233,20 @@ public final class Elementwise {
     try {
       int code = (int) PAD_COLUMNS.invokeExact(pool.handle(), rows, width, src, from, dst, ldDst);
       CpuLibrary.check(code, "padColumns");
+    } catch (Throwable e) {
+      throw CpuLibrary.unexpected(e);
+    }
+  }
+
+  /** {@code y[g, j, i] = x[g, i, j]}: each of {@code count} matrices {@code [rows, columns]}. */
+  public static void transpose(
+      CpuPool pool, long count, long rows, long columns, MemorySegment x, MemorySegment y) {
+    long elements = Checks.product("x", count, rows, columns);
+    Checks.floats("x", x, elements);
+    Checks.floats("y", y, elements);
+    try {
+      int code = (int) TRANSPOSE.invokeExact(pool.handle(), count, rows, columns, x, y);
+      CpuLibrary.check(code, "transpose");
     } catch (Throwable e) {
       throw CpuLibrary.unexpected(e);
     }

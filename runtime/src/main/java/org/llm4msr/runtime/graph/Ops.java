@@ -14,8 +14,10 @@ import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatVecOp;
 import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.OuterProductOp;
 import org.llm4msr.runtime.op.ReshapeOp;
 import org.llm4msr.runtime.op.RmsNormOp;
 import org.llm4msr.runtime.op.RopeOp;
@@ -23,6 +25,7 @@ import org.llm4msr.runtime.op.ScaleOp;
 import org.llm4msr.runtime.op.SliceOp;
 import org.llm4msr.runtime.op.SoftmaxOp;
 import org.llm4msr.runtime.op.StopGradientOp;
+import org.llm4msr.runtime.op.TransposeOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /** Applies operators by name, so that models read like their formulas. */
@@ -38,6 +41,11 @@ public final class Ops {
     return one(new MatMulOp(false, false, false, false, null), a, b);
   }
 
+  /** {@code act(a b + residual)}, activation or null. */
+  public static Value matmul(Value a, Value b, Value residual, UnaryOp.Kind activation) {
+    return one(new MatMulOp(false, false, false, true, activation), a, b, residual);
+  }
+
   /**
    * {@code act(x W^T + bias)}, the field's linear layer.
    *
@@ -49,6 +57,14 @@ public final class Ops {
     return bias == null
         ? one(new MatMulOp(false, true, false, false, activation), x, weight)
         : one(new MatMulOp(false, true, true, false, activation), x, weight, bias);
+  }
+
+  /** {@code act(x W^T + bias + residual)}, bias and activation or null. */
+  public static Value linear(
+      Value x, Value weight, Value bias, Value residual, UnaryOp.Kind activation) {
+    return bias == null
+        ? one(new MatMulOp(false, true, false, true, activation), x, weight, residual)
+        : one(new MatMulOp(false, true, true, true, activation), x, weight, bias, residual);
   }
 
   /**
@@ -92,6 +108,21 @@ public final class Ops {
     inputs[0] = gate;
     System.arraycopy(x, 0, inputs, 1, x.length);
     return one(new MixtureOp(), inputs);
+  }
+
+  /** {@code y[r] = M_r v[r]} with each row's own matrix; see {@link MatVecOp}. */
+  public static Value matVec(Value matrices, Value v) {
+    return one(new MatVecOp(), matrices, v);
+  }
+
+  /** {@code y[r] = a[r] b[r]^T}, flat; see {@link OuterProductOp}. */
+  public static Value outerProduct(Value a, Value b) {
+    return one(new OuterProductOp(), a, b);
+  }
+
+  /** Each matrix of a stack, transposed: {@code [G, M, N]} becomes {@code [G, N, M]}. */
+  public static Value transpose(Value x) {
+    return one(new TransposeOp(), x);
   }
 
   /**

@@ -8,6 +8,7 @@ import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.ReshapeOp;
 import org.llm4msr.runtime.op.SliceOp;
+import org.llm4msr.runtime.op.TransposeOp;
 
 /** Operators that only move elements: their results are exact. */
 final class LayoutCases {
@@ -33,6 +34,13 @@ final class LayoutCases {
               .input(Data.normal(1), rows, Dim.of(s[3] - s[2]))
               .maxNmse(EXACT)
               .build(new PadOp(s[2], s[1]), 0));
+    }
+    for (int[] s : new int[][] {{1, 1, 1}, {3, 16, 32}, {2, 17, 5}, {5, 1, 33}, {4, 50, 31}}) {
+      cases.add(
+          new ConformanceCase.Builder(Arrays.toString(s))
+              .input(Data.normal(1), Dim.symbol("G", s[0]), Dim.of(s[1]), Dim.of(s[2]))
+              .maxNmse(EXACT)
+              .build(new TransposeOp(), 0));
     }
     Dim rows = Dim.symbol("R", 21);
     cases.add(

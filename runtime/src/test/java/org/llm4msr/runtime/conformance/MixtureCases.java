@@ -7,8 +7,10 @@ import org.llm4msr.runtime.op.AttentionPoolingGradientOp;
 import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.MatVecOp;
 import org.llm4msr.runtime.op.MixtureGradientOp;
 import org.llm4msr.runtime.op.MixtureOp;
+import org.llm4msr.runtime.op.OuterProductOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /** Experts side by side, and mixtures of them; lists that a query attends to. */
@@ -32,15 +34,17 @@ final class MixtureCases {
       }
       cases.add(weightGradient(true, true, shape));
       cases.addAll(mixtures(shape[0], shape[1], shape[3]));
+      cases.addAll(rowProducts(shape[0], shape[2], shape[3]));
       cases.addAll(attentionPoolings(shape[0], shape[2], shape[3]));
     }
     return cases;
   }
 
-  /** Four experts of MMoE, and histories of twenty items. */
+  /** Four experts of MMoE, layers of rank 32, and histories of twenty items. */
   static List<ConformanceCase> benchmarks() {
     int[] experts = {4096, 4, 256, 128};
     List<ConformanceCase> cases = new ArrayList<>(mixtures(4096, 4, 128));
+    cases.addAll(rowProducts(512, 16, 32));
     cases.addAll(attentionPoolings(4096, 20, 16));
     cases.add(matmul(new BlockMatMulOp(true, true, UnaryOp.Kind.RELU, false), experts));
     cases.add(weightGradient(true, true, experts));
@@ -115,6 +119,23 @@ final class MixtureCases {
             .input(Data.normal(1), r, all)
             .input(Data.normal(1), r, one)
             .build(new MixtureGradientOp(), 2 * flops));
+  }
+
+  private static List<ConformanceCase> rowProducts(int rows, int height, int width) {
+    Dim r = Dim.symbol("R", rows);
+    Dim h = Dim.of(height);
+    Dim w = Dim.of(width);
+    String name = rows + " rows, " + height + "x" + width;
+    double flops = 2.0 * rows * height * width;
+    return List.of(
+        new ConformanceCase.Builder(name)
+            .input(Data.normal(1), r, Dim.of((long) height * width))
+            .input(Data.normal(1), r, w)
+            .build(new MatVecOp(), flops),
+        new ConformanceCase.Builder(name)
+            .input(Data.normal(1), r, h)
+            .input(Data.normal(1), r, w)
+            .build(new OuterProductOp(), flops / 2));
   }
 
   private static List<ConformanceCase> attentionPoolings(int rows, int length, int width) {

@@ -40,9 +40,11 @@ import org.llm4msr.runtime.op.GroupedWeightGradientOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatVecOp;
 import org.llm4msr.runtime.op.MixtureGradientOp;
 import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.OuterProductOp;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.ReshapeOp;
 import org.llm4msr.runtime.op.RmsNormGradientOp;
@@ -58,6 +60,7 @@ import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.StopGradientOp;
 import org.llm4msr.runtime.op.SumToOp;
+import org.llm4msr.runtime.op.TransposeOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
@@ -150,6 +153,8 @@ public final class CpuBackend implements Backend {
           MixtureBindings.blockWeightGradient(pool, gradient, in, out);
       case MixtureOp _ -> MixtureBindings.mixture(pool, in, out.get(0));
       case MixtureGradientOp _ -> MixtureBindings.mixtureGradient(pool, in, out);
+      case MatVecOp _ -> MixtureBindings.matVec(pool, in, out.get(0));
+      case OuterProductOp _ -> MixtureBindings.outerProduct(pool, in, out.get(0));
       case AttentionPoolingOp _ -> MixtureBindings.attentionPooling(pool, in, out);
       case AttentionPoolingGradientOp _ -> MixtureBindings.attentionPoolingGradient(pool, in, out);
 
@@ -190,6 +195,7 @@ public final class CpuBackend implements Backend {
       case ConcatOp _ -> ElementBindings.concat(pool, in, out.get(0));
       case SliceOp slice -> ElementBindings.slice(pool, slice, in.get(0), out.get(0));
       case PadOp pad -> ElementBindings.pad(pool, pad, in.get(0), out.get(0));
+      case TransposeOp _ -> ElementBindings.transpose(pool, in.get(0), out.get(0));
       case ReshapeOp _, StopGradientOp _ -> ElementBindings.reshape(pool, in.get(0), out.get(0));
     };
   }

@@ -150,6 +150,12 @@ final class ElementBindings {
     return () -> Elementwise.padColumns(pool, x.dim(0), x.dim(1), from, op.from(), to, out.dim(1));
   }
 
+  static Kernel transpose(CpuPool pool, Operand x, Operand out) {
+    MemorySegment from = x.segment();
+    MemorySegment to = out.segment();
+    return () -> Elementwise.transpose(pool, x.dim(0), x.dim(1), x.dim(2), from, to);
+  }
+
   static Kernel reshape(CpuPool pool, Operand x, Operand out) {
     MemorySegment from = x.segment();
     MemorySegment to = out.segment();

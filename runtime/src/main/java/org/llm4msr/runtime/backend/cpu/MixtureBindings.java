@@ -12,7 +12,10 @@ import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 
-/** Experts: products of blocks of columns, and mixtures; also those that a query weighs. */
+/**
+ * Experts: products of blocks of columns, and mixtures; products with a matrix of each row's own;
+ * blocks that a query weighs.
+ */
 final class MixtureBindings {
   private MixtureBindings() {}
 
@@ -116,6 +119,23 @@ final class MixtureBindings {
       column += counts[i];
     }
     return columns;
+  }
+
+  static Kernel matVec(CpuPool pool, List<Operand> in, Operand out) {
+    Operand v = in.get(1);
+    MemorySegment matrices = in.get(0).segment();
+    MemorySegment vectors = v.segment();
+    MemorySegment y = out.segment();
+    return () -> Mixtures.matVec(pool, v.dim(0), out.dim(1), v.dim(1), matrices, vectors, y);
+  }
+
+  static Kernel outerProduct(CpuPool pool, List<Operand> in, Operand out) {
+    Operand a = in.get(0);
+    Operand b = in.get(1);
+    MemorySegment aSegment = a.segment();
+    MemorySegment bSegment = b.segment();
+    MemorySegment y = out.segment();
+    return () -> Mixtures.outerProduct(pool, a.dim(0), a.dim(1), b.dim(1), aSegment, bSegment, y);
   }
 
   static Kernel attentionPooling(CpuPool pool, List<Operand> in, List<Operand> out) {

@@ -58,6 +58,16 @@ final class LayoutCalls {
         .items(y::elements);
   }
 
+  static Kernel transpose(Device device, Operand x, Operand y) {
+    return new Call(device, "transpose")
+        .l(() -> x.dim(0))
+        .l(() -> x.dim(1))
+        .l(() -> x.dim(2))
+        .of(x)
+        .of(y)
+        .items(x::elements);
+  }
+
   /** A plan gives input and output the same memory; otherwise this copies. */
   static Kernel reshape(Device device, Operand x, Operand y) {
     return x.address() == y.address()

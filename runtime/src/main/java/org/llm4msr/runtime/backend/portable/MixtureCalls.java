@@ -37,13 +37,13 @@ final class MixtureCalls {
       Operand x = in.get(part);
       long blocks = blocks(x, width);
       kernels.add(
-          part(new Call(device, "mixture_gate_gradient"), gate, x, dy, first)
+          part(new Call(device, "mat_vec"), gate, x, dy, first)
               .of(x)
               .of(dy)
               .of(out.get(0))
               .items(() -> dy.dim(0) * blocks));
       kernels.add(
-          part(new Call(device, "mixture_gradient"), gate, x, dy, first)
+          part(new Call(device, "outer_product"), gate, x, dy, first)
               .of(gate)
               .of(dy)
               .of(out.get(part))
@@ -51,6 +51,37 @@ final class MixtureCalls {
       first += blocks;
     }
     return Call.sequence(kernels);
+  }
+
+  /** What the gradient by a mixture's gate is, too. */
+  static Kernel matVec(Device device, List<Operand> in, Operand y) {
+    Operand v = in.get(1);
+    return new Call(device, "mat_vec")
+        .l(() -> v.dim(0))
+        .l(v.dim(1))
+        .i(y.dim(1))
+        .i(0)
+        .i(y.dim(1))
+        .of(in.get(0))
+        .of(v)
+        .of(y)
+        .items(y::elements);
+  }
+
+  /** What the gradient by a mixture's blocks is, too. */
+  static Kernel outerProduct(Device device, List<Operand> in, Operand y) {
+    Operand a = in.get(0);
+    Operand b = in.get(1);
+    return new Call(device, "outer_product")
+        .l(() -> a.dim(0))
+        .l(b.dim(1))
+        .i(a.dim(1))
+        .i(0)
+        .i(a.dim(1))
+        .of(a)
+        .of(b)
+        .of(y)
+        .items(y::elements);
   }
 
   private static Call part(Call call, Operand gate, Operand x, Operand mixed, long first) {

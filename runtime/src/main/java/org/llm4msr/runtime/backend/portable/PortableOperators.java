@@ -29,9 +29,11 @@ import org.llm4msr.runtime.op.GroupedWeightGradientOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatVecOp;
 import org.llm4msr.runtime.op.MixtureGradientOp;
 import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.OuterProductOp;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.ReshapeOp;
 import org.llm4msr.runtime.op.RmsNormGradientOp;
@@ -47,6 +49,7 @@ import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.StopGradientOp;
 import org.llm4msr.runtime.op.SumToOp;
+import org.llm4msr.runtime.op.TransposeOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
@@ -95,6 +98,8 @@ public final class PortableOperators {
 
       case MixtureOp _ -> MixtureCalls.mixture(device, in, out.get(0));
       case MixtureGradientOp _ -> MixtureCalls.mixtureGradient(device, in, out);
+      case MatVecOp _ -> MixtureCalls.matVec(device, in, out.get(0));
+      case OuterProductOp _ -> MixtureCalls.outerProduct(device, in, out.get(0));
       case AttentionPoolingOp _ -> MixtureCalls.attentionPooling(device, in, out);
       case AttentionPoolingGradientOp _ -> MixtureCalls.attentionPoolingGradient(device, in, out);
 
@@ -130,6 +135,7 @@ public final class PortableOperators {
       case ConcatOp _ -> LayoutCalls.concat(device, in, out.get(0));
       case SliceOp slice -> LayoutCalls.slice(device, slice, in.get(0), out.get(0));
       case PadOp pad -> LayoutCalls.pad(device, pad, in.get(0), out.get(0));
+      case TransposeOp _ -> LayoutCalls.transpose(device, in.get(0), out.get(0));
       case ReshapeOp _, StopGradientOp _ -> LayoutCalls.reshape(device, in.get(0), out.get(0));
 
       case BceWithLogitsOp bce -> TrainingCalls.bce(device, bce.weighted(), in, out.get(0));

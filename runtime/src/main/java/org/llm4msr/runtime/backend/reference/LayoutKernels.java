@@ -42,6 +42,21 @@ final class LayoutKernels {
     };
   }
 
+  static Kernel transpose(Operand x, Operand y) {
+    return () -> {
+      long rows = x.dim(1);
+      long columns = x.dim(2);
+      for (long g = 0; g < x.dim(0); g++) {
+        for (long i = 0; i < rows; i++) {
+          for (long j = 0; j < columns; j++) {
+            double element = Elements.get(x, (g * rows + i) * columns + j);
+            Elements.set(y, (g * columns + j) * rows + i, element);
+          }
+        }
+      }
+    };
+  }
+
   /** A plan gives input and output the same memory; otherwise this copies. */
   static Kernel reshape(Operand x, Operand y) {
     return () -> {

@@ -8,8 +8,8 @@ import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 
 /**
- * Experts: one matrix per block of columns, and each row's mixture of its blocks; also those that a
- * query weighs.
+ * Experts: one matrix per block of columns, and each row's mixture of its blocks; products with a
+ * matrix of each row's own; blocks that a query weighs.
  */
 final class MixtureKernels {
   private static final int X = 0;
@@ -129,6 +129,41 @@ final class MixtureKernels {
             Vectors.addScaled(Elements.get(gate, k), d, 0, block, 0, width);
             Elements.store(block, 0, outputs.get(part), at, width);
           }
+        }
+      }
+    };
+  }
+
+  static Kernel matVec(List<Operand> inputs, Operand y, Scratch scratch) {
+    Operand m = inputs.get(0);
+    Operand v = inputs.get(1);
+    return () -> {
+      int width = Math.toIntExact(v.dim(1));
+      double[] vector = scratch.doubles(X, width);
+      double[] row = scratch.doubles(W, width);
+      for (long r = 0; r < y.dim(0); r++) {
+        Elements.load(v, r * width, vector, 0, width);
+        for (long i = r * y.dim(1); i < (r + 1) * y.dim(1); i++) {
+          Elements.load(m, i * width, row, 0, width);
+          Elements.set(y, i, Vectors.dot(row, vector, width));
+        }
+      }
+    };
+  }
+
+  static Kernel outerProduct(List<Operand> inputs, Operand y, Scratch scratch) {
+    Operand a = inputs.get(0);
+    Operand b = inputs.get(1);
+    return () -> {
+      int width = Math.toIntExact(b.dim(1));
+      double[] row = scratch.doubles(X, width);
+      double[] product = scratch.doubles(Y, width);
+      for (long r = 0; r < y.dim(0); r++) {
+        Elements.load(b, r * width, row, 0, width);
+        for (long i = r * a.dim(1); i < (r + 1) * a.dim(1); i++) {
+          Arrays.fill(product, 0, width, 0);
+          Vectors.addScaled(Elements.get(a, i), row, 0, product, 0, width);
+          Elements.store(product, 0, y, i * width, width);
         }
       }
     };

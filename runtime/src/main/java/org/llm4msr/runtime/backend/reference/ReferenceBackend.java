@@ -33,9 +33,11 @@ import org.llm4msr.runtime.op.GroupedWeightGradientOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatVecOp;
 import org.llm4msr.runtime.op.MixtureGradientOp;
 import org.llm4msr.runtime.op.MixtureOp;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.OuterProductOp;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.ReshapeOp;
 import org.llm4msr.runtime.op.RmsNormGradientOp;
@@ -51,6 +53,7 @@ import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.StopGradientOp;
 import org.llm4msr.runtime.op.SumToOp;
+import org.llm4msr.runtime.op.TransposeOp;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
@@ -130,6 +133,8 @@ public final class ReferenceBackend implements Backend {
           MixtureKernels.blockWeightGradient(gradient, in, out, scratch);
       case MixtureOp _ -> MixtureKernels.mixture(in, out.get(0), scratch);
       case MixtureGradientOp _ -> MixtureKernels.mixtureGradient(in, out, scratch);
+      case MatVecOp _ -> MixtureKernels.matVec(in, out.get(0), scratch);
+      case OuterProductOp _ -> MixtureKernels.outerProduct(in, out.get(0), scratch);
       case AttentionPoolingOp _ -> MixtureKernels.attentionPooling(in, out, scratch);
       case AttentionPoolingGradientOp _ ->
           MixtureKernels.attentionPoolingGradient(in, out, scratch);
@@ -171,6 +176,7 @@ public final class ReferenceBackend implements Backend {
       case ConcatOp _ -> LayoutKernels.concat(in, out.get(0));
       case SliceOp slice -> LayoutKernels.slice(slice, in.get(0), out.get(0));
       case PadOp pad -> LayoutKernels.pad(pad, in.get(0), out.get(0));
+      case TransposeOp _ -> LayoutKernels.transpose(in.get(0), out.get(0));
       case ReshapeOp _, StopGradientOp _ -> LayoutKernels.reshape(in.get(0), out.get(0));
 
       case BceWithLogitsOp bce -> LossKernels.bce(bce, in, out.get(0));

@@ -30,6 +30,8 @@ import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatVecOp;
+import org.llm4msr.runtime.op.OuterProductOp;
 import org.llm4msr.runtime.op.PadOp;
 import org.llm4msr.runtime.op.RmsNormOp;
 import org.llm4msr.runtime.op.RopeOp;
@@ -39,6 +41,7 @@ import org.llm4msr.runtime.op.SoftmaxOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.SumToOp;
+import org.llm4msr.runtime.op.TransposeOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /**
@@ -388,5 +391,17 @@ class ReferenceBackendTest {
     assertClose(apply(new ConcatOp(), x, y, x).output(), 1, 2, 5, 1, 2, 3, 4, 6, 3, 4);
     assertClose(apply(new SliceOp(1, 2), x).output(), 2, 4);
     assertClose(apply(new PadOp(1, 4), x).output(), 0, 1, 2, 0, 0, 3, 4, 0);
+  }
+
+  @Test
+  void productsWithAMatrixOfEachRowsOwn() {
+    // [1 2 3; 4 5 6] and [0 1 0; 2 0 -1].
+    In m = real(new double[] {1, 2, 3, 4, 5, 6, 0, 1, 0, 2, 0, -1}, 2, 6);
+    In v = real(new double[] {1, 0, -1, 3, 2, 1}, 2, 3);
+    assertClose(apply(new MatVecOp(), m, v).output(), -2, -2, 2, 5);
+    In a = real(new double[] {2, -1, 0, 5}, 2, 2);
+    assertClose(apply(new OuterProductOp(), a, v).output(), 2, 0, -2, -1, 0, 1, 0, 0, 0, 15, 10, 5);
+    In stack = real(m.elements(), 2, 2, 3);
+    assertClose(apply(new TransposeOp(), stack).output(), 1, 4, 2, 5, 3, 6, 0, 2, 1, 0, 0, -1);
   }
 }
