@@ -124,6 +124,7 @@ public final class TrainingStep implements AutoCloseable {
     }
     int[] groupOfRow = Arrays.stream(batch.users()).map(groups::get).toArray();
     contents.put(inputs.userRows(), copy(users));
+    contents.put(inputs.vectorRows(), copy(batch.users()));
     contents.put(inputs.byUser().offsets(), copy(offsets(groupOfRow, users.length)));
     contents.put(inputs.byUser().order(), copy(sortedBy(groupOfRow)));
     contents.keySet().removeIf(input -> !plan.uses(input));

@@ -17,6 +17,8 @@ import java.util.Set;
  * @param externalLogit whether rows come with the logit of an existing recommender
  * @param representation width of the representation of each row by an existing recommender; 0
  *     without one
+ * @param rowsPerVector rows of a training batch for each distinct user vector that they use, on
+ *     average: at least 1
  */
 public record ModelSchema(
     List<Field> fields,
@@ -25,7 +27,8 @@ public record ModelSchema(
     int knowledgeWidth,
     int maxBatch,
     boolean externalLogit,
-    int representation) {
+    int representation,
+    double rowsPerVector) {
   /**
    * An input of the model.
    *
@@ -71,10 +74,10 @@ public record ModelSchema(
     }
   }
 
-  /** Without an existing recommender. */
+  /** Without an existing recommender, and with another user in every row. */
   public ModelSchema(
       List<Field> fields, int scenarios, int userVectors, int knowledgeWidth, int maxBatch) {
-    this(fields, scenarios, userVectors, knowledgeWidth, maxBatch, false, 0);
+    this(fields, scenarios, userVectors, knowledgeWidth, maxBatch, false, 0, 1);
   }
 
   public ModelSchema {

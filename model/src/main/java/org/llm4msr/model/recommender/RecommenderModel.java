@@ -177,12 +177,18 @@ public final class RecommenderModel {
   private Value userLayers(
       MetaConfig meta, Value x, long output, boolean lastBias, boolean lastActivation) {
     Value table = vectors(builder, meta, USER_KNOWLEDGE, builder.schema().userVectors());
-    Value h = Ops.gather(table, builder.userRows());
     List<Long> widths = widths(x.type().dim(1).fixed(), meta.userHidden(), output);
+    boolean byRow =
+        builder.isTraining()
+            && MetaNet.isCheaperByRow(widths, meta.rank(), builder.schema().rowsPerVector());
+    Value h = Ops.gather(table, byRow ? builder.vectorRows() : builder.userRows());
     boolean affine = meta.generators() == Generators.AFFINE;
     MetaNet net = new MetaNet(builder, "user_meta", h, widths, meta.rank(), affine, lastBias);
+    if (byRow) {
+      return net.applyByRow(x, lastActivation);
+    }
     userLayers.addAll(net.layers());
-    return net.apply(x, builder.byUser(), lastActivation);
+    return MetaNet.apply(userLayers, x, builder.byUser(), lastActivation);
   }
 
   /** P h; P starts at zero, as the meta layers do. */
@@ -216,7 +222,7 @@ public final class RecommenderModel {
     boolean affine = meta.generators() == Generators.AFFINE;
     MetaNet net = new MetaNet(builder, "scen_meta", h, widths, meta.rank(), affine, affine);
     scenarioLayers.addAll(net.layers());
-    return net.apply(input, builder.byScenario(), false);
+    return MetaNet.apply(scenarioLayers, input, builder.byScenario(), false);
   }
 
   private static List<Long> widths(long first, List<Integer> hidden, long last) {

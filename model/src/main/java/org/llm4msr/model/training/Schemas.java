@@ -1,5 +1,6 @@
 package org.llm4msr.model.training;
 
+import java.util.Arrays;
 import java.util.List;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
@@ -49,6 +50,22 @@ public final class Schemas {
         knowledge == null ? 0 : knowledge.vectors().width(),
         maxBatch,
         dataset.hasLogits(),
-        dataset.representationWidth());
+        dataset.representationWidth(),
+        knowledge == null ? 1 : rowsPerVector(dataset, knowledge.folds().count(), maxBatch));
+  }
+
+  /**
+   * Expected rows of a batch over its expected distinct vectors, if each of its rows is any of the
+   * training rows and each user has as many of these in every fold.
+   */
+  private static double rowsPerVector(Dataset dataset, int folds, int batch) {
+    int[] ofUser = dataset.trainRowsPerUser();
+    double all = Arrays.stream(ofUser).asDoubleStream().sum();
+    double vectors = Math.max(1, folds);
+    double distinct = 0;
+    for (int rows : ofUser) {
+      distinct += vectors * (1 - Math.pow(1 - rows / (vectors * all), batch));
+    }
+    return distinct == 0 ? 1 : Math.max(1, batch / distinct);
   }
 }

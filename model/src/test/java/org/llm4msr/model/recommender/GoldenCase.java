@@ -90,7 +90,11 @@ final class GoldenCase {
     return parts.stream().flatMapToDouble(java.util.Arrays::stream).toArray();
   }
 
-  ModelSchema schema() {
+  /**
+   * @param rowsPerVector see {@link ModelSchema}; not what the batch has, since results must not
+   *     depend on it
+   */
+  ModelSchema schema(double rowsPerVector) {
     List<ModelSchema.Field> fields = new ArrayList<>();
     for (int f = 0; has("param/embedding.tables." + f + ".weight"); f++) {
       int size = (int) shape("param/embedding.tables." + f + ".weight")[0];
@@ -99,7 +103,7 @@ final class GoldenCase {
     boolean knowledge = has("llm/user");
     int users = knowledge ? (int) shape("llm/user")[0] : 0;
     int width = knowledge ? (int) shape("llm/user")[1] : 0;
-    return new ModelSchema(fields, 3, users, width, 64);
+    return new ModelSchema(fields, 3, users, width, 64, false, 0, rowsPerVector);
   }
 
   /** The wiring that the case's name stands for; widths are read off the parameters. */

@@ -21,12 +21,14 @@ final class GoldenRun implements AutoCloseable {
   private final GoldenCase golden;
   private final Backend backend;
   private final DType computeType;
+  private final double rowsPerVector;
   private final ParameterStore store;
 
-  GoldenRun(GoldenCase golden, Backend backend, DType computeType) {
+  GoldenRun(GoldenCase golden, Backend backend, DType computeType, double rowsPerVector) {
     this.golden = golden;
     this.backend = backend;
     this.computeType = computeType;
+    this.rowsPerVector = rowsPerVector;
     this.store = new ParameterStore(backend);
     TrainingGraph graph = training(OptimizerConfig.adam(1e-3, false));
     for (Value value : graph.model().graph().values()) {
@@ -61,7 +63,8 @@ final class GoldenRun implements AutoCloseable {
   }
 
   private RecommenderModel model(boolean training) {
-    return RecommenderModel.build(golden.config(), golden.schema(), computeType, training);
+    ModelSchema schema = golden.schema(rowsPerVector);
+    return RecommenderModel.build(golden.config(), schema, computeType, training);
   }
 
   private TrainingGraph training(OptimizerConfig optimizer) {
@@ -151,6 +154,7 @@ final class GoldenRun implements AutoCloseable {
     plan.setExtent(in.users(), distinct.length);
     plan.setExtent(in.byUser().offsets().type().dim(0), distinct.length + 1);
     writeInput(plan, in.userRows(), distinct);
+    writeInput(plan, in.vectorRows(), users);
     writeGrouping(plan, in.byUser(), userOf, distinct.length);
   }
 

@@ -39,13 +39,19 @@ final class WiringRun implements AutoCloseable {
   private double evidence = Double.NaN;
 
   WiringRun(Backbone backbone, MetaConfig meta, boolean trained) {
-    this(backbone, meta, trained, 0);
+    this(backbone, meta, trained, 0, 1);
   }
 
   /**
    * @param representation width of what an existing recommender says of each row; 0 for a logit
+   * @param rowsPerVector what the schema says
    */
-  WiringRun(Backbone backbone, MetaConfig meta, boolean trained, int representation) {
+  WiringRun(
+      Backbone backbone,
+      MetaConfig meta,
+      boolean trained,
+      int representation,
+      double rowsPerVector) {
     ModelSchema schema =
         new ModelSchema(
             List.of(
@@ -56,7 +62,8 @@ final class WiringRun implements AutoCloseable {
             WIDTH,
             ROWS,
             representation == 0,
-            representation);
+            representation,
+            rowsPerVector);
     RecommenderConfig config = new RecommenderConfig(4, 0.5, backbone, meta);
     model = RecommenderModel.build(config, schema, DType.F64, trained);
     training = TrainingGraph.gradientsOf(model);

@@ -86,10 +86,28 @@ class WiringTest {
     gradientsEqualCentralDifferences(STAR, meta(user, scenario, fusion));
   }
 
+  /** With every row another user, and with many rows of each. */
   private static void gradientsEqualCentralDifferences(
       Backbone backbone, MetaConfig meta, String... trained) {
-    try (WiringRun run = new WiringRun(backbone, meta, true)) {
-      assertGradients(run, List.of(trained));
+    for (double rowsPerVector : new double[] {1, 100}) {
+      try (WiringRun run = new WiringRun(backbone, meta, true, 0, rowsPerVector)) {
+        assertGradients(run, List.of(trained));
+      }
+    }
+  }
+
+  /** Whether generated layers are formed is a matter of speed. */
+  @ParameterizedTest
+  @MethodSource("wirings")
+  void layersNeedNotBeFormed(
+      MetaConfig.UserMode user, MetaConfig.ScenarioMode scenario, MetaConfig.Fusion fusion) {
+    MetaConfig meta = meta(user, scenario, fusion);
+    try (WiringRun formed = new WiringRun(BOTTOM, meta, true, 0, 100);
+        WiringRun byRow = new WiringRun(BOTTOM, meta, true, 0, 1)) {
+      assertThat(byRow.parameters()).containsExactlyElementsOf(formed.parameters());
+      formed.disturb(new Random(4), 0.3);
+      byRow.disturb(new Random(4), 0.3);
+      assertClose(byRow.logits(), formed.logits(), 1e-12);
     }
   }
 
@@ -146,7 +164,7 @@ class WiringTest {
     MetaConfig both =
         meta(MetaConfig.UserMode.RESIDUAL, MetaConfig.ScenarioMode.BOTTOM, MetaConfig.Fusion.ALPHA);
     Backbone external = new External(List.of(4));
-    try (WiringRun run = new WiringRun(new ScenarioId(external, 3), both, true, 5)) {
+    try (WiringRun run = new WiringRun(new ScenarioId(external, 3), both, true, 5, 1)) {
       run.disturb(new Random(2), 0.3);
       assertThat(run.parameters())
           .contains(
