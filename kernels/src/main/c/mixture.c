@@ -61,21 +61,23 @@ typedef struct {
     float *y;
 } product_job;
 
-// Rows of a matrix at a time: as many sums hide the latency of adding to one.
-#define TOGETHER 4
-
-INLINE void dots(const int count, const float *m, const float *v, int64_t width, float *y) {
-    vf sum[TOGETHER];
-#pragma GCC unroll 4
-    for (int i = 0; i < count; i++) sum[i] = vzero();
+// y[i] = <m_i, v> for VL rows of a matrix, whose sums are added across by transposing them.
+static void dots(const float *m, const float *v, int64_t width, float *y) {
+    vf sum[VL];
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++) sum[i] = vzero();
     for (int64_t j = 0; j < width; j += VL) {
         int64_t n = l4m_min(VL, width - j);
         vf x = vload_any(v + j, n, L4M_F32);
-#pragma GCC unroll 4
-        for (int i = 0; i < count; i++) sum[i] = vfma(vload_any(m + i * width + j, n, L4M_F32), x, sum[i]);
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++) sum[i] = vfma(vload_any(m + i * width + j, n, L4M_F32), x, sum[i]);
     }
-#pragma GCC unroll 4
-    for (int i = 0; i < count; i++) y[i] = vsum(sum[i]);
+    vtranspose(sum);
+#pragma GCC unroll 16
+    for (int step = VL / 2; step > 0; step /= 2)
+#pragma GCC unroll 16
+        for (int i = 0; i < step; i++) sum[i] += sum[i + step];
+    vstore(y, sum[0]);
 }
 
 static void mat_vec_range(const void *context, int64_t begin, int64_t end) {
@@ -84,8 +86,15 @@ static void mat_vec_range(const void *context, int64_t begin, int64_t end) {
         const float *m = w->a + r * w->height * w->width, *v = w->b + r * w->width;
         float *y = w->y + r * w->height;
         int64_t i = 0;
-        for (; i + TOGETHER <= w->height; i += TOGETHER) dots(TOGETHER, m + i * w->width, v, w->width, y + i);
-        for (; i < w->height; i++) dots(1, m + i * w->width, v, w->width, y + i);
+        for (; i + VL <= w->height; i += VL) dots(m + i * w->width, v, w->width, y + i);
+        for (; i < w->height; i++) {
+            vf sum = vzero();
+            for (int64_t j = 0; j < w->width; j += VL) {
+                int64_t n = l4m_min(VL, w->width - j);
+                sum = vfma(vload_any(m + i * w->width + j, n, L4M_F32), vload_any(v + j, n, L4M_F32), sum);
+            }
+            y[i] = vsum(sum);
+        }
     }
 }
 
