@@ -8,52 +8,88 @@ import java.util.Map;
 import java.util.Set;
 import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
+import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
+import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /**
- * Nodes that one kernel can do at once: a product followed by the gradient of a ReLU, if nobody
- * else reads the product, is a gated product. It saves writing the product and reading it again.
+ * Nodes that one kernel can do at once, which saves writing what lies between and reading it again:
+ * a product that only the gradient of a ReLU reads is a gated product, and one that is only added
+ * to something has that for its residual.
  */
 final class Fusion {
-  private Fusion() {}
+  private final Map<Value, Integer> uses = new HashMap<>();
+  private final Map<Value, Node> producers = new HashMap<>();
+  private final Set<Value> absorbed = new HashSet<>();
+
+  private Fusion(List<Node> nodes, List<Value> kept) {
+    kept.forEach(value -> uses.merge(value, 1, Integer::sum));
+    for (Node node : nodes) {
+      node.inputs().forEach(input -> uses.merge(input, 1, Integer::sum));
+    }
+  }
 
   /**
    * @param nodes in the order in which they run
    * @param kept values that are read after the run
    */
   static List<Node> fuse(List<Node> nodes, List<Value> kept) {
-    Map<Value, Integer> uses = new HashMap<>();
-    kept.forEach(value -> uses.merge(value, 1, Integer::sum));
-    Map<Value, Node> producers = new HashMap<>();
-    for (Node node : nodes) {
-      node.inputs().forEach(input -> uses.merge(input, 1, Integer::sum));
-      node.outputs().forEach(output -> producers.put(output, node));
-    }
-    Set<Node> absorbed = new HashSet<>();
+    Fusion fusion = new Fusion(nodes, kept);
     List<Node> fused = new ArrayList<>();
     for (Node node : nodes) {
-      Node product = isReluGradient(node) ? producers.get(node.input(1)) : null;
-      if (product != null
-          && uses.get(node.input(1)) == 1
-          && product.op() instanceof BlockMatMulOp op
-          && !op.gated()) {
-        List<Value> inputs = new ArrayList<>(product.inputs());
-        inputs.add(node.input(0));
-        absorbed.add(product);
-        fused.add(
-            node.replacedBy(
-                new BlockMatMulOp(op.transposeW(), op.hasBias(), op.activation(), true), inputs));
-      } else {
-        fused.add(node);
-      }
+      Node done = fusion.fused(node);
+      done.outputs().forEach(output -> fusion.producers.put(output, done));
+      fused.add(done);
     }
-    fused.removeIf(absorbed::contains);
+    fused.removeIf(node -> !node.outputs().isEmpty() && fusion.absorbed.contains(node.output()));
     return fused;
   }
 
-  private static boolean isReluGradient(Node node) {
-    return node.op() instanceof UnaryGradientOp(UnaryOp.Kind kind) && kind == UnaryOp.Kind.RELU;
+  private Node fused(Node node) {
+    if (node.op() instanceof UnaryGradientOp(UnaryOp.Kind kind) && kind == UnaryOp.Kind.RELU) {
+      return gated(node);
+    }
+    if (node.op() instanceof BinaryOp(BinaryOp.Kind kind) && kind == BinaryOp.Kind.ADD) {
+      Node second = withResidual(node, node.input(1), node.input(0));
+      return second == node ? withResidual(node, node.input(0), node.input(1)) : second;
+    }
+    return node;
+  }
+
+  private Node gated(Node node) {
+    Node product = onlyRead(node.input(1));
+    if (product == null || !(product.op() instanceof BlockMatMulOp op) || op.gated()) {
+      return node;
+    }
+    Op gated = new BlockMatMulOp(op.transposeW(), op.hasBias(), op.activation(), true);
+    return merged(node, product, gated, node.input(0));
+  }
+
+  private Node withResidual(Node node, Value value, Value residual) {
+    Node product = onlyRead(value);
+    if (product == null
+        || !(product.op() instanceof MatMulOp op)
+        || op.hasResidual()
+        || op.activation() != null
+        || !residual.type().equals(value.type())) {
+      return node;
+    }
+    Op adding = new MatMulOp(op.transposeA(), op.transposeB(), op.hasBias(), true, null);
+    return merged(node, product, adding, residual);
+  }
+
+  /** What produces a value that a single node reads; null for others. */
+  private Node onlyRead(Value value) {
+    return uses.get(value) == 1 ? producers.get(value) : null;
+  }
+
+  private Node merged(Node node, Node product, Op op, Value last) {
+    List<Value> inputs = new ArrayList<>(product.inputs());
+    inputs.add(last);
+    absorbed.add(product.output());
+    return node.replacedBy(op, inputs);
   }
 }
