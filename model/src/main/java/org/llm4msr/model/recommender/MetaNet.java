@@ -38,7 +38,7 @@ final class MetaNet {
    * Up to how many rows of a batch that share a vector their layers are better not formed: each row
    * then costs as much as forming a layer.
    */
-  private static final double FEW_ROWS = 1.75;
+  private static final double FEW_ROWS = 1.5;
 
   private final List<Layer> layers = new ArrayList<>();
   private final Value t;

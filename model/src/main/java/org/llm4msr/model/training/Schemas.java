@@ -56,16 +56,19 @@ public final class Schemas {
 
   /**
    * Expected rows of a batch over its expected distinct vectors, if each of its rows is any of the
-   * training rows and each user has as many of these in every fold.
+   * training rows and each user has as many of these in every fold; 1 without training rows.
    */
-  private static double rowsPerVector(Dataset dataset, int folds, int batch) {
+  static double rowsPerVector(Dataset dataset, int folds, int batch) {
     int[] ofUser = dataset.trainRowsPerUser();
     double all = Arrays.stream(ofUser).asDoubleStream().sum();
+    if (all == 0) {
+      return 1;
+    }
     double vectors = Math.max(1, folds);
     double distinct = 0;
     for (int rows : ofUser) {
       distinct += vectors * (1 - Math.pow(1 - rows / (vectors * all), batch));
     }
-    return distinct == 0 ? 1 : Math.max(1, batch / distinct);
+    return Math.max(1, batch / distinct);
   }
 }
