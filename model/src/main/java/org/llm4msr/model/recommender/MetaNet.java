@@ -170,20 +170,18 @@ final class MetaNet {
     Dim out = Dim.of(layer.out);
     long rank = t.type().dim(1).fixed();
     boolean widens = layer.out > layer.in;
-    Value sum = null;
-    if (!widens) {
+    Value sum;
+    if (widens) {
+      sum = Ops.linear(t, layer.biasWeight, layer.biasCommon, null);
+    } else {
       Value a = Ops.reshape(layer.weight, in, Dim.of(layer.out * rank));
-      sum = Ops.matVec(Ops.matmul(x, a), t);
+      Value varying = Ops.matVec(Ops.matmul(x, a), t);
+      UnaryOp.Kind last = layer.common == null ? activation : null;
+      sum = Ops.linear(t, layer.biasWeight, layer.biasCommon, varying, last);
     }
-    boolean done = !widens && layer.common == null;
-    UnaryOp.Kind none = null;
-    sum =
-        sum == null
-            ? Ops.linear(t, layer.biasWeight, layer.biasCommon, none)
-            : Ops.linear(t, layer.biasWeight, layer.biasCommon, sum, done ? activation : none);
     if (layer.common != null) {
       Value common = Ops.reshape(layer.common, in, out);
-      sum = Ops.matmul(x, common, sum, widens ? none : activation);
+      sum = Ops.matmul(x, common, sum, widens ? null : activation);
     }
     if (widens) {
       Value a = Ops.transpose(Ops.reshape(layer.weight, in, out, Dim.of(rank)));

@@ -132,7 +132,7 @@ public final class RecommenderModel {
 
   /**
    * The layers that the users' vectors generate: weights {@code [users, in, out]} and biases {@code
-   * [users, out]}; none where that level is off.
+   * [users, out]}; none where that level is off, and in training where they need not be formed.
    */
   public List<Value> userLayers() {
     return Collections.unmodifiableList(userLayers);
