@@ -1,5 +1,5 @@
 // One function table per instruction set; the best one that the machine runs is chosen when the library is
-// loaded. LLM4MSR_ISA=ref|base|avx2|avx512 or l4m_isa_select choose another, so that each can be tested.
+// loaded. LLM4MSR_ISA=ref|base|avx2|avx512|avx512vnni or l4m_isa_select choose another, so that each can be tested.
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "kernels.def"
 #undef K
 #if defined(__x86_64__)
-#define K(name, parameters, arguments) int name##_avx2 parameters, name##_avx512 parameters;
+#define K(name, parameters, arguments) \
+    int name##_avx2 parameters, name##_avx512 parameters, name##_avx512vnni parameters;
 #include "kernels.def"
 #undef K
 #endif
@@ -43,6 +44,11 @@ static const table tables[L4M_ISA_COUNT] = {
 #include "kernels.def"
     },
 #undef K
+#define K(name, parameters, arguments) .name = name##_avx512vnni,
+    [L4M_ISA_AVX512_VNNI] = {
+#include "kernels.def"
+    },
+#undef K
 #endif
 };
 
@@ -57,6 +63,7 @@ L4M_API int32_t l4m_isa_supported(int32_t isa) {
     if (isa == L4M_ISA_AVX512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (isa == L4M_ISA_AVX512_VNNI) return l4m_isa_supported(L4M_ISA_AVX512) && __builtin_cpu_supports("avx512vnni");
 #endif
     return 0;
 }
@@ -71,7 +78,7 @@ L4M_API int l4m_isa_select(int32_t isa) {
 }
 
 __attribute__((constructor)) static void choose(void) {
-    static const char *const names[L4M_ISA_COUNT] = {"ref", "base", "avx2", "avx512"};
+    static const char *const names[L4M_ISA_COUNT] = {"ref", "base", "avx2", "avx512", "avx512vnni"};
     const char *wanted = getenv("LLM4MSR_ISA");
     for (int32_t isa = L4M_ISA_BASE; isa < L4M_ISA_COUNT; isa++)
         if (l4m_isa_supported(isa)) selected = isa;

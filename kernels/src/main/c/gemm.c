@@ -108,34 +108,10 @@ typedef void (*tile_fn)(int64_t, const float *, const float *, float *, int64_t,
                          const addends *plus, line_walk *next) {                                           \
         tile_body(n, kc, a, b, c, ldc, accumulate, plus, next);                                            \
     }
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
-#if MR >= 6
-TILE(5)
-TILE(6)
-#endif
-#if MR >= 14
-TILE(7)
-TILE(8)
-TILE(9)
-TILE(10)
-TILE(11)
-TILE(12)
-TILE(13)
-TILE(14)
-#endif
+EACH_TILE(TILE)
 
-static const tile_fn tiles[MR + 1] = {
-    NULL,    tile_1, tile_2, tile_3, tile_4,
-#if MR >= 6
-    tile_5,  tile_6,
-#endif
-#if MR >= 14
-    tile_7,  tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
-#endif
-};
+#define ENTRY(n) tile_##n,
+static const tile_fn tiles[MR + 1] = {NULL, EACH_TILE(ENTRY)};
 
 // Inner blocks of equal size, which for a quantised B are of whole blocks of weights (KC is).
 static int64_t inner_blocks(int64_t k) { return l4m_max(1, l4m_ceil_div(k, KC)); }

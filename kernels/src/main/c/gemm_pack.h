@@ -4,46 +4,7 @@
 
 #include "gemm.h"
 #include "quant.h"
-
-// Tile: MR rows by NV vectors. AVX-512 14x32 uses 28 + 2 + 1 of 32 registers, AVX2 6x16 12 + 2 + 1 of 16.
-#if VL == 16
-#define MR 14
-#define NV 2
-#elif VL == 8
-#define MR 6
-#define NV 2
-#else
-#define MR 4
-#define NV 2
-#endif
-#define NR (NV * VL)
-// dst[p * stride + i] = row(i)[p]: vectors of several rows transposed in registers. Each store is a whole
-// vector, so up to VL - 1 floats past the last row are overwritten: by the next p, or slack at the end.
-INLINE void pack_transposed(const void *base, int64_t ld, const int32_t *index, int64_t first, int64_t count,
-                            int64_t p0, int64_t kc, const int32_t type, float *dst, int64_t stride) {
-    const void *row[VL];
-    for (int64_t i = 0; i < VL; i++) {
-        int64_t r = first + l4m_min(i, count - 1);
-        row[i] = l4m_at(base, (index ? index[r] : r) * ld + p0, type);
-    }
-    for (int64_t p = 0; p < kc; p += VL) {
-        vf r[VL];
-        int64_t n = l4m_min(VL, kc - p);
-        if (n == VL) {
-#pragma GCC unroll 16
-            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), VL, type);
-        } else {
-            for (int i = 0; i < VL; i++) r[i] = vload_any(l4m_at(row[i], p, type), n, type);
-        }
-        vtranspose(r);
-        if (n == VL) {
-#pragma GCC unroll 16
-            for (int q = 0; q < VL; q++) vstore(dst + (p + q) * stride, r[q]);
-        } else {
-            for (int64_t q = 0; q < n; q++) vstore(dst + (p + q) * stride, r[q]);
-        }
-    }
-}
+#include "tile.h"
 
 // dst[p * stride + i] = base[(inner(p)) * ld + first + i]: rows copied as they are.
 INLINE void pack_straight(const void *base, int64_t ld, const int32_t *inner, int64_t first, int64_t count,
@@ -57,8 +18,6 @@ INLINE void pack_straight(const void *base, int64_t ld, const int32_t *inner, in
         if (i < count) vstore(to + i, vload_any(l4m_at(src, i, type), count - i, type));
     }
 }
-
-static int64_t panel_stride(int64_t mr, int64_t kc) { return l4m_round_up(mr * kc + VL, 16); }
 
 // Rows [first, first + count) of A as tiles of mr rows, panel_stride apart.
 static void pack_a(const gemm *g, int64_t first, int64_t count, int64_t mr, int64_t p0, int64_t kc, float *dst) {

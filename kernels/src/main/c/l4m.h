@@ -60,7 +60,14 @@ enum {
 };
 
 // Instruction sets. REF is the plain-C specification with double accumulation.
-enum { L4M_ISA_REF = 0, L4M_ISA_BASE = 1, L4M_ISA_AVX2 = 2, L4M_ISA_AVX512 = 3, L4M_ISA_COUNT = 4 };
+enum {
+    L4M_ISA_REF = 0,
+    L4M_ISA_BASE = 1,
+    L4M_ISA_AVX2 = 2,
+    L4M_ISA_AVX512 = 3,
+    L4M_ISA_AVX512_VNNI = 4,
+    L4M_ISA_COUNT = 5,
+};
 
 static inline int64_t l4m_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t l4m_max(int64_t a, int64_t b) { return a > b ? a : b; }

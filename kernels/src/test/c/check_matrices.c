@@ -45,6 +45,34 @@ static void matmul_panels(int64_t m, int64_t n, int64_t k) {
     AGREES(what, packed(m, n, k, a, lda, tb, b, ldb, type, bias, residual, act, c, ldc), {c, m * ldc});
 }
 
+static int int8_packed(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int32_t tb, const void *b, int64_t ldb,
+                       int32_t type, const float *bias, const float *residual, int32_t act, float *c, int64_t ldc) {
+    int64_t bytes = 0;
+    int code = l4m_int8_panel_bytes(n, k, &bytes);
+    void *block = malloc((size_t)bytes + 63), *panels = (char *)block + (-(uintptr_t)block & 63);
+    memset(panels, 0, (size_t)bytes);
+    code = code ? code : l4m_pack_int8(pool, tb, n, k, b, ldb, type, panels);
+    code = code ? code : l4m_matmul_int8(pool, m, n, k, a, lda, panels, bias, residual, ldc, act, c, ldc);
+    free(block);
+    return code;
+}
+
+static void matmul_int8(int64_t m, int64_t n, int64_t k) {
+    int32_t tb = random_int(0, 1), act = random_int(0, 4);
+    int32_t type = random_int(0, 1) ? random_int(0, 2) : random_int(L4M_Q8_0, L4M_TYPE_COUNT - 1);
+    int64_t block = l4m_block_size(type), pad = random_int(0, 3);
+    k = l4m_round_up(k, block);
+    if (block > 1) tb = 1;
+    int64_t lda = k + pad, ldb = (tb ? k : n) + pad * block, ldc = n + pad;
+    float *a = random_floats(m * lda), *bias = random_int(0, 1) ? random_floats(n) : NULL, *c = random_floats(m * ldc);
+    void *b = random_stored((tb ? n : k) * ldb, type);
+    float *residual = random_int(0, 1) ? random_floats(m * ldc) : random_int(0, 1) ? c : NULL;
+    char what[160];
+    snprintf(what, sizeof what, "int8 tb %d type %d act %d bias %d residual %d: %ldx%ldx%ld", tb, type, act, bias != NULL,
+             residual != NULL, (long)m, (long)n, (long)k);
+    AGREES(what, int8_packed(m, n, k, a, lda, tb, b, ldb, type, bias, residual, act, c, ldc), {c, m * ldc});
+}
+
 static void grouped(int64_t rows, int64_t n, int64_t k, int64_t groups) {
     int32_t *order, *offsets, trans = random_int(0, 1), act = random_int(0, 4);
     char what[160];
@@ -131,6 +159,12 @@ void check_matrices(void) {
         matmul_panels(400, 67, 131);
         matmul_panels(33, 150, 1537);
         matmul_panels(1, 1100, 517);
+    }
+    for (int i = 0; i < 300; i++) matmul_int8(random_size(), random_size(), random_size());
+    for (int i = 0; i < 6; i++) {
+        matmul_int8(400, 67, 131);
+        matmul_int8(33, 150, 1537);
+        matmul_int8(1, 1100, 517);
     }
     for (int i = 0; i < 200; i++) grouped(random_size(), random_size(), random_size(), random_int(1, 12));
     for (int i = 0; i < 4; i++) {

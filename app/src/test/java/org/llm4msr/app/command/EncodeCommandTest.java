@@ -441,8 +441,13 @@ class EncodeCommandTest {
     assertThat(encodeOn(LLAMA, input)).as(err.toString()).isZero();
     // Another model to the file, so nothing is taken over from the run before.
     assertThat(vector()).isNotEqualTo(quantised).containsExactly(quantised, within(0.2f));
+    assertThat(encodeOn(LLAMA, input, "--quantize", "w8a8")).as(err.toString()).isZero();
+    float[] int8 = vector();
+    assertThat(int8).isNotEqualTo(quantised).containsExactly(quantised, within(0.2f));
+    assertThat(encodeOn(gguf, input, "--quantize", "w8a8")).as(err.toString()).isZero();
+    assertThat(vector()).isNotEqualTo(fromFile).containsExactly(fromFile, within(0.2f));
     assertThat(encodeOn(LLAMA, input, "--quantize", "q3_k")).isEqualTo(2);
-    assertThat(err.toString()).contains("--quantize: expected q8_0 or q4_0, found q3_k");
+    assertThat(err.toString()).contains("--quantize: expected w8a8, q8_0 or q4_0, found q3_k");
     assertThat(encodeOn(gguf, input, "--quantize", "q4_0")).isEqualTo(1);
     assertThat(err.toString()).contains("a GGUF file keeps the types it has");
   }

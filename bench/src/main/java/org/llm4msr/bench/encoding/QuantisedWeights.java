@@ -6,14 +6,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.llm4msr.bench.Cosines;
 import org.llm4msr.model.encoder.EncoderOptions;
 import org.llm4msr.model.encoder.FrozenEncoder;
 import org.llm4msr.model.encoder.MemoryNeed;
-import org.llm4msr.runtime.DType;
+import org.llm4msr.model.encoder.Quantisation;
 
 /**
  * How long models take to load and how much heap, how fast they encode, and how near their vectors
- * are to those of the first. A Hugging Face directory is also quantised while it is loaded:
+ * are to those of the first. Each is also computed in W8A8, and a Hugging Face directory quantised
+ * while it is loaded:
  *
  * <pre>
  * bench/run.sh -m org.llm4msr.bench.encoding.QuantisedWeights VOCABULARY THREADS MODEL…
@@ -22,8 +24,10 @@ import org.llm4msr.runtime.DType;
 public final class QuantisedWeights {
   private static final int PROMPTS = 8;
   private static final int TOKENS = 64;
-  private static final DType[] AS_STORED = {null};
-  private static final DType[] ON_LOAD = {null, DType.Q8_0, DType.Q4_0};
+  private static final Quantisation[] AS_STORED = {null, Quantisation.W8A8};
+  private static final Quantisation[] ON_LOAD = {
+    null, Quantisation.W8A8, Quantisation.Q8_0, Quantisation.Q4_0
+  };
 
   private QuantisedWeights() {}
 
@@ -38,9 +42,9 @@ public final class QuantisedWeights {
     float[][] exact = null;
     for (int m = 2; m < arguments.length; m++) {
       Path model = Path.of(arguments[m]);
-      for (DType type : Files.isDirectory(model) ? ON_LOAD : AS_STORED) {
+      for (Quantisation type : Files.isDirectory(model) ? ON_LOAD : AS_STORED) {
         EncoderOptions options = EncoderOptions.defaults().withThreads(threads).withQuantise(type);
-        String name = type == null ? model.getFileName().toString() : type.toString();
+        String name = model.getFileName() + (type == null ? "" : " " + type);
         float[][] vectors = measure(name, model, options, prompts, exact);
         exact = exact == null ? vectors : exact;
       }
@@ -66,34 +70,15 @@ public final class QuantisedWeights {
         best = Math.max(best, PROMPTS * TOKENS / ((System.nanoTime() - start) / 1e9));
       }
       System.out.printf(
-          "%-16s load %.2f s, again %.2f s, heap %d MB, weights %d MB, %.0f tokens/s, cosine %s%n",
+          "%-24s load %.2f s, again %.2f s, heap %d MB, weights %d MB, %.0f tokens/s, cosine %s%n",
           name,
           firstSeconds,
           loadSeconds,
           heap >> 20,
           need.weightBytes() >> 20,
           best,
-          cosines(vectors, exact == null ? vectors : exact));
+          Cosines.of(vectors, exact == null ? vectors : exact));
       return vectors;
     }
-  }
-
-  private static String cosines(float[][] a, float[][] b) {
-    double least = 1;
-    double sum = 0;
-    for (int i = 0; i < a.length; i++) {
-      double ab = 0;
-      double aa = 0;
-      double bb = 0;
-      for (int j = 0; j < a[i].length; j++) {
-        ab += (double) a[i][j] * b[i][j];
-        aa += (double) a[i][j] * a[i][j];
-        bb += (double) b[i][j] * b[i][j];
-      }
-      double cosine = ab / Math.sqrt(aa * bb);
-      least = Math.min(least, cosine);
-      sum += cosine;
-    }
-    return "mean %.5f, least %.5f".formatted(sum / a.length, least);
   }
 }

@@ -17,7 +17,7 @@ public final class Panels {
   /** A cache line; the header takes one. */
   private static final int ALIGNMENT = 64;
 
-  private static final int HEADER_BYTES = 64;
+  static final int HEADER_BYTES = 64;
 
   /** Columns of a panel with the widest vectors. */
   private static final long WIDEST = 32;
@@ -132,7 +132,7 @@ public final class Panels {
     }
   }
 
-  private static void requireRoom(MemorySegment packed, long bytes) {
+  static void requireRoom(MemorySegment packed, long bytes) {
     if (!packed.isNative() || packed.byteSize() < bytes || packed.address() % ALIGNMENT != 0) {
       throw new IllegalArgumentException(
           "packed has "

@@ -35,6 +35,16 @@ final class Continuations implements AutoCloseable {
     return new ForwardGraph.Capacity(tokens, Generator.GROUP, Math.toIntExact(keys));
   }
 
+  /** Bytes that a generator of this capacity takes. */
+  long requiredBytes(ForwardGraph.Capacity capacity) {
+    return Generator.requiredBytes(config, weights, form(), capacity);
+  }
+
+  private ForwardGraph.Form form() {
+    int layer = options.layer() == EncoderOptions.LAST_LAYER ? config.layers() : options.layer();
+    return Generator.form(layer, options);
+  }
+
   List<Generator.Continuation> run(
       List<int[]> prompts,
       GenerationOptions generation,
@@ -43,10 +53,8 @@ final class Continuations implements AutoCloseable {
     ForwardGraph.Capacity needed = capacity(prompts, generation);
     if (generator == null || !generator.takes(needed)) {
       close();
-      int layer = options.layer() == EncoderOptions.LAST_LAYER ? config.layers() : options.layer();
-      long bytes = Generator.requiredBytes(config, weights, layer, needed);
-      new MemoryNeed(0, bytes, MemoryNeed.free()).require(model);
-      generator = new Generator(backend, config, weights, layer, options.finalNorm(), needed);
+      new MemoryNeed(0, requiredBytes(needed), MemoryNeed.free()).require(model);
+      generator = new Generator(backend, config, weights, form(), needed);
     }
     return generator.run(prompts, generation, withStates, listener);
   }

@@ -1,7 +1,8 @@
 package org.llm4msr.model.encoder;
 
-import org.llm4msr.runtime.DType;
-import org.llm4msr.runtime.quant.Quantiser;
+import java.nio.file.Path;
+import org.llm4msr.model.family.ModelConfig;
+import org.llm4msr.runtime.UserError;
 
 /**
  * How an encoder runs, and what it reads. The vectors depend on the latter only, beyond rounding.
@@ -17,7 +18,7 @@ import org.llm4msr.runtime.quant.Quantiser;
  * @param l2 whether vectors are scaled to length 1
  * @param prefixReuse whether prompts that begin with the same tokens compute them once
  * @param maxNewTokens longest continuation for the poolings that read one
- * @param quantise what matrices in safetensors become on load, Q8_0 or Q4_0; null to keep them
+ * @param quantise what matrices become on load; null to keep them
  * @param chat whether texts are put into the form of a chat that the model was trained on
  */
 public record EncoderOptions(
@@ -30,7 +31,7 @@ public record EncoderOptions(
     boolean l2,
     boolean prefixReuse,
     int maxNewTokens,
-    DType quantise,
+    Quantisation quantise,
     boolean chat) {
   /** Enough rows for the matrix products to run at full speed, few enough to stay in the caches. */
   public static final int DEFAULT_TOKENS_PER_BATCH = 2048;
@@ -48,9 +49,6 @@ public record EncoderOptions(
               + ", "
               + maxNewTokens
               + " new tokens: expected 1 or more, a layer from 0");
-    }
-    if (quantise != null && !Quantiser.makes(quantise)) {
-      throw new IllegalArgumentException("cannot quantise to " + quantise);
     }
   }
 
@@ -206,8 +204,8 @@ public record EncoderOptions(
         chat);
   }
 
-  /** Quantises matrices in safetensors on load, to Q8_0 or Q4_0. */
-  public EncoderOptions withQuantise(DType type) {
+  /** Quantises matrices on load; null keeps them. */
+  public EncoderOptions withQuantise(Quantisation type) {
     return new EncoderOptions(
         backend,
         threads,
@@ -236,6 +234,25 @@ public record EncoderOptions(
         maxNewTokens,
         quantise,
         form);
+  }
+
+  /**
+   * @throws UserError if the model is too small for what is asked for
+   */
+  void requirePossible(Path model, ModelConfig config) {
+    if (pooling.generated() && maxNewTokens >= config.maxPositions()) {
+      throw new UserError(
+          model
+              + ": "
+              + maxNewTokens
+              + " new tokens leave no room for a prompt within the model's "
+              + config.maxPositions()
+              + " positions");
+    }
+    if (layer > config.layers()) {
+      throw new UserError(
+          model + ": layer " + layer + " is asked for, but the model has " + config.layers());
+    }
   }
 
   /** The pooling and whatever else the vectors depend on, such as {@code mean_prompt,layer=3}. */

@@ -24,7 +24,9 @@ import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
+import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.RopeOp;
 import org.llm4msr.runtime.op.ScatterRowsOp;
 import org.llm4msr.runtime.op.UnaryOp;
@@ -55,8 +57,10 @@ final class ForwardGraph {
    * @param layer the layer whose output is read; 0 are the embeddings
    * @param finalNorm whether the state is normalised as after the last layer
    * @param logits whether the next token's logits are wanted; then not {@code mean}
+   * @param int8 whether the layers' matrices are multiplied as 8-bit integers
    */
-  record Form(Keys keys, boolean mean, int layer, boolean finalNorm, boolean logits) {}
+  record Form(
+      Keys keys, boolean mean, int layer, boolean finalNorm, boolean logits, boolean int8) {}
 
   /**
    * Largest extents.
@@ -441,7 +445,10 @@ final class ForwardGraph {
       inputs.add(residual);
     }
     boolean columns = config.tensors().layout() == Layout.COLUMNS;
-    MatMulOp op = new MatMulOp(false, !columns, hasBias, residual != null, activation);
+    Op op =
+        form.int8()
+            ? new Int8MatMulOp(!columns, hasBias, residual != null, activation)
+            : new MatMulOp(false, !columns, hasBias, residual != null, activation);
     return graph.apply(op, inputs).get(0);
   }
 

@@ -66,7 +66,7 @@ public final class FrozenEncoder implements AutoCloseable {
     Backend backend = null;
     try {
       ModelConfig config = files.config();
-      requirePossible(model, config, options);
+      options.requirePossible(model, config);
       BackendOptions backendOptions = new BackendOptions(options.threads());
       backend =
           options.backend() == null
@@ -74,7 +74,11 @@ public final class FrozenEncoder implements AutoCloseable {
               : Backends.open(options.backend(), backendOptions);
       FrozenEncoder encoder = new FrozenEncoder(files, options, config, backend);
       try {
-        encoder.requireMemory(files.weightBytes(), 0);
+        if (options.quantise() == Quantisation.W8A8) {
+          Quantisation.requireInt8(backend);
+        } else {
+          encoder.requireMemory(files.weightBytes(), 0);
+        }
         WeightLoader.load(files.weights(), files.aliases(), config, backend, encoder.weights);
         if (options.pooling().generated()) {
           encoder.loadHead();
@@ -94,26 +98,6 @@ public final class FrozenEncoder implements AutoCloseable {
     }
   }
 
-  private static void requirePossible(Path model, ModelConfig config, EncoderOptions options) {
-    if (options.pooling().generated() && options.maxNewTokens() >= config.maxPositions()) {
-      throw new UserError(
-          model
-              + ": "
-              + options.maxNewTokens()
-              + " new tokens leave no room for a prompt within the model's "
-              + config.maxPositions()
-              + " positions");
-    }
-    if (options.layer() > config.layers()) {
-      throw new UserError(
-          model
-              + ": layer "
-              + options.layer()
-              + " is asked for, but the model has "
-              + config.layers());
-    }
-  }
-
   private void requireMemory(long weightBytes, long workspaceBytes) {
     new MemoryNeed(weightBytes, workspaceBytes, MemoryNeed.free()).require(files.path());
   }
@@ -123,9 +107,10 @@ public final class FrozenEncoder implements AutoCloseable {
     ForwardGraph.Capacity capacity = capacity(1, 1, 0);
     long workspace = BatchPlan.requiredBytes(config, weights, form(reuses()), capacity);
     if (options.pooling().generated()) {
-      workspace += Generator.requiredBytes(config, weights, layer(), continuations.capacity());
+      workspace += continuations.requiredBytes(continuations.capacity());
     }
-    return new MemoryNeed(weights.byteSize(), workspace, MemoryNeed.free());
+    long weightBytes = MemoryNeed.weightBytes(weights, options.quantise());
+    return new MemoryNeed(weightBytes, workspace, MemoryNeed.free());
   }
 
   /** Numbers in a vector. */
@@ -349,7 +334,8 @@ public final class FrozenEncoder implements AutoCloseable {
         options.pooling() == Pooling.MEAN_PROMPT,
         layer(),
         options.finalNorm(),
-        false);
+        false,
+        options.quantise() == Quantisation.W8A8);
   }
 
   /** For batches of the usual size, and for this one. */

@@ -79,19 +79,18 @@ final class Generator implements AutoCloseable {
   }
 
   /**
-   * @param layer the layer whose output is read
+   * @param form as {@link #form} makes it
    * @param capacity tokens of a step, prompts of a group, rows of the cache
    */
   Generator(
       Backend backend,
       ModelConfig config,
       ParameterStore weights,
-      int layer,
-      boolean finalNorm,
+      ForwardGraph.Form form,
       ForwardGraph.Capacity capacity) {
     this.config = config;
     this.capacity = capacity;
-    this.graph = new ForwardGraph(config, weights, form(layer, finalNorm), capacity);
+    this.graph = new ForwardGraph(config, weights, form, capacity);
     long prompts = capacity.prompts();
     states = HostBuffer.allocate(DType.F32.byteSize(prompts * config.hiddenSize()), "states");
     logits = HostBuffer.allocate(DType.F32.byteSize(prompts * config.vocabularySize()), "logits");
@@ -106,15 +105,29 @@ final class Generator implements AutoCloseable {
 
   /** Bytes that a generator would take, without taking them. */
   static long requiredBytes(
-      ModelConfig config, ParameterStore weights, int layer, ForwardGraph.Capacity capacity) {
-    ForwardGraph graph = new ForwardGraph(config, weights, form(layer, true), capacity);
+      ModelConfig config,
+      ParameterStore weights,
+      ForwardGraph.Form form,
+      ForwardGraph.Capacity capacity) {
+    ForwardGraph graph = new ForwardGraph(config, weights, form, capacity);
     long row = (long) config.hiddenSize() + config.vocabularySize();
     return Plan.workspaceBytes(graph.graph(), graph.outputs())
         + DType.F32.byteSize(capacity.prompts() * row);
   }
 
-  private static ForwardGraph.Form form(int layer, boolean finalNorm) {
-    return new ForwardGraph.Form(ForwardGraph.Keys.CACHED, false, layer, finalNorm, true);
+  /**
+   * What a generator builds.
+   *
+   * @param layer the layer whose output is read
+   */
+  static ForwardGraph.Form form(int layer, EncoderOptions options) {
+    return new ForwardGraph.Form(
+        ForwardGraph.Keys.CACHED,
+        false,
+        layer,
+        options.finalNorm(),
+        true,
+        options.quantise() == Quantisation.W8A8);
   }
 
   /** Whether a group of prompts fits. */

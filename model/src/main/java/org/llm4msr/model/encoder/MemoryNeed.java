@@ -5,7 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import org.llm4msr.model.family.TensorNames.Role;
+import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.UserError;
+import org.llm4msr.runtime.plan.ParameterStore;
 
 /**
  * What an encoder needs, and what there is.
@@ -20,6 +24,25 @@ public record MemoryNeed(long weightBytes, long workspaceBytes, long freeBytes) 
 
   private static final Path MEMINFO = Path.of("/proc/meminfo");
   private static final Path CGROUP = Path.of("/sys/fs/cgroup");
+
+  /** What a model's weights take in the end: in 8 bits, its layers' matrices a byte a number. */
+  static long weightBytes(ParameterStore weights, Quantisation quantise) {
+    if (quantise != Quantisation.W8A8) {
+      return weights.byteSize();
+    }
+    Set<String> kept =
+        Set.of(
+            Parameters.weight(Role.EMBEDDING),
+            Parameters.weight(Role.POSITIONS),
+            Parameters.weight(Role.HEAD));
+    return weights.names().stream()
+        .mapToLong(name -> {
+          Tensor tensor = weights.get(name);
+          boolean packed = tensor.shape().rank() == 2 && !kept.contains(name);
+          return packed ? tensor.shape().elements() : tensor.byteSize();
+        })
+        .sum();
+  }
 
   /**
    * @throws UserError if it does not fit

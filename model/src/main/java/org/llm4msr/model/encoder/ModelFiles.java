@@ -31,14 +31,17 @@ abstract class ModelFiles implements AutoCloseable {
   /**
    * Opens a model.
    *
-   * @param quantise what matrices become while they are loaded, or null to keep them as stored
+   * @param quantise what matrices become, or null to keep them as stored
    * @throws UserError if a file is missing or broken, or the model is of an unknown kind
    */
-  static ModelFiles open(Path path, DType quantise) {
+  static ModelFiles open(Path path, Quantisation quantise) {
+    DType type = quantise == null ? null : quantise.stored();
     if (GgufFile.isGguf(path)) {
-      if (quantise != null) {
+      if (type != null) {
         throw new UserError(
-            path + ": a GGUF file keeps the types it has: leave out quantisation on load");
+            path
+                + ": a GGUF file keeps the types it has: leave out quantisation on load, or choose"
+                + " w8a8");
       }
       GgufFile file = GgufFile.open(path);
       try {
@@ -54,9 +57,9 @@ abstract class ModelFiles implements AutoCloseable {
     }
     ModelConfig config = HfConfig.read(path);
     Checkpoint checkpoint = Checkpoint.open(path);
-    return quantise == null
+    return type == null
         ? new Directory(path, config, checkpoint, checkpoint)
-        : Directory.quantised(path, config, checkpoint, quantise);
+        : Directory.quantised(path, config, checkpoint, type);
   }
 
   /** What was opened. */

@@ -363,6 +363,7 @@ final class WeightLoader {
       backend.upload(block, buffer, head * blockBytes);
     }
     store.adopt(name, fused.dtype(), Shape.of((long) heads * headDim, in), buffer);
+    store.freeze(name);
   }
 
   /** The first {@code width} elements, in F32, each plus {@code offset}. */

@@ -1,6 +1,7 @@
 package org.llm4msr.model.encoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.BackendProvider;
 import org.llm4msr.runtime.memory.AllocationTracker;
 
@@ -54,6 +56,19 @@ abstract class DeviceEncoderSuite {
         }
       }
     }
+  }
+
+  @Test
+  void refusesProductsOf8BitIntegersByName() {
+    EncoderOptions int8 = options().withQuantise(Quantisation.W8A8);
+    Path directory = GoldenCase.directory("transformers/llama");
+    assertThatThrownBy(() -> FrozenEncoder.load(directory, int8).close())
+        .isInstanceOf(UserError.class)
+        .hasMessage(
+            "the "
+                + provider().name()
+                + " backend does not multiply 8-bit integers: use --device cpu, or quantise to"
+                + " something else than w8a8");
   }
 
   /** Keys and values of earlier tokens are kept on the device. */

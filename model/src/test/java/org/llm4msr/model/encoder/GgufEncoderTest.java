@@ -19,13 +19,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.llm4msr.model.SharedFolder;
 import org.llm4msr.model.TestFiles;
 import org.llm4msr.model.gguf.GgufFile;
-import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.memory.AllocationTracker;
 
 /** Models in GGUF files: goldens of another implementation, on every backend. */
 class GgufEncoderTest {
   private static final float TOLERANCE = 1e-4f;
+
+  /** Where activations are rounded to 8 bits: one that lies between two may fall to either side. */
+  private static final double LEAST_COSINE = 0.99999;
 
   @TempDir Path folder;
 
@@ -100,7 +102,7 @@ class GgufEncoderTest {
   /** What is quantised on load gives the vectors of what was quantised before. */
   @ParameterizedTest
   @MethodSource("quantised")
-  void quantisesOnLoad(String name, DType type) throws IOException {
+  void quantisesOnLoad(String name, Quantisation type) throws IOException {
     Path directory = SharedFolder.require("golden/transformers/" + name);
     List<int[]> prompts = GoldenCase.read(directory).prompts();
     float[][] exact = vectors(directory, options("cpu"), prompts);
@@ -109,19 +111,49 @@ class GgufEncoderTest {
     for (int i = 0; i < exact.length; i++) {
       assertThat(quantised[i]).containsExactly(reference[i], within(TOLERANCE));
       assertThat(quantised[i]).isNotEqualTo(exact[i]);
-      assertThat(cosine(quantised[i], exact[i])).isGreaterThan(type == DType.Q8_0 ? 0.999 : 0.8);
+      assertThat(cosine(quantised[i], exact[i])).isGreaterThan(leastCosine(type));
+    }
+  }
+
+  /**
+   * Weights in blocks are quantised anew for each output; prompts are computed alike in any batch.
+   */
+  @Test
+  void computesAGgufFileIn8Bits() throws IOException {
+    Path file = file("llama-Q8_0.gguf");
+    List<int[]> prompts = List.of(new int[] {1, 2, 3}, new int[] {4, 5, 6, 7, 8}, new int[] {9});
+    float[][] exact = vectors(file, options("cpu"), prompts);
+    EncoderOptions int8 = options("cpu").withQuantise(Quantisation.W8A8);
+    float[][] quantised = vectors(file, int8, prompts);
+    float[][] reference =
+        vectors(file, options("reference").withQuantise(Quantisation.W8A8), prompts);
+    for (int i = 0; i < exact.length; i++) {
+      assertThat(cosine(quantised[i], reference[i])).isGreaterThan(LEAST_COSINE);
+      assertThat(quantised[i]).isNotEqualTo(exact[i]);
+      assertThat(cosine(quantised[i], exact[i])).isGreaterThan(leastCosine(Quantisation.W8A8));
+      float[] alone = vectors(file, int8, List.of(prompts.get(i)))[0];
+      assertThat(cosine(alone, quantised[i])).isGreaterThan(LEAST_COSINE);
     }
   }
 
   static Stream<Arguments> quantised() {
     return Stream.of("llama", "gpt2", "phi3")
-        .flatMap(name -> Stream.of(DType.Q8_0, DType.Q4_0).map(type -> Arguments.of(name, type)));
+        .flatMap(name -> Stream.of(Quantisation.values()).map(type -> Arguments.of(name, type)));
   }
 
   private static float[][] vectors(Path model, EncoderOptions options, List<int[]> prompts) {
     try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
       return encoder.encodeTokens(prompts);
     }
+  }
+
+  /** To the vectors in F32, of small models with random weights. */
+  private static double leastCosine(Quantisation type) {
+    return switch (type) {
+      case Q8_0 -> 0.999;
+      case W8A8 -> 0.99;
+      case Q4_0 -> 0.8;
+    };
   }
 
   private static double cosine(float[] a, float[] b) {
@@ -140,7 +172,9 @@ class GgufEncoderTest {
   void refusesWhatItDoesNotRead() throws IOException {
     Path llama = file("llama-Q8_0.gguf");
     assertRefused(
-        llama, options("cpu").withQuantise(DType.Q4_0), "a GGUF file keeps the types it has");
+        llama,
+        options("cpu").withQuantise(Quantisation.Q4_0),
+        "a GGUF file keeps the types it has");
     Path other = folder.resolve("model.bin");
     Files.writeString(other, "PK no model");
     assertRefused(other, options("cpu"), "neither a GGUF file nor a folder");

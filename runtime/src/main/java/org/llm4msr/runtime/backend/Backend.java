@@ -21,6 +21,11 @@ public interface Backend extends AutoCloseable {
   /** Whether the backend computes in this type. */
   boolean computesIn(DType dtype);
 
+  /** Whether there are products of 8-bit integers, {@code Int8MatMulOp}. */
+  default boolean hasInt8Products() {
+    return false;
+  }
+
   /**
    * Whether buffers are ordinary memory of this process, so that inputs can be written in place.
    */

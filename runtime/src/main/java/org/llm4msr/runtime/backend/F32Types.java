@@ -5,6 +5,7 @@ import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.SparseAdamOp;
@@ -21,7 +22,9 @@ public final class F32Types {
   public static void require(String backend, Op op, List<Operand> in) {
     for (int i = 0; i < in.size(); i++) {
       DType dtype = in.get(i).dtype();
-      boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
+      boolean stored =
+          (op instanceof MatMulOp || op instanceof Int8MatMulOp) && i == 1
+              || op instanceof GatherOp && i == 0;
       boolean state =
           (op instanceof AdamOp || op instanceof SparseAdamOp || op instanceof DropoutOp)
               && i == in.size() - 1;

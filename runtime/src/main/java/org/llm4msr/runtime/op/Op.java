@@ -14,6 +14,7 @@ import org.llm4msr.runtime.graph.ValueType;
  */
 public sealed interface Op
     permits MatMulOp,
+        Int8MatMulOp,
         GroupedMatMulOp,
         GroupedWeightGradientOp,
         GroupedSumOp,

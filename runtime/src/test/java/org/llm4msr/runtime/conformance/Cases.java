@@ -11,6 +11,7 @@ public final class Cases {
   public static List<ConformanceCase> all() {
     return Stream.of(
             MatrixCases.all(),
+            Int8Cases.all(),
             MixtureCases.all(),
             LookupCases.all(),
             NormCases.all(),

@@ -37,6 +37,7 @@ import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
@@ -130,6 +131,11 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
+  public boolean hasInt8Products() {
+    return true;
+  }
+
+  @Override
   public Frozen freeze(Tensor matrix) {
     return frozen.add(matrix);
   }
@@ -139,6 +145,7 @@ public final class CpuBackend implements Backend {
     F32Types.require(name(), op, in);
     return switch (op) {
       case MatMulOp matmul -> matmul(matmul, in, out.get(0));
+      case Int8MatMulOp matmul -> MatrixBindings.int8Matmul(pool, matmul, in, frozen, out.get(0));
       case GroupedMatMulOp matmul -> MatrixBindings.groupedMatmul(pool, matmul, in, out.get(0));
       case GroupedWeightGradientOp gradient ->
           MatrixBindings.groupedWeightGradient(pool, gradient, in, out.get(0));

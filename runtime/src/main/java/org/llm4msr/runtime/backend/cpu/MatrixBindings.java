@@ -1,10 +1,12 @@
 package org.llm4msr.runtime.backend.cpu;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.Attention;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Int8Panels;
 import org.llm4msr.bindings.cpu.Matrices;
 import org.llm4msr.bindings.cpu.Panels;
 import org.llm4msr.bindings.cpu.StoredType;
@@ -15,6 +17,7 @@ import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.RopeOp;
@@ -117,6 +120,35 @@ final class MatrixBindings {
       long n = out.dim(1);
       long k = a.dim(1);
       Panels.matmul(pool, m, n, k, aSegment, k, panels, type, bias, residual, n, activation, c, n);
+    };
+  }
+
+  /** B is packed once where it is frozen, in every run where it is not. */
+  static Kernel int8Matmul(
+      CpuPool pool, Int8MatMulOp op, List<Operand> in, FrozenMatrices frozen, Operand out) {
+    Operand a = in.get(0);
+    Operand b = in.get(1);
+    MemorySegment aSegment = a.segment();
+    MemorySegment bSegment = b.segment();
+    MemorySegment kept = frozen.int8Panels(b, op.transposeB());
+    StoredType type = storedType(b.dtype());
+    MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
+    MemorySegment residual = op.hasResidual() ? in.get(in.size() - 1).segment() : null;
+    MemorySegment c = out.segment();
+    Activation activation = activation(op.activation());
+    return () -> {
+      long m = out.dim(0);
+      long n = out.dim(1);
+      long k = a.dim(1);
+      if (kept != null) {
+        Int8Panels.matmul(pool, m, n, k, aSegment, k, kept, bias, residual, n, activation, c, n);
+        return;
+      }
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment panels = arena.allocate(Int8Panels.bytes(n, k), 64);
+        Int8Panels.pack(pool, op.transposeB(), n, k, bSegment, b.dim(1), type, panels);
+        Int8Panels.matmul(pool, m, n, k, aSegment, k, panels, bias, residual, n, activation, c, n);
+      }
     };
   }
 

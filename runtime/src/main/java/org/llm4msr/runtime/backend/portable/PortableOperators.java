@@ -26,6 +26,7 @@ import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
@@ -54,8 +55,8 @@ import org.llm4msr.runtime.op.UnaryGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
 
 /**
- * Every operator as one or several portable kernels, in F32; matmul and gather also read F16, BF16
- * and quantised weights.
+ * Every operator but products of 8-bit integers as one or several portable kernels, in F32; matmul
+ * and gather also read F16, BF16 and quantised weights.
  */
 public final class PortableOperators {
   // Numbers of scratch memory. An operator's kernels use each for one thing.
@@ -77,6 +78,9 @@ public final class PortableOperators {
   public static Kernel bind(
       String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
     F32Types.require(backend, op, in);
+    if (op instanceof Int8MatMulOp) {
+      throw new UnsupportedOperationException("the " + backend + " backend has no " + op.name());
+    }
     Kernel kernel = bind(device, op, in, out);
     ShapeCheck check = new ShapeCheck(op, in, out);
     return () -> {
@@ -88,6 +92,7 @@ public final class PortableOperators {
   private static Kernel bind(Device device, Op op, List<Operand> in, List<Operand> out) {
     return switch (op) {
       case MatMulOp matmul -> MatrixCalls.matmul(device, matmul, in, out.get(0));
+      case Int8MatMulOp _ -> throw new IllegalStateException(op.name());
       case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));
       case GroupedWeightGradientOp gradient ->
           MatrixCalls.groupedWeightGradient(device, gradient, in, out.get(0));

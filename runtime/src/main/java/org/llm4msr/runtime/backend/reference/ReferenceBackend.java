@@ -30,6 +30,7 @@ import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
@@ -108,9 +109,16 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public boolean hasInt8Products() {
+    return true;
+  }
+
+  @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     for (int i = 0; i < in.size(); i++) {
-      boolean stored = op instanceof MatMulOp && i == 1 || op instanceof GatherOp && i == 0;
+      boolean stored =
+          (op instanceof MatMulOp || op instanceof Int8MatMulOp) && i == 1
+              || op instanceof GatherOp && i == 0;
       if (in.get(i).dtype().isQuantised() && !stored) {
         throw new UnsupportedOperationException(
             "the reference backend has no "
@@ -123,6 +131,7 @@ public final class ReferenceBackend implements Backend {
     }
     return switch (op) {
       case MatMulOp matmul -> MatrixKernels.matmul(matmul, in, out.get(0), scratch);
+      case Int8MatMulOp matmul -> Int8Kernels.matmul(matmul, in, out.get(0), scratch);
       case GroupedMatMulOp matmul -> MatrixKernels.groupedMatmul(matmul, in, out.get(0), scratch);
       case GroupedWeightGradientOp gradient ->
           MatrixKernels.groupedWeightGradient(gradient, in, out.get(0), scratch);
