@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import org.llm4msr.bench.Machine;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Int8Panels;
 import org.llm4msr.bindings.cpu.Isa;
 import org.llm4msr.bindings.cpu.Matrices;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -26,9 +27,9 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Kernels on one thread as a share of the core's multiply-add rate, which is measured between the
- * calls: clocks wander, so neither figure means much without the other. Times are CPU time of the
- * thread, which other processes disturb least.
+ * Kernels on one thread as a share of the core's multiply-add rate, of floats or of 8-bit integers,
+ * which is measured between the calls: clocks wander, so neither figure means much without the
+ * other. Times are CPU time of the thread, which other processes disturb least.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -43,7 +44,7 @@ public class KernelBenchmark {
   private static final long PEAK_ITERATIONS = 2_000_000;
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
-  @Param({"AVX512", "AVX2"})
+  @Param({"AVX512_VNNI", "AVX2"})
   public Isa isa;
 
   @Param({
@@ -54,6 +55,11 @@ public class KernelBenchmark {
     "matmul 128 4864 896 F32",
     "matmul 4096 128 256 F32",
     "matmul 1 896 4864 F32",
+    "int8 128 384 1536",
+    "int8 128 896 4864",
+    "int8 512 896 4864",
+    "int8 128 4864 896",
+    "int8 1 896 4864",
     "gradient 4096 128 256",
     "grouped 4 1024 128 256",
     "grouped 4096 1 32 64",
@@ -90,7 +96,10 @@ public class KernelBenchmark {
       kernelCase.call().run();
     }
     long middle = THREADS.getCurrentThreadCpuTime();
-    peakFlops += Matrices.fmaPeak(pool, PEAK_ITERATIONS);
+    peakFlops +=
+        kernelCase.int8()
+            ? Int8Panels.peak(pool, PEAK_ITERATIONS)
+            : Matrices.fmaPeak(pool, PEAK_ITERATIONS);
     long end = THREADS.getCurrentThreadCpuTime();
     flops += calls * kernelCase.flops();
     nanos += middle - start;

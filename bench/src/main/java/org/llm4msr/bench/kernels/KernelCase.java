@@ -8,19 +8,26 @@ import java.util.stream.IntStream;
 import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.Attention;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Int8Panels;
 import org.llm4msr.bindings.cpu.Matrices;
 import org.llm4msr.bindings.cpu.StoredType;
 
 /**
  * One kernel at one size, with its memory.
  *
- * @param flops floating-point operations of one call
+ * @param flops operations of one call, two for a multiply-add
+ * @param int8 whether they are those of 8-bit integers
  */
-record KernelCase(Runnable call, double flops) {
+record KernelCase(Runnable call, double flops, boolean int8) {
+  private KernelCase(Runnable call, double flops) {
+    this(call, flops, false);
+  }
+
   /**
    * Cases by name: {@code matmul M K N TYPE}, a linear layer with weights {@code [N, K]}; {@code
-   * gradient M K N}, its weight gradient over M rows; {@code grouped GROUPS ROWS K N}, rows per
-   * group; {@code attention SEQUENCES LENGTH HEADS KVHEADS HEADDIM}, causal.
+   * int8 M K N}, the same with packed weights of 8-bit integers; {@code gradient M K N}, its weight
+   * gradient over M rows; {@code grouped GROUPS ROWS K N}, rows per group; {@code attention
+   * SEQUENCES LENGTH HEADS KVHEADS HEADDIM}, causal.
    */
   static KernelCase of(String name, CpuPool pool, Arena arena) {
     String[] words = name.split(" ");
@@ -31,6 +38,7 @@ record KernelCase(Runnable call, double flops) {
             .toArray();
     return switch (words[0]) {
       case "matmul" -> matmul(pool, arena, n[0], n[1], n[2], StoredType.valueOf(words[4]));
+      case "int8" -> int8(pool, arena, n[0], n[1], n[2]);
       case "gradient" -> gradient(pool, arena, n[0], n[1], n[2]);
       case "grouped" -> grouped(pool, arena, n[0], n[1], n[2], n[3]);
       case "attention" -> attention(pool, arena, n[0], n[1], n[2], n[3], n[4]);
@@ -74,6 +82,17 @@ record KernelCase(Runnable call, double flops) {
             Matrices.matmul(
                 pool, false, true, m, n, k, a, k, b, k, type, null, null, 0, Activation.NONE, c, n),
         2.0 * m * n * k);
+  }
+
+  private static KernelCase int8(CpuPool pool, Arena arena, long m, long k, long n) {
+    MemorySegment a = floats(arena, m * k);
+    MemorySegment c = floats(arena, m * n);
+    MemorySegment packed = arena.allocate(Int8Panels.bytes(n, k), 64);
+    Int8Panels.pack(pool, true, n, k, floats(arena, n * k), k, StoredType.F32, packed);
+    return new KernelCase(
+        () -> Int8Panels.matmul(pool, m, n, k, a, k, packed, null, null, 0, Activation.NONE, c, n),
+        2.0 * m * n * k,
+        true);
   }
 
   private static KernelCase gradient(CpuPool pool, Arena arena, long m, long k, long n) {

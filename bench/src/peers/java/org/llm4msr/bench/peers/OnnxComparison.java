@@ -1,31 +1,37 @@
 package org.llm4msr.bench.peers;
 
-import ai.onnxruntime.OnnxTensor;
-import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
+import java.util.stream.Stream;
+import org.llm4msr.bench.Cosines;
 import org.llm4msr.bench.Machine;
 import org.llm4msr.bench.Rounds;
 import org.llm4msr.bench.encoding.EncodingWorkload;
 import org.llm4msr.model.encoder.EncoderOptions;
 import org.llm4msr.model.encoder.FrozenEncoder;
 import org.llm4msr.model.encoder.Pooling;
+import org.llm4msr.model.encoder.Quantisation;
 
 /**
  * A trained BERT's mean states, ours and ONNX Runtime's, round by round; first both must agree.
  *
  * <p>Arguments: threads, prompts x tokens such as {@code 8x128}, rounds, MODEL.onnx, the directory
- * that {@code bench/onnx_bert.py} made of it.
+ * that {@code bench/onnx_bert.py} made of it, and to compare W8A8 too the same model in 8 bits for
+ * ONNX Runtime; then the cosines of both to the vectors in F32 are printed, for the prompts and for
+ * the paragraphs of this project's pages.
  */
 public final class OnnxComparison {
   private static final double TOLERANCE = 1e-4;
 
   /** Of the original uncased BERT, which its small descendants share. */
   private static final int VOCABULARY = 30_522;
+
+  private static final int SHORTEST_PARAGRAPH = 80;
 
   private OnnxComparison() {}
 
@@ -37,73 +43,68 @@ public final class OnnxComparison {
         workload.tokenIds().stream()
             .map(ids -> Arrays.stream(ids).map(id -> id % VOCABULARY).toArray())
             .toList();
+    Path directory = Path.of(args[4]);
     EncoderOptions options =
         EncoderOptions.defaults().withThreads(threads).withPooling(Pooling.MEAN_PROMPT);
-    OrtEnvironment environment = OrtEnvironment.getEnvironment();
-    try (OrtSession.SessionOptions settings = new OrtSession.SessionOptions()) {
-      settings.setIntraOpNumThreads(threads);
-      try (OrtSession session = environment.createSession(args[3], settings);
-          OnnxTensor ids = ids(environment, prompts);
-          OnnxTensor ones = filled(environment, workload, 1);
-          OnnxTensor zeros = filled(environment, workload, 0);
-          FrozenEncoder encoder = FrozenEncoder.load(Path.of(args[4]), options)) {
-        Map<String, OnnxTensor> inputs =
-            Map.of("input_ids", ids, "attention_mask", ones, "token_type_ids", zeros);
+    Rounds measured = new Rounds(rounds, 1.0, rounds * 20.0);
+    int tokens = workload.totalTokens();
+    try (OnnxBert onnx = new OnnxBert(args[3], threads);
+        OnnxBert.Batch batch = onnx.batch(prompts);
+        FrozenEncoder encoder = FrozenEncoder.load(directory, options)) {
+      System.out.println(
+          Machine.describe(encoder.description()) + "; ONNX Runtime " + onnx.version());
+      System.out.println(workload + ", threads " + threads);
+      float[][] expected = batch.means();
+      check(encoder.encodeTokens(prompts), expected);
+      measured
+          .add("ONNX Runtime", tokens, batch::run)
+          .add("llm4msr mean_prompt", tokens, () -> encoder.encodeTokens(prompts));
+      if (args.length < 6) {
+        measured.run().forEach(System.out::println);
+        return;
+      }
+      try (OnnxBert int8 = new OnnxBert(args[5], threads);
+          OnnxBert.Batch int8Batch = int8.batch(prompts);
+          FrozenEncoder w8a8 =
+              FrozenEncoder.load(directory, options.withQuantise(Quantisation.W8A8))) {
+        System.out.println("cosines to F32, the prompts above:");
+        System.out.println("  ONNX Runtime int8 " + Cosines.of(int8Batch.means(), expected));
         System.out.println(
-            Machine.describe(encoder.description()) + "; ONNX Runtime " + environment.getVersion());
-        System.out.println(workload + ", threads " + threads);
-        check(encoder.encodeTokens(prompts), states(session, inputs));
-        int tokens = workload.totalTokens();
-        new Rounds(rounds, 1.0, rounds * 10.0)
-            .add("ONNX Runtime", tokens, () -> run(session, inputs))
-            .add("llm4msr mean_prompt", tokens, () -> encoder.encodeTokens(prompts))
+            "  llm4msr w8a8      " + Cosines.of(w8a8.encodeTokens(prompts), expected));
+        List<int[]> texts = encoder.tokenize(paragraphs()).stream().map(encoder::fitted).toList();
+        float[][] exact = encoder.encodeTokens(texts);
+        System.out.println(texts.size() + " paragraphs:");
+        System.out.println("  ONNX Runtime int8 " + Cosines.of(int8.means(texts), exact));
+        System.out.println("  llm4msr w8a8      " + Cosines.of(w8a8.encodeTokens(texts), exact));
+        measured
+            .add("ONNX Runtime int8", tokens, int8Batch::run)
+            .add("llm4msr w8a8", tokens, () -> w8a8.encodeTokens(prompts))
             .run()
             .forEach(System.out::println);
       }
     }
   }
 
-  private static OnnxTensor ids(OrtEnvironment environment, List<int[]> prompts)
-      throws OrtException {
-    long[][] ids =
-        prompts.stream().map(p -> Arrays.stream(p).asLongStream().toArray()).toArray(long[][]::new);
-    return OnnxTensor.createTensor(environment, ids);
+  /** English text of a few to a few hundred tokens. */
+  private static List<String> paragraphs() {
+    return Stream.of("README.md", "docs/method.md", "docs/architecture.md", "docs/datasets.md")
+        .flatMap(page -> {
+          try {
+            return Arrays.stream(Files.readString(Path.of(page)).split("\n\\s*\n"));
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        })
+        .map(paragraph -> paragraph.replace('\n', ' '))
+        .filter(paragraph -> paragraph.length() >= SHORTEST_PARAGRAPH)
+        .toList();
   }
 
-  private static OnnxTensor filled(OrtEnvironment environment, EncodingWorkload workload, long value)
-      throws OrtException {
-    long[][] values = new long[workload.prompts()][workload.tokens()];
-    for (long[] row : values) {
-      Arrays.fill(row, value);
-    }
-    return OnnxTensor.createTensor(environment, values);
-  }
-
-  private static void run(OrtSession session, Map<String, OnnxTensor> inputs) {
-    try (OrtSession.Result result = session.run(inputs)) {
-      result.get(0);
-    } catch (OrtException e) {
-      throw new IllegalStateException(e);
-    }
-  }
-
-  /** {@code [prompts][tokens][width]} */
-  private static float[][][] states(OrtSession session, Map<String, OnnxTensor> inputs)
-      throws OrtException {
-    try (OrtSession.Result result = session.run(inputs)) {
-      return (float[][][]) result.get(0).getValue();
-    }
-  }
-
-  private static void check(float[][] ours, float[][][] states) {
+  private static void check(float[][] ours, float[][] theirs) {
     double largest = 0;
     for (int p = 0; p < ours.length; p++) {
       for (int i = 0; i < ours[p].length; i++) {
-        double mean = 0;
-        for (float[] state : states[p]) {
-          mean += state[i] / (double) states[p].length;
-        }
-        largest = Math.max(largest, Math.abs(ours[p][i] - mean));
+        largest = Math.max(largest, Math.abs((double) ours[p][i] - theirs[p][i]));
       }
     }
     System.out.printf("largest difference of a mean state %.2g%n", largest);
