@@ -18,6 +18,7 @@ suite() {
 
 others=base
 if grep -qw avx512f /proc/cpuinfo; then others="base avx2"; fi
+# What avx512vnni has over avx512 is in avx512bf16 too, if that is the best.
 if grep -qw avx512_vnni /proc/cpuinfo; then others="base avx2 avx512"; fi
 for isa in $others; do
   echo "kernels/check.sh: conformance on $isa"

@@ -1,5 +1,6 @@
 // One function table per instruction set; the best one that the machine runs is chosen when the library is
-// loaded. LLM4MSR_ISA=ref|base|avx2|avx512|avx512vnni or l4m_isa_select choose another, so that each can be tested.
+// loaded. LLM4MSR_ISA=ref|base|avx2|avx512|avx512vnni|avx512bf16 or l4m_isa_select choose another, so that each can be
+// tested.
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #undef K
 #if defined(__x86_64__)
 #define K(name, parameters, arguments) \
-    int name##_avx2 parameters, name##_avx512 parameters, name##_avx512vnni parameters;
+    int name##_avx2 parameters, name##_avx512 parameters, name##_avx512vnni parameters, name##_avx512bf16 parameters;
 #include "kernels.def"
 #undef K
 #endif
@@ -49,6 +50,11 @@ static const table tables[L4M_ISA_COUNT] = {
 #include "kernels.def"
     },
 #undef K
+#define K(name, parameters, arguments) .name = name##_avx512bf16,
+    [L4M_ISA_AVX512_BF16] = {
+#include "kernels.def"
+    },
+#undef K
 #endif
 };
 
@@ -64,6 +70,8 @@ L4M_API int32_t l4m_isa_supported(int32_t isa) {
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (isa == L4M_ISA_AVX512_VNNI) return l4m_isa_supported(L4M_ISA_AVX512) && __builtin_cpu_supports("avx512vnni");
+    if (isa == L4M_ISA_AVX512_BF16)
+        return l4m_isa_supported(L4M_ISA_AVX512_VNNI) && __builtin_cpu_supports("avx512bf16");
 #endif
     return 0;
 }
@@ -78,7 +86,7 @@ L4M_API int l4m_isa_select(int32_t isa) {
 }
 
 __attribute__((constructor)) static void choose(void) {
-    static const char *const names[L4M_ISA_COUNT] = {"ref", "base", "avx2", "avx512", "avx512vnni"};
+    static const char *const names[L4M_ISA_COUNT] = {"ref", "base", "avx2", "avx512", "avx512vnni", "avx512bf16"};
     const char *wanted = getenv("LLM4MSR_ISA");
     for (int32_t isa = L4M_ISA_BASE; isa < L4M_ISA_COUNT; isa++)
         if (l4m_isa_supported(isa)) selected = isa;

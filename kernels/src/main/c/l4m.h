@@ -66,7 +66,8 @@ enum {
     L4M_ISA_AVX2 = 2,
     L4M_ISA_AVX512 = 3,
     L4M_ISA_AVX512_VNNI = 4,
-    L4M_ISA_COUNT = 5,
+    L4M_ISA_AVX512_BF16 = 5,
+    L4M_ISA_COUNT = 6,
 };
 
 static inline int64_t l4m_min(int64_t a, int64_t b) { return a < b ? a : b; }
