@@ -20,11 +20,17 @@ import org.llm4msr.runtime.Shape;
  * Writes model directories of given shapes with random weights N(0, 0.02):
  *
  * <pre>
- * bench/run.sh -m org.llm4msr.bench.encoding.RandomModel 110m|0.5b|0.5b-untied f32|bf16 DIRECTORY
+ * bench/run.sh -m org.llm4msr.bench.encoding.RandomModel 110m|0.5b|0.5b-untied|8b f32|bf16 DIRECTORY
  * </pre>
  */
 public final class RandomModel {
-  private static final int POOL = 1 << 22;
+  /**
+   * Random numbers that matrices are made of; to draw every element anew would take minutes. Odd,
+   * so that their rows differ.
+   */
+  private static final int POOL = (1 << 22) - 1;
+
+  private static final double DEVIATION = 0.02;
 
   /**
    * @param bias whether q, k and v have biases, which makes it a qwen2, else a llama
@@ -43,6 +49,10 @@ public final class RandomModel {
       return switch (name) {
         case "110m" -> new Form(768, 12, 12, 12, 2048, 32_000, false, true);
         case "0.5b" -> new Form(896, 24, 14, 2, 4864, 151_936, true, true);
+        // The shape of Llama 3 8B but for its output head, which encoding has no use for; 15 GB in
+        // BF16.
+        case "8b" -> new Form(4096, 32, 32, 8, 14_336, 128_256, false, true);
+        case "tiny" -> new Form(64, 2, 4, 2, 128, 1000, false, true);
         // 2.5 GB in F32.
         case "0.5b-untied" -> new Form(896, 24, 14, 2, 4864, 151_936, true, false);
         default -> throw new IllegalArgumentException("no shape " + name);
@@ -54,37 +64,49 @@ public final class RandomModel {
 
   public static void main(String[] arguments) {
     write(
-        Form.named(arguments[0]),
-        DType.valueOf(arguments[1].toUpperCase(Locale.ROOT)),
-        Path.of(arguments[2]));
+        arguments[0], DType.valueOf(arguments[1].toUpperCase(Locale.ROOT)), Path.of(arguments[2]));
   }
 
-  private static void write(Form form, DType type, Path directory) {
+  /** Tokens that a model of this shape knows. */
+  public static int vocabulary(String shape) {
+    return Form.named(shape).vocabulary;
+  }
+
+  /** Numbers in the tensors of a model of this shape. */
+  public static long parameters(String shape) {
+    return declarations(Form.named(shape), DType.F32).stream()
+        .mapToLong(tensor -> tensor.shape().elements())
+        .sum();
+  }
+
+  /**
+   * Writes a directory, over one that may be there.
+   *
+   * @param shape one of the names above
+   * @param type of the matrices, F32 or BF16
+   */
+  public static void write(String shape, DType type, Path directory) {
+    Form form = Form.named(shape);
     try {
       Files.createDirectories(directory);
       Files.writeString(directory.resolve("config.json"), config(form));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    float[] pool = new float[POOL];
-    SplittableRandom random = new SplittableRandom(3);
-    for (int i = 0; i < POOL; i++) {
-      pool[i] = (float) (0.02 * random.nextGaussian());
-    }
     List<Declaration> tensors = declarations(form, type);
     Path file = directory.resolve("model.safetensors");
-    try (SafetensorsWriter writer = SafetensorsWriter.create(file, tensors, Map.of())) {
+    SplittableRandom random = new SplittableRandom(3);
+    try (Arena arena = Arena.ofConfined();
+        SafetensorsWriter writer = SafetensorsWriter.create(file, tensors, Map.of())) {
+      MemorySegment pool = arena.allocate(type.byteSize(POOL), 64);
+      for (int i = 0; i < POOL; i++) {
+        type.set(pool, i, DEVIATION * random.nextGaussian());
+      }
       for (Declaration tensor : tensors) {
-        try (Arena arena = Arena.ofConfined()) {
-          long count = tensor.shape().elements();
-          MemorySegment elements = arena.allocate(tensor.dtype().byteSize(count), 64);
-          int mean = tensor.name().endsWith("norm.weight") ? 1 : 0;
-          // Drawing every element anew would take minutes.
-          int start = random.nextInt(POOL);
-          for (long i = 0; i < count; i++) {
-            tensor.dtype().set(elements, i, mean + pool[(int) ((start + i * 5) % POOL)]);
-          }
-          writer.write(elements);
+        if (tensor.shape().rank() == 1) {
+          writer.write(vector(tensor, random));
+        } else {
+          writeMatrix(writer, tensor, pool, random.nextInt(POOL));
         }
       }
       writer.commit();
@@ -125,6 +147,29 @@ public final class RandomModel {
 
   private static Declaration vector(String name, long width) {
     return new Declaration(name, DType.F32, Shape.of(width));
+  }
+
+  /** Of norms and biases. */
+  private static MemorySegment vector(Declaration tensor, SplittableRandom random) {
+    float[] elements = new float[Math.toIntExact(tensor.shape().elements())];
+    int mean = tensor.name().endsWith("norm.weight") ? 1 : 0;
+    for (int i = 0; i < elements.length; i++) {
+      elements[i] = (float) (mean + DEVIATION * random.nextGaussian());
+    }
+    return MemorySegment.ofArray(elements);
+  }
+
+  /** Pieces of the pool, one after the other. */
+  private static void writeMatrix(
+      SafetensorsWriter writer, Declaration tensor, MemorySegment pool, long from) {
+    DType type = tensor.dtype();
+    long left = tensor.shape().elements();
+    while (left > 0) {
+      long count = Math.min(left, POOL - from);
+      writer.write(pool.asSlice(type.byteSize(from), type.byteSize(count)));
+      left -= count;
+      from = 0;
+    }
   }
 
   private static String config(Form form) {

@@ -64,7 +64,11 @@ public final class TrainingStep implements AutoCloseable {
     for (ModelBuilder.ModelParameter parameter : inputs.parameters()) {
       Tensor tensor = parameters.create(parameter.value());
       trained.put(parameter.value().name(), tensor);
-      draw(parameter, tensor.segment(), workload, random);
+      try (Arena drawing = Arena.ofConfined()) {
+        MemorySegment elements = drawing.allocate(tensor.byteSize(), Float.BYTES);
+        draw(parameter, elements, workload, random);
+        backend.upload(elements, tensor.buffer(), tensor.byteOffset());
+      }
     }
     for (Value value : model.graph().values()) {
       if (value.kind() == Value.Kind.PARAMETER && !parameters.contains(value.name())) {
