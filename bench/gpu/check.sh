@@ -53,6 +53,15 @@ for module in runtime model cuda; do
   cp -r "$module/target/test-classes/org" "$folder/test-classes"
 done
 cp -r cuda/target/test-classes/golden "$folder/test-classes"
+# Those that may not be in the project, where they are at hand.
+shared=${LLM4MSR_SHARED:-../shared}
+for golden in "$shared"/golden/transformers/* "$shared"/golden/rec/*.f64.safetensors; do
+  name_in=${golden#"$shared"/}
+  if [ -e "$golden" ] && [ ! -e "$folder/test-classes/$name_in" ]; then
+    mkdir -p "$folder/shared/${name_in%/*}"
+    cp -r "$golden" "$folder/shared/$name_in"
+  fi
+done
 cp bench/gpu/run.sh bench/gpu/torch_peer.py "$folder"
 tar czf "$archive" -C bench/target "$name"
 bytes=$(wc -c < "$archive")

@@ -35,6 +35,8 @@ rm -rf target
 : > measurements.jsonl
 begun=$(date +%s)
 failures=0
+# Goldens that are not among the project's.
+[ ! -d "$here/shared" ] || export LLM4MSR_SHARED="$here/shared"
 
 # limited SHARE COMMAND…: within a share of the whole time, in percent, and what is left of it; 124 when that was too short.
 limited() {
@@ -43,15 +45,15 @@ limited() {
   shift
   [ "$seconds" -le "$left" ] || seconds=$left
   [ "$seconds" -ge 5 ] || return 124
-  timeout -k 5 "$seconds" "$@"
+  timeout --foreground -k 5 "$seconds" "$@"
 }
 
 # jvm SHARE FOLDER ARGUMENT…: the packed Java, whose temporary files go into a folder.
 jvm() {
-  share=$1 folder=$2
+  share=$1 java_files=$2
   shift 2
   limited "$share" "$here/java/bin/java" --enable-native-access=ALL-UNNAMED --illegal-native-access=deny \
-    "-Dllm4msr.cuda.driver=$driver" "-Djava.io.tmpdir=$folder" -Dllm4msr.checkAllocations="$checked" \
+    "-Dllm4msr.cuda.driver=$driver" "-Djava.io.tmpdir=$java_files" -Dllm4msr.checkAllocations="$checked" \
     -cp "$here/test-classes:$here/lib/*" "$@"
 }
 
@@ -75,23 +77,25 @@ suite() {
   # Lines such as "[        30 tests successful      ]".
   counted() { sed -n "s/^\[ *\([0-9]*\) tests $1 *\]\$/\1/p" "$name.log" | grep . || echo 0; }
   # An assumption that does not hold is counted as aborted.
-  line="\"suite\": \"$name\", \"ran\": $(($(counted successful) + $(counted failed))), \"failed\": $(counted failed)"
-  line="$line, \"skipped\": $(($(counted skipped) + $(counted aborted))), \"seconds\": $(($(date +%s) - started))"
+  ran=$(($(counted successful) + $(counted failed)))
+  skipped=$(($(counted skipped) + $(counted aborted)))
   result=passed
   if [ "$status" != 0 ]; then
     result=failed
     failed "$status" "$name; see $results/$name.log"
     sed -n '/^Failures/,$p' "$name.log" | grep '=>' | head -n 5 >&2
   fi
-  echo "{$line, \"result\": \"$result\"}" >> tests.jsonl
-  echo "$name: $result, $(counted successful) of $(counted found) tests"
+  took=$(($(date +%s) - started))
+  printf '{"suite": "%s", "ran": %d, "failed": %d, "skipped": %d, "seconds": %d, "result": "%s"}\n' \
+    "$name" "$ran" "$(counted failed)" "$skipped" "$took" "$result" >> tests.jsonl
+  echo "$name: $result, $ran tests, $skipped skipped, $took s"
 }
 
-# measure KIND SHARE SECONDS SHAPE…: ours, then PyTorch's; FOLDER may say where temporary files go.
+# measure KIND SHARE SECONDS SHAPE…: ours, whose models are written to a folder, then PyTorch's.
 measure() {
   kind=$1 share=$2 each=$3
   shift 3
-  checked=false jvm "$share" "${folder:-$temporary}" org.llm4msr.bench.gpu.GpuBenchmark cuda "$kind" "$results" "$each" "$@"
+  checked=false jvm "$share" "$models" org.llm4msr.bench.gpu.GpuBenchmark cuda "$kind" "$results" "$each" "$@"
   status=$?
   [ "$status" = 0 ] || failed "$status" "$kind $*"
   if [ -n "$torch" ]; then
@@ -108,13 +112,14 @@ echo "$device"
 [ "$status" = 0 ] || exit 1
 
 echo
-suite conformance 25 --select-class org.llm4msr.cuda.CudaConformanceTest
+suite conformance 40 --select-class org.llm4msr.cuda.CudaConformanceTest
 suite encoder 12 --select-class org.llm4msr.model.encoder.CudaEncoderTest
 suite recommender 12 --select-class org.llm4msr.model.recommender.CudaRecommenderGoldenTest
 suite training 15 --select-class org.llm4msr.model.training.CudaTrainingTest
 suite device 12 --select-package org.llm4msr.cuda --exclude-classname '.*\.(CudaConformance|StandIn)Test'
 
 echo
+models=$temporary
 torch=
 if [ "$size" != tiny ] && limited 15 python3 -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
   torch=yes
@@ -148,11 +153,10 @@ large() {
   memory=$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)
   disk=$(df -Pk "$results" | awk 'END { print int($4 / 1048576) }')
   shared=$(df -Pk /dev/shm 2>/dev/null | awk 'END { print int($4 / 1048576) }')
-  folder=$temporary
   # Memory is faster than a disk.
   if [ "${shared:-0}" -ge 20 ] && [ "$memory" -ge 48 ] && shm=$(mktemp -d /dev/shm/llm4msr.XXXXXX); then
     trap 'rm -rf "$temporary" "$shm"' EXIT
-    folder=$shm disk=$shared
+    models=$shm disk=$shared
   fi
   if [ "${gpu:-0}" -lt 24000 ] || [ "$memory" -lt 24 ] || [ "$disk" -lt 20 ]; then
     echo "encoder 8b left out: ${gpu:-unknown} MiB free on the GPU, $memory GiB of memory, $disk GiB of disk;" \
@@ -167,5 +171,5 @@ echo
 checked=false
 "$here/java/bin/java" -cp "$here/lib/*" org.llm4msr.bench.gpu.GpuReport "$results" "$device" || failures=$((failures + 1))
 echo
-echo "$((($(date +%s) - begun))) s; results in $results/results.json; $failures failures"
+echo "$(($(date +%s) - begun)) s; results in $results/results.json; $failures failures"
 [ "$failures" = 0 ]

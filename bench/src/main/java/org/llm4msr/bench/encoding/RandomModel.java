@@ -1,5 +1,7 @@
 package org.llm4msr.bench.encoding;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -104,7 +106,7 @@ public final class RandomModel {
       }
       for (Declaration tensor : tensors) {
         if (tensor.shape().rank() == 1) {
-          writer.write(vector(tensor, random));
+          writer.write(arena.allocateFrom(JAVA_FLOAT, vector(tensor, random)));
         } else {
           writeMatrix(writer, tensor, pool, random.nextInt(POOL));
         }
@@ -150,13 +152,13 @@ public final class RandomModel {
   }
 
   /** Of norms and biases. */
-  private static MemorySegment vector(Declaration tensor, SplittableRandom random) {
+  private static float[] vector(Declaration tensor, SplittableRandom random) {
     float[] elements = new float[Math.toIntExact(tensor.shape().elements())];
     int mean = tensor.name().endsWith("norm.weight") ? 1 : 0;
     for (int i = 0; i < elements.length; i++) {
       elements[i] = (float) (mean + DEVIATION * random.nextGaussian());
     }
-    return MemorySegment.ofArray(elements);
+    return elements;
   }
 
   /** Pieces of the pool, one after the other. */

@@ -26,12 +26,12 @@ final class EncoderWorkload implements Workload {
   private List<int[]> batch = List.of();
 
   /**
-   * Writes the model into {@code folder}, loads it, and deletes what it wrote.
+   * Writes the model into the folder of temporary files, loads it, and deletes what it wrote.
    *
    * @param shape a shape of {@link RandomModel}, prompts and tokens of each, such as {@code
    *     110m:64x256}
    */
-  EncoderWorkload(String backend, String shape, Path folder) {
+  EncoderWorkload(String backend, String shape) {
     String model = shape.substring(0, shape.indexOf(':'));
     int[] numbers = GpuBenchmark.numbers(shape.substring(model.length() + 1));
     prompts = numbers[0];
@@ -42,12 +42,20 @@ final class EncoderWorkload implements Workload {
             .withBackend(backend)
             .withPooling(Pooling.MEAN_PROMPT)
             .withMaxTokensPerBatch(prompts * tokens);
-    Path directory = folder.resolve("random-" + model);
+    Path directory = temporary();
     try {
       RandomModel.write(model, DType.BF16, directory);
       encoder = FrozenEncoder.load(directory, options);
     } finally {
       delete(directory);
+    }
+  }
+
+  private static Path temporary() {
+    try {
+      return Files.createTempDirectory("random-model");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -33,7 +33,7 @@ public final class GpuBenchmark {
       Path folder = Path.of(arguments[2]);
       double seconds = Double.parseDouble(arguments[3]);
       for (String shape : Arrays.asList(arguments).subList(4, arguments.length)) {
-        Measurement measurement = measure(arguments[0], arguments[1], shape, folder, seconds);
+        Measurement measurement = measure(arguments[0], arguments[1], shape, seconds);
         measurement.appendTo(folder.resolve("measurements.jsonl"));
         System.out.printf(
             Locale.ROOT,
@@ -60,12 +60,11 @@ public final class GpuBenchmark {
     }
   }
 
-  private static Measurement measure(
-      String device, String kind, String shape, Path folder, double seconds) {
+  private static Measurement measure(String device, String kind, String shape, double seconds) {
     String name = kind + " " + shape;
     if (kind.equals("encoder")) {
       // It has a backend of its own.
-      try (Workload workload = new EncoderWorkload(device, shape, folder)) {
+      try (Workload workload = new EncoderWorkload(device, shape)) {
         return Measurement.take("llm4msr", name, workload, seconds);
       }
     }
