@@ -106,7 +106,7 @@ measure() {
 }
 
 seconds=0
-device=$(checked=false jvm 20 "$temporary" org.llm4msr.bench.gpu.GpuBenchmark cuda devices 2>&1)
+device=$(checked=false jvm 20 "$temporary" org.llm4msr.bench.gpu.GpuBenchmark cuda devices)
 status=$?
 echo "$device"
 [ "$status" = 0 ] || exit 1

@@ -51,9 +51,9 @@ public final class RandomModel {
       return switch (name) {
         case "110m" -> new Form(768, 12, 12, 12, 2048, 32_000, false, true);
         case "0.5b" -> new Form(896, 24, 14, 2, 4864, 151_936, true, true);
-        // The shape of Llama 3 8B but for its output head, which encoding has no use for; 15 GB in
-        // BF16.
+        // Llama 3 8B without its output head, which encoding has no use for; 15 GB in BF16.
         case "8b" -> new Form(4096, 32, 32, 8, 14_336, 128_256, false, true);
+        // For trying what measures the others.
         case "tiny" -> new Form(64, 2, 4, 2, 128, 1000, false, true);
         // 2.5 GB in F32.
         case "0.5b-untied" -> new Form(896, 24, 14, 2, 4864, 151_936, true, false);
@@ -72,13 +72,6 @@ public final class RandomModel {
   /** Tokens that a model of this shape knows. */
   public static int vocabulary(String shape) {
     return Form.named(shape).vocabulary;
-  }
-
-  /** Numbers in the tensors of a model of this shape. */
-  public static long parameters(String shape) {
-    return declarations(Form.named(shape), DType.F32).stream()
-        .mapToLong(tensor -> tensor.shape().elements())
-        .sum();
   }
 
   /**
