@@ -19,13 +19,13 @@ run=yes
 case ${1:-} in
   pack)
     run=
-    [ $# -le 2 ] || { sed -n '2,6s/^# *//p' "$0" >&2; exit 2; }
+    [ $# -le 2 ] || { sed -n '2,7s/^# *//p' "$0" >&2; exit 2; }
     case ${2:-$archive} in
       /*) archive=${2:-$archive} ;;
       *) archive=$OLDPWD/$2 ;;
     esac ;;
   '' | -*) ;;
-  *) sed -n '2,6s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,7s/^# *//p' "$0" >&2; exit 2 ;;
 esac
 
 [ "$(uname -sm)" = "Linux x86_64" ] || { echo "check.sh: packs the Java of this machine, which must be Linux on x86-64" >&2; exit 1; }

@@ -82,7 +82,7 @@ suite() {
   result=passed
   if [ "$status" != 0 ]; then
     result=failed
-    failed "$status" "$name; see $results/$name.log"
+    failed "$status" "$name (what it printed: $results/$name.log)"
     sed -n '/^Failures/,$p' "$name.log" | grep '=>' | head -n 5 >&2
   fi
   took=$(($(date +%s) - started))
