@@ -13,9 +13,14 @@
 namespace {
 // Kernels are declared for groups of 64.
 constexpr unsigned GROUP_SIZE = 64;
+// What a launch may have of shared memory without asking, and on Hopper at all.
+constexpr int USUAL_SHARED_BYTES = 48 << 10, MOST_SHARED_BYTES = 227 << 10;
+// What a tensor map takes of an argument's 128 bytes, and what is noted behind it: see cuTensorMapEncodeTiled.
+constexpr int MAP_BYTES = 128, NOTES = 9;
 
 struct Function {
     const HostKernel *kernel;
+    int shared_bytes = USUAL_SHARED_BYTES;
 };
 
 struct Module {
@@ -26,8 +31,8 @@ std::set<Module *> modules;
 std::set<Function *> functions;
 
 const HostKernel *host_kernel(const std::string &name) {
-    for (int i = 0; i < host_kernel_count; i++)
-        if (name == host_kernels[i].name) return &host_kernels[i];
+    for (const HostKernel &kernel : host_kernels())
+        if (name == kernel.name) return &kernel;
     return nullptr;
 }
 
@@ -77,31 +82,46 @@ void load_cubin(Module *module, const char *image) {
     memcpy(&size, image + 0x3a, sizeof size);
     memcpy(&count, image + 0x3c, sizeof count);
     std::string text(image, headers + (uint64_t)size * count);
-    for (int i = 0; i < host_kernel_count; i++) {
-        std::string section = std::string(".text.") + host_kernels[i].name;
-        if (text.find(section.c_str(), 0, section.size() + 1) != std::string::npos) add(module, host_kernels[i].name);
+    for (const HostKernel &kernel : host_kernels()) {
+        std::string section = std::string(".text.") + kernel.name;
+        if (text.find(section.c_str(), 0, section.size() + 1) != std::string::npos) add(module, kernel.name);
     }
 }
 
+struct alignas(MAP_BYTES) Value {
+    uint64_t words[MAP_BYTES / 8];
+};
+
 struct Launch {
     const HostKernel *kernel;
-    unsigned groups;
-    std::vector<uint64_t> values;
+    unsigned across, down;
+    int threads, shared;
+    std::vector<Value> values;
 
     CUresult check() const {
-        for (int i = 0; i < kernel->count; i++)
-            if (kernel->arguments[i].pointer)
-                if (CUresult code = check_device(values[i], 1, kernel->name)) return code;
+        for (int i = 0; i < kernel->count; i++) {
+            const uint64_t *words = values[i].words;
+            if (kernel->arguments[i].bytes == MAP_BYTES) {
+                const uint64_t *noted = words + EMULATED_MAP_BYTES / 8;
+                size_t bytes = (noted[2] - 1) * noted[3] + noted[1] * 2;
+                if (CUresult code = check_device(noted[0], bytes, kernel->name)) return code;
+            } else if (kernel->arguments[i].pointer && !(kernel->cluster && words[0] == 0)) {
+                // Those that only CUDA has take null for what is missing.
+                if (CUresult code = check_device(words[0], 1, kernel->name)) return code;
+            }
+        }
         return SUCCESS;
     }
 
     CUresult run() {
         if (CUresult code = check()) return code;
         counts.launches++;
+        counts.of_kernel[kernel->name]++;
         if (settings.fail_launch > 0 && --settings.fail_launch == 0) return lost = (CUresult)settings.fail_code;
         std::vector<void *> addresses;
-        for (uint64_t &value : values) addresses.push_back(&value);
-        run_groups(*kernel, addresses.data(), groups, GROUP_SIZE);
+        for (Value &value : values) addresses.push_back(&value);
+        if (kernel->cluster) run_emulated(*kernel, addresses.data(), across, down, threads, shared);
+        else run_groups(*kernel, addresses.data(), across, GROUP_SIZE);
         check_redzones(kernel->name);
         return SUCCESS;
     }
@@ -113,18 +133,23 @@ bool read(void *to, void *from, size_t bytes) {
     return process_vm_readv(getpid(), &target, 1, &source, 1, 0) == (ssize_t)bytes;
 }
 
-CUresult launch(Function *function, const unsigned *grid, const unsigned *block, Stream *stream, void **arguments) {
+CUresult launch(Function *function, const unsigned *grid, const unsigned *block, unsigned shared, Stream *stream,
+                void **arguments) {
     if (!functions.count(function)) return violation(INVALID_HANDLE, "a launch of no kernel, or of one that was unloaded");
     const HostKernel *kernel = function->kernel;
     const char *name = kernel->name;
-    if (grid[0] < 1 || grid[0] > 0x7fffffff || grid[1] != 1 || grid[2] != 1)
+    unsigned most_down = kernel->cluster ? 0xffff : 1;
+    if (grid[0] < 1 || grid[0] > 0x7fffffff || grid[1] < 1 || grid[1] > most_down || grid[2] != 1)
         return violation(INVALID_VALUE, "%s: a grid of %u x %u x %u groups", name, grid[0], grid[1], grid[2]);
-    if (block[0] != GROUP_SIZE || block[1] != 1 || block[2] != 1)
+    bool size = kernel->cluster ? block[0] % 32 == 0 && block[0] >= 32 && block[0] <= 1024 : block[0] == GROUP_SIZE;
+    if (!size || block[1] != 1 || block[2] != 1)
         return violation(INVALID_VALUE, "%s: groups of %u x %u x %u", name, block[0], block[1], block[2]);
+    if (shared > (unsigned)(kernel->cluster ? function->shared_bytes : 0))
+        return violation(INVALID_VALUE, "%s: %u bytes of shared memory", name, shared);
     if (!arguments) return violation(INVALID_VALUE, "%s: no arguments", name);
-    Launch one{kernel, grid[0], {}};
+    Launch one{kernel, grid[0], grid[1], (int)block[0], (int)shared, {}};
     for (int i = 0; i < kernel->count; i++) {
-        uint64_t value = 0;
+        Value value = {};
         if (!read(&value, arguments[i], kernel->arguments[i].bytes))
             return violation(INVALID_VALUE, "%s: argument %d cannot be read", name, i);
         one.values.push_back(value);
@@ -133,6 +158,11 @@ CUresult launch(Function *function, const unsigned *grid, const unsigned *block,
     return issue(stream, [one]() mutable { return one.run(); });
 }
 }  // namespace
+
+std::vector<HostKernel> &host_kernels() {
+    static std::vector<HostKernel> kernels;
+    return kernels;
+}
 
 std::string open_modules() {
     return modules.empty() ? "" : std::to_string(modules.size()) + " modules\n";
@@ -175,12 +205,21 @@ API cuModuleGetFunction(Function **function, Module *module, const char *name) {
     return SUCCESS;
 }
 
+API cuFuncSetAttribute(Function *function, int attribute, int value) {
+    ENTER();
+    if (!functions.count(function)) return violation(INVALID_HANDLE, "cuFuncSetAttribute: no kernel");
+    if (attribute != 8 || value < 0 || value > MOST_SHARED_BYTES)
+        return violation(INVALID_VALUE, "cuFuncSetAttribute: %d for attribute %d", value, attribute);
+    function->shared_bytes = value;
+    return SUCCESS;
+}
+
 API cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                    unsigned shared, Stream *stream, void **arguments, void **extra) {
     ENTER();
-    if (shared != 0 || extra) return violation(INVALID_VALUE, "cuLaunchKernel: shared memory, or extra options");
+    if (extra) return violation(INVALID_VALUE, "cuLaunchKernel: extra options");
     unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};
-    return launch(function, grid, block, stream, arguments);
+    return launch(function, grid, block, shared, stream, arguments);
 }
 
 // As cuda.h has them; see layouts.cpp.
@@ -208,10 +247,10 @@ API cuLaunchKernelEx(const LaunchConfig *config, Function *function, void **argu
             if (cluster[axis] == 0 || config->grid[axis] % cluster[axis] != 0)
                 return violation(INVALID_VALUE, "cuLaunchKernelEx: clusters of %u x %u x %u", cluster[0], cluster[1], cluster[2]);
     }
-    return launch(function, config->grid, config->block, config->stream, arguments);
+    return launch(function, config->grid, config->block, config->shared, config->stream, arguments);
 }
 
-// Writes down what it was asked for, so that a test can look.
+// A map that the emulated machine reads, if it is of its one kind; behind it what was asked for, so that a test can look.
 API cuTensorMapEncodeTiled(void *map, int type, unsigned rank, uint64_t address, const uint64_t *extents,
                            const uint64_t *strides, const unsigned *box, const unsigned *steps, int interleave,
                            int swizzle, int promotion, int fill) {
@@ -222,8 +261,13 @@ API cuTensorMapEncodeTiled(void *map, int type, unsigned rank, uint64_t address,
         return violation(INVALID_VALUE, "cuTensorMapEncodeTiled: not as the documentation allows");
     if (CUresult code = check_device(address, (extents[1] - 1) * strides[0] + extents[0] * 2, "cuTensorMapEncodeTiled"))
         return code;
-    uint64_t *words = (uint64_t *)map;
-    uint64_t noted[] = {address, extents[0], extents[1], strides[0], box[0], box[1], (uint64_t)type,
+    memset(map, 0, MAP_BYTES);
+    constexpr int BFLOAT16 = 9, SWIZZLE_128 = 3;
+    if (type == BFLOAT16 && swizzle == SWIZZLE_128 &&
+        !encode_emulated(map, address, extents[1], extents[0], strides[0], box[1], box[0]))
+        return violation(INVALID_VALUE, "cuTensorMapEncodeTiled: boxes of %u x %u", box[1], box[0]);
+    uint64_t *words = (uint64_t *)map + EMULATED_MAP_BYTES / 8;
+    uint64_t noted[NOTES] = {address, extents[0], extents[1], strides[0], box[0], box[1], (uint64_t)type,
                         (uint64_t)swizzle, (uint64_t)promotion};
     std::copy(std::begin(noted), std::end(noted), words);
     return SUCCESS;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -45,6 +46,7 @@ extern Settings settings;
 struct Counts {
     long allocations = 0;
     long launches = 0;
+    std::map<std::string, long> of_kernel;  // launches
     long graph_launches = 0;
     long captures = 0;
 };
@@ -105,11 +107,18 @@ struct HostKernel {
     const Argument *arguments;
     int count;
     void (*call)(void **arguments);
+    // Blocks of a cluster on the emulated machine; 0 for the portable kernels, which run in groups of work items.
+    int cluster;
 };
-extern const HostKernel host_kernels[];
-extern const int host_kernel_count;
+std::vector<HostKernel> &host_kernels();
 std::string open_modules();
 void forget_modules();
 
-// Runs one group of work items.
+// Runs the groups of work items of a portable kernel.
 void run_groups(const HostKernel &kernel, void **arguments, int groups, int group_size);
+// Runs the blocks of a kernel that only CUDA has.
+void run_emulated(const HostKernel &kernel, void **arguments, unsigned across, unsigned down, int threads, int shared);
+// A tensor map as the emulated machine reads it, EMULATED_MAP_BYTES of it; false if a driver would refuse it.
+constexpr size_t EMULATED_MAP_BYTES = 48;
+bool encode_emulated(void *map, uint64_t matrix, int64_t rows, int64_t columns, int64_t row_bytes, int box_rows,
+                     int box_columns);

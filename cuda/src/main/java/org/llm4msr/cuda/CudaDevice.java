@@ -1,22 +1,16 @@
 package org.llm4msr.cuda;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;
-import jcuda.driver.CUresult;
 import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.backend.portable.Device;
 import org.llm4msr.runtime.backend.portable.Faults;
 import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.op.Op;
 
-/** Runs the portable kernels on one GPU. */
+/** Runs the portable kernels on one GPU, and those that only CUDA has where they fit. */
 final class CudaDevice implements Device, AutoCloseable {
   private final Context context;
   private final Stream stream;
@@ -26,6 +20,7 @@ final class CudaDevice implements Device, AutoCloseable {
   private final PinnedMemory faultOnHost;
   private final List<Growing> scratches = new ArrayList<>();
   private final Faults faults = new Faults();
+  private final TensorCores tensorCores;
   private int scratchGeneration;
 
   CudaDevice(Context context, Stream stream, DeviceMemory memory, KernelModule kernels) {
@@ -40,6 +35,7 @@ final class CudaDevice implements Device, AutoCloseable {
       faultBuffer.close();
       throw e;
     }
+    tensorCores = new TensorCores(this, context.device());
   }
 
   /** The products are those of GPUs. */
@@ -113,55 +109,38 @@ final class CudaDevice implements Device, AutoCloseable {
 
   @Override
   public Kernel bind(String kernel, int groupSize, List<Argument> arguments, LongSupplier groups) {
-    context.use();
-    long function = kernels.function(kernel);
-    // The addresses of the arguments, then the arguments, 8 bytes each.
-    MemorySegment block = Arena.ofAuto().allocate(16L * arguments.size(), Long.BYTES);
-    List<Runnable> varying = new ArrayList<>();
-    for (int i = 0; i < arguments.size(); i++) {
-      MemorySegment value = block.asSlice(8L * (arguments.size() + i), 8);
-      block.setAtIndex(ADDRESS, i, value);
-      set(arguments.get(i), value, varying);
+    Launch launch = launch(kernels, kernel);
+    for (Argument argument : arguments) {
+      switch (argument) {
+        case Argument.Region(long address, long byteSize) -> launch.region(address, byteSize);
+        case Argument.Shared(Scratch scratch) -> launch.l(address(scratch));
+        case Argument.Int(LongSupplier number) -> launch.i(number);
+        case Argument.Long(LongSupplier number) -> launch.l(number);
+        case Argument.Float(float number) -> launch.f(number);
+      }
     }
-    Runnable[] setters = varying.toArray(Runnable[]::new);
-    return () -> {
-      long count = groups.getAsLong();
-      if (count == 0) {
-        return;
-      }
-      context.use();
-      for (Runnable setter : setters) {
-        setter.run();
-      }
-      int code =
-          Driver.launch(function, Math.toIntExact(count), groupSize, stream.pointer(), block);
-      if (code != CUresult.CUDA_SUCCESS) {
-        CudaException.check(code, "cuLaunchKernel", kernel);
-      }
-    };
+    return launch.bind(groupSize, 0, groups);
   }
 
-  /** Sets an argument that stays, or adds what sets it before each launch. */
-  private void set(Argument argument, MemorySegment value, List<Runnable> varying) {
-    switch (argument) {
-      case Argument.Region(long address, long byteSize) -> {
-        memory.checkRegion(address, byteSize);
-        value.set(JAVA_LONG, 0, address);
-      }
-      case Argument.Shared(Scratch scratch) -> {
-        Growing growing = (Growing) scratch;
-        varying.add(() -> value.set(JAVA_LONG, 0, growing.buffer.address()));
-      }
-      case Argument.Int(LongSupplier number) ->
-          varying.add(() -> value.set(JAVA_INT, 0, Math.toIntExact(number.getAsLong())));
-      case Argument.Long(LongSupplier number) ->
-          varying.add(() -> value.set(JAVA_LONG, 0, number.getAsLong()));
-      case Argument.Float(float number) -> value.set(JAVA_FLOAT, 0, number);
-    }
+  /** A launch of a module's kernel, whose arguments are to be added. */
+  Launch launch(KernelModule module, String kernel) {
+    return new Launch(context, stream, memory, module, kernel);
+  }
+
+  /** Where scratch memory lies now. */
+  LongSupplier address(Scratch scratch) {
+    Growing growing = (Growing) scratch;
+    return () -> growing.buffer.address();
+  }
+
+  @Override
+  public Kernel own(Op op, List<Operand> in, Operand out) {
+    return tensorCores.bind(op, in, out);
   }
 
   @Override
   public void close() {
+    tensorCores.close();
     scratches.forEach(scratch -> scratch.buffer.close());
     faultOnHost.close();
     faultBuffer.close();

@@ -100,14 +100,32 @@ final class Driver {
   }
 
   /**
+   * @param across groups in a row, and {@code down} rows
+   * @param sharedBytes of dynamic shared memory for each group
    * @param arguments [n], the addresses of the kernel's arguments
    */
   static int launch(
-      long function, int groups, int groupSize, long stream, MemorySegment arguments) {
+      long function,
+      int across,
+      int down,
+      int groupSize,
+      int sharedBytes,
+      long stream,
+      MemorySegment arguments) {
     try {
       return (int)
           LAUNCH_KERNEL.invokeExact(
-              function, groups, 1, 1, groupSize, 1, 1, 0, stream, arguments, MemorySegment.NULL);
+              function,
+              across,
+              down,
+              1,
+              groupSize,
+              1,
+              1,
+              sharedBytes,
+              stream,
+              arguments,
+              MemorySegment.NULL);
     } catch (Throwable e) {
       throw unexpected(e);
     }

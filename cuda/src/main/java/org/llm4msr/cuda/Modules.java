@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -61,19 +62,14 @@ final class Modules {
    * @throws UserError if the driver is too old for both
    */
   static KernelModule load(String name, CudaDevices.DeviceInfo device) {
-    CudaException refused = null;
-    for (byte[] image : images(name, device)) {
-      try {
-        return KernelModule.load(name, image);
-      } catch (CudaException e) {
-        if (!isRefusal(e.code())) {
-          throw e;
-        }
-        refused = e;
-      }
-    }
-    if (refused == null) {
+    List<byte[]> images = images(name, device);
+    if (images.isEmpty()) {
       throw new IllegalArgumentException("no kernels '" + name + "' were built for " + device);
+    }
+    List<CudaException> refusals = new ArrayList<>();
+    KernelModule module = firstTaken(name, images, refusals);
+    if (module != null) {
+      return module;
     }
     throw new UserError(
         "the driver for CUDA "
@@ -81,8 +77,28 @@ final class Modules {
             + " refuses the kernels that CUDA "
             + DriverLibrary.cuda(toolkit())
             + " compiled ("
-            + refused.getMessage()
+            + refusals.getLast().getMessage()
             + "); install a newer driver, or build this program with an older CUDA");
+  }
+
+  /** Loads a module that only some devices have, or gives null. */
+  static KernelModule loadIfTaken(String name, CudaDevices.DeviceInfo device) {
+    return firstTaken(name, images(name, device), new ArrayList<>());
+  }
+
+  private static KernelModule firstTaken(
+      String name, List<byte[]> images, List<CudaException> refusals) {
+    for (byte[] image : images) {
+      try {
+        return KernelModule.load(name, image);
+      } catch (CudaException e) {
+        if (!isRefusal(e.code())) {
+          throw e;
+        }
+        refusals.add(e);
+      }
+    }
+    return null;
   }
 
   /** What may be loaded, the best first. */

@@ -37,9 +37,13 @@ public final class StandIn implements AfterAllCallback {
     }
   }
 
+  static boolean isThere() {
+    return symbol("standin_set") != null;
+  }
+
   /** Skips the test, loudly, where there is no stand-in. */
   static void require() {
-    if (symbol("standin_set") == null) {
+    if (!isThere()) {
       System.out.println("[skipped] no stand-in for the NVIDIA driver here");
       assumeTrue(false, "no stand-in for the NVIDIA driver");
     }
@@ -49,7 +53,7 @@ public final class StandIn implements AfterAllCallback {
     assertThat(call("standin_set", name, value)).as(name).isZero();
   }
 
-  /** How often something has happened since the last reset. */
+  /** How often something has happened, or a kernel has run, since the last reset. */
   static long count(String name) {
     long count = call("standin_count", name, 0);
     assertThat(count).as(name).isNotNegative();

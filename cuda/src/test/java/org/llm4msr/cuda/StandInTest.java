@@ -131,7 +131,7 @@ class StandInTest {
     try (KernelModule module = Modules.load("portable", context.device())) {
       MemorySegment one = arena.allocate(ADDRESS, 3);
       one.setAtIndex(ADDRESS, 0, arena.allocate(JAVA_LONG));
-      int code = Driver.launch(module.function("fill"), 1, 64, stream.pointer(), one);
+      int code = Driver.launch(module.function("fill"), 1, 1, 64, 0, stream.pointer(), one);
       assertThat(code).isEqualTo(CUresult.CUDA_ERROR_INVALID_VALUE);
     }
     expect("fill: argument 1 cannot be read");
@@ -142,7 +142,7 @@ class StandInTest {
     Block block = block();
     try (KernelModule module = Modules.load("portable", context.device())) {
       MemorySegment arguments = arguments(1, block.address());
-      int code = Driver.launch(module.function("fill"), 1, 128, stream.pointer(), arguments);
+      int code = Driver.launch(module.function("fill"), 1, 1, 128, 0, stream.pointer(), arguments);
       assertThat(code).isEqualTo(CUresult.CUDA_ERROR_INVALID_VALUE);
     }
     JCudaDriver.cuMemFree(block);
@@ -155,7 +155,7 @@ class StandInTest {
     KernelModule module = Modules.load("portable", context.device());
     long function = module.function("fill");
     module.close();
-    Driver.launch(function, 1, 64, stream.pointer(), arguments(1, block.address()));
+    Driver.launch(function, 1, 1, 64, 0, stream.pointer(), arguments(1, block.address()));
     JCudaDriver.cuMemFree(block);
     expect("a launch of no kernel, or of one that was unloaded");
   }
@@ -201,6 +201,6 @@ class StandInTest {
   private int fill(KernelModule module, long n, long address) {
     int groups = Math.toIntExact(Math.ceilDiv(n, 64));
     return Driver.launch(
-        module.function("fill"), groups, 64, stream.pointer(), arguments(n, address));
+        module.function("fill"), groups, 1, 64, 0, stream.pointer(), arguments(n, address));
   }
 }

@@ -1,5 +1,8 @@
 package org.llm4msr.model.encoder;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Set;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.llm4msr.cuda.CudaProvider;
 import org.llm4msr.cuda.StandIn;
@@ -8,8 +11,30 @@ import org.llm4msr.runtime.backend.BackendProvider;
 /** On a GPU, or what stands in for one. */
 @ExtendWith(StandIn.class)
 class CudaEncoderTest extends DeviceEncoderSuite {
+  /** Their weights are BF16, and so are the activations that meet them. */
+  private static final Set<String> IN_BF16 =
+      Set.of("transformers/qwen2", "transformers-more/llama_bias");
+
+  /** A cosine of 0.99995; rounding once makes 1e-6 to 3e-6 of it, each layer several times. */
+  private static final double MAX_NMSE = 1e-4;
+
   @Override
   BackendProvider provider() {
     return new CudaProvider();
+  }
+
+  @Override
+  void check(String name, float[] actual, float[] expected) {
+    if (!IN_BF16.contains(name)) {
+      super.check(name, actual, expected);
+      return;
+    }
+    double error = 0;
+    double energy = 0;
+    for (int i = 0; i < expected.length; i++) {
+      error += (actual[i] - (double) expected[i]) * (actual[i] - (double) expected[i]);
+      energy += expected[i] * (double) expected[i];
+    }
+    assertThat(error / energy).as(name).isGreaterThan(0).isLessThan(MAX_NMSE);
   }
 }

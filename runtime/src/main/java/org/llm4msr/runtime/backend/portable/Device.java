@@ -3,6 +3,8 @@ package org.llm4msr.runtime.backend.portable;
 import java.util.List;
 import java.util.function.LongSupplier;
 import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.op.Op;
 
 /** What a backend brings so that {@link PortableOperators} can bind operators on it. */
 public interface Device {
@@ -56,6 +58,16 @@ public interface Device {
    *     along with it, such as the bounds beside an order
    */
   int faults(String operator, String first, String second);
+
+  /**
+   * Binds a kernel of the device's own to a product or to attention. Indices have been checked by
+   * kernels before it; after a fault it must follow none.
+   *
+   * @return null where the portable kernel is to be used
+   */
+  default Kernel own(Op op, List<Operand> in, Operand out) {
+    return null;
+  }
 
   /** Whether products go through registers rather than local memory; see matmul_cpu.cl. */
   boolean isCpu();

@@ -67,7 +67,15 @@ public final class PortableOperators {
   static final int ROW_STATISTICS = 4;
   static final int SORT_KEYS = 5;
 
+  /** The first number of scratch memory that is left to the device's own kernels. */
+  public static final int OWN_SCRATCH = 6;
+
   private PortableOperators() {}
+
+  /** An activation's number in kk.h; 0 for null. */
+  public static int number(UnaryOp.Kind activation) {
+    return ElementCalls.number(activation);
+  }
 
   /**
    * Binds an operator.

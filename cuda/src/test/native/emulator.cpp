@@ -1,0 +1,12 @@
+// Launches on the emulated machine, and tensor maps as it reads them.
+#include "../../../../kernels/src/test/cuda/machine.h"
+#include "standin.h"
+
+void run_emulated(const HostKernel &kernel, void **arguments, unsigned across, unsigned down, int threads, int shared) {
+    emu::launch({across, down, 1}, threads, shared, kernel.cluster, [&] { kernel.call(arguments); });
+}
+
+bool encode_emulated(void *map, uint64_t matrix, int64_t rows, int64_t columns, int64_t row_bytes, int box_rows,
+                     int box_columns) {
+    return emu::encode((TensorMap *)map, (const void *)matrix, rows, columns, row_bytes, box_rows, box_columns);
+}
