@@ -9,7 +9,8 @@ machine=../kernels/src/test/cuda
 emulated='to_bf16 to_bf16:1
 matmul_mma matmul_mma:1
 matmul_persistent matmul_persistent:1
-matmul_quantised matmul_q8_0:1 matmul_q4_0:1'
+matmul_quantised matmul_q8_0:1 matmul_q4_0:1
+attention_mma attention_64:1 attention_128:1'
 out=target/stand-in
 library=$out/libcuda.so.1
 

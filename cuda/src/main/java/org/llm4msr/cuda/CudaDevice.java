@@ -46,7 +46,11 @@ final class CudaDevice implements Device, AutoCloseable {
 
   @Override
   public Argument fault() {
-    return new Argument.Region(faultBuffer.address(), Faults.BYTES);
+    return new Argument.Region(faultAddress(), Faults.BYTES);
+  }
+
+  long faultAddress() {
+    return faultBuffer.address();
   }
 
   @Override

@@ -1,5 +1,6 @@
 package org.llm4msr.cuda;
 
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -8,14 +9,17 @@ import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.backend.portable.Device.Scratch;
+import org.llm4msr.runtime.backend.portable.Faults;
 import org.llm4msr.runtime.backend.portable.PortableOperators;
+import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.Op;
 
 /**
- * Products on tensor cores, by kernels that only CUDA has (kernels/src/main/cuda): those with
- * weights in BF16, Q8_0 or Q4_0. Activations are rounded to BF16 for them; sums, epilogues and
- * results are F32. Products with F32 weights stay with the portable kernel, which rounds nothing.
+ * Products and attention on tensor cores, by kernels that only CUDA has (kernels/src/main/cuda):
+ * products with weights in BF16, Q8_0 or Q4_0, attention that may be rounded. Activations are
+ * rounded to BF16 for them; sums, epilogues and results are F32. Products with F32 weights stay
+ * with the portable kernel, which rounds nothing.
  */
 final class TensorCores implements AutoCloseable {
   // How the kernels are launched; their files say so.
@@ -26,6 +30,11 @@ final class TensorCores implements AutoCloseable {
   private static final int HOPPER_THREADS = 384;
   private static final int PERSISTENT_SHARED_BYTES = 131_136;
   private static final int ROUNDING_THREADS = 256;
+  private static final int ATTENTION_THREADS = 128;
+
+  /** Queries and keys of a tile. */
+  private static final int ATTENTION_TILE = 64;
+
   private static final int RESULT_F32 = 0;
 
   /** BF16 elements in 16 bytes, which rows are multiples of where they are to be copied fast. */
@@ -45,9 +54,11 @@ final class TensorCores implements AutoCloseable {
 
   /** See {@link org.llm4msr.runtime.backend.portable.Device#own}. */
   Kernel bind(Op op, List<Operand> in, Operand out) {
-    return op instanceof MatMulOp product && takes(product, in.get(1))
-        ? product(product, in, out)
-        : null;
+    return switch (op) {
+      case MatMulOp product when takes(product, in.get(1)) -> product(product, in, out);
+      case AttentionOp attention when takes(attention, in) -> attention(attention, in, out);
+      default -> null;
+    };
   }
 
   private static boolean takes(MatMulOp op, Operand weights) {
@@ -59,6 +70,68 @@ final class TensorCores implements AutoCloseable {
           case BF16, Q8_0, Q4_0 -> true;
           default -> false;
         };
+  }
+
+  private static boolean takes(AttentionOp op, List<Operand> in) {
+    // A cache is read where it lies rather than rounded as a whole for a few queries.
+    boolean cached = in.size() == 6 && in.get(1).dim(0) >= 0;
+    return op.rounded() && (op.headDim() == 64 || op.headDim() == 128) && !cached;
+  }
+
+  /** Queries, keys and values in F32 are rounded, the result is F32. */
+  private Kernel attention(AttentionOp op, List<Operand> in, Operand out) {
+    Operand q = in.get(0);
+    Operand offsets = in.get(3);
+    boolean other = in.size() == 6;
+    long queryWidth = (long) op.heads() * op.headDim();
+    long keyWidth = (long) op.kvHeads() * op.headDim();
+    List<Kernel> kernels = new ArrayList<>();
+    List<LongSupplier> addresses = new ArrayList<>();
+    for (int i = 0; i < 3; i++) {
+      Operand x = in.get(i);
+      long width = i == 0 ? queryWidth : keyWidth;
+      Scratch rounded = device.scratch(PortableOperators.OWN_SCRATCH + i);
+      rounded.require(BFLOAT16_BYTES * Math.max(1, x.maxElements()));
+      kernels.add(round(x, () -> x.dim(0), width, rounded, width));
+      addresses.add(device.address(rounded));
+    }
+    LongSupplier sequences = () -> offsets.dim(0) - 1;
+    Launch launch =
+        device
+            .launch(module("attention_mma"), "attention_" + op.headDim())
+            .i(sequences)
+            .i(op.heads())
+            .i(op.kvHeads())
+            .f(op.scale())
+            .i(op.mask().before())
+            .i(op.mask().after())
+            .f(op.mask().softCap())
+            .l(addresses.get(0))
+            .l(queryWidth)
+            .l(addresses.get(1))
+            .l(addresses.get(2))
+            .l(keyWidth)
+            .of(offsets)
+            .of(other ? in.get(4) : null)
+            .of(other ? in.get(5) : null);
+    // No prefix that lies apart.
+    launch.l(0).l(0).i(0);
+    kernels.add(
+        launch
+            .of(out)
+            .i(RESULT_F32)
+            .region(device.faultAddress(), Faults.BYTES)
+            .bind(
+                ATTENTION_THREADS,
+                3 * ATTENTION_TILE * op.headDim() * BFLOAT16_BYTES,
+                () -> q.dim(0) / ATTENTION_TILE + sequences.getAsLong(),
+                op::heads));
+    Kernel[] all = kernels.toArray(Kernel[]::new);
+    return () -> {
+      for (Kernel kernel : all) {
+        kernel.run();
+      }
+    };
   }
 
   /** C = act(A W^T + bias + residual): A [M, K] and C [M, N] in F32, W [N, K]. */

@@ -1,6 +1,7 @@
 package org.llm4msr.cuda;
 
 import org.llm4msr.runtime.conformance.ConformanceCase;
+import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.MatMulOp;
 
 /** Which cases of the conformance suite are computed in BF16, and what that costs. */
@@ -16,13 +17,15 @@ final class Rounded {
 
   /** Whether a case's activations are rounded to BF16. */
   static boolean is(ConformanceCase conformanceCase) {
-    return conformanceCase.op() instanceof MatMulOp op
-        && op.transposeB()
-        && !op.transposeA()
-        && switch (conformanceCase.inputs().get(1).type().dtype()) {
-          case BF16, Q8_0, Q4_0 -> true;
-          default -> false;
-        };
+    return switch (conformanceCase.op()) {
+      case MatMulOp op when op.transposeB() && !op.transposeA() ->
+          switch (conformanceCase.inputs().get(1).type().dtype()) {
+            case BF16, Q8_0, Q4_0 -> true;
+            default -> false;
+          };
+      case AttentionOp op -> op.rounded();
+      default -> false;
+    };
   }
 
   static double maxNmse(ConformanceCase conformanceCase) {

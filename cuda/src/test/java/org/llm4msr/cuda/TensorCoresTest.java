@@ -1,8 +1,10 @@
 package org.llm4msr.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -20,10 +22,11 @@ import org.llm4msr.runtime.graph.Graph;
 import org.llm4msr.runtime.graph.Ops;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
+import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.plan.ParameterStore;
 import org.llm4msr.runtime.plan.Plan;
 
-/** Which kernels multiply, that runs of them are captured, and that their maps follow memory. */
+/** Which kernels run where, that they are captured, and that their maps follow memory. */
 class TensorCoresTest {
   private static final int INNER = 40;
   private static final int COLUMNS = 24;
@@ -164,6 +167,82 @@ class TensorCoresTest {
         product.check(20);
       }
       assertThat(StandIn.count("captures")).isEqualTo(2);
+    }
+  }
+
+  /** Keys that are all alike: every token gets the mean of the values up to its own. */
+  @ParameterizedTest
+  @CsvSource({
+    "64, true, attention_64",
+    "128, true, attention_128",
+    "64, false, attention",
+    "32, true, attention"
+  })
+  void attentionThatMayBeRounded(int headDim, boolean rounded, String kernel) {
+    open(80);
+    int tokens = 70;
+    Graph graph = new Graph(DType.F32);
+    Value q = graph.input("q", Dim.of(tokens), Dim.of(headDim));
+    Value k = graph.input("k", Dim.of(tokens), Dim.of(headDim));
+    Value v = graph.input("v", Dim.of(tokens), Dim.of(headDim));
+    Value offsets = graph.input("offsets", ValueType.of(DType.I32, 2));
+    AttentionOp op = new AttentionOp(1, 1, headDim, 1, AttentionOp.Mask.causal(), rounded);
+    Value y = Ops.attention(op, q, k, v, offsets);
+    try (ParameterStore store = new ParameterStore(backend);
+        Plan plan = new Plan(backend, graph, store, List.of(y))) {
+      plan.input(offsets).setAtIndex(JAVA_INT, 1, tokens);
+      for (int run = 0; run < 3; run++) {
+        double[] sums = new double[headDim];
+        double[] expected = new double[tokens * headDim];
+        for (int i = 0; i < expected.length; i++) {
+          float value = random.nextInt(-8, 8);
+          plan.input(v).setAtIndex(JAVA_FLOAT, i, value);
+          plan.input(q).setAtIndex(JAVA_FLOAT, i, random.nextInt(-2, 3));
+          plan.input(k).setAtIndex(JAVA_FLOAT, i, 0.5f);
+          sums[i % headDim] += value;
+          expected[i] = sums[i % headDim] / (i / headDim + 1);
+        }
+        plan.run();
+        float[] read = new float[expected.length];
+        plan.read(y, MemorySegment.ofArray(read));
+        for (int i = 0; i < expected.length; i++) {
+          assertThat((double) read[i]).isCloseTo(expected[i], within(1e-5));
+        }
+      }
+      assertThat(StandIn.count(kernel)).isEqualTo(3);
+      assertThat(StandIn.count("captures")).isEqualTo(1);
+    }
+  }
+
+  /** A cache is not rounded as a whole for a few queries. */
+  @Test
+  void attentionToACacheStaysWhereTheKeysAre() {
+    open(80);
+    Graph graph = new Graph(DType.F32);
+    Dim rows = Dim.symbol("rows", 4);
+    Value q = graph.input("q", rows, Dim.of(64));
+    Value keys = graph.input("keys", Dim.of(100), Dim.of(64));
+    Value offsets = graph.input("offsets", ValueType.of(DType.I32, 2));
+    Value begins = graph.input("begins", ValueType.of(DType.I32, 1));
+    Value ends = graph.input("ends", ValueType.of(DType.I32, 1));
+    AttentionOp op = new AttentionOp(1, 1, 64, 1, AttentionOp.Mask.causal(), true);
+    Value y = Ops.attention(op, q, keys, keys, offsets, begins, ends);
+    try (ParameterStore store = new ParameterStore(backend);
+        Plan plan = new Plan(backend, graph, store, List.of(y))) {
+      plan.setExtent(rows, 1);
+      for (int i = 0; i < 64; i++) {
+        plan.input(q).setAtIndex(JAVA_FLOAT, i, 1);
+        plan.input(keys).setAtIndex(JAVA_FLOAT, i, i);
+      }
+      plan.input(offsets).setAtIndex(JAVA_INT, 1, 1);
+      plan.input(ends).setAtIndex(JAVA_INT, 0, 1);
+      plan.run();
+      float[] read = new float[64];
+      plan.read(y, MemorySegment.ofArray(read));
+      for (int i = 0; i < 64; i++) {
+        assertThat(read[i]).isEqualTo(i);
+      }
+      assertThat(StandIn.count("attention")).isEqualTo(1);
     }
   }
 }

@@ -296,14 +296,16 @@ final class ForwardGraph {
     Value q;
     Value k;
     Value v;
-    if (config.tensors().layout() == Layout.COLUMNS && config.tensors().has(Role.QUERY_KEY_VALUE)) {
-      Value fused = linear(input, layer, Role.QUERY_KEY_VALUE, attention.bias(), null, null);
+    boolean fused =
+        config.tensors().layout() == Layout.COLUMNS && config.tensors().has(Role.QUERY_KEY_VALUE);
+    if (fused) {
+      Value all = linear(input, layer, Role.QUERY_KEY_VALUE, attention.bias(), null, null);
       long query = attention.queryWidth();
       long key = attention.keyWidth();
-      q = Ops.slice(fused, 0, query);
+      q = Ops.slice(all, 0, query);
       q = fewRows ? Ops.gather(q, pooledRows) : q;
-      k = Ops.slice(fused, query, query + key);
-      v = Ops.slice(fused, query + key, query + 2 * key);
+      k = Ops.slice(all, query, query + key);
+      v = Ops.slice(all, query + key, query + 2 * key);
     } else {
       q = linear(queries, layer, Role.QUERY, attention.bias(), null, null);
       k = linear(input, layer, Role.KEY, attention.bias(), null, null);
@@ -314,7 +316,12 @@ final class ForwardGraph {
     k = placed(k, layer, Role.KEY_NORM, attention.kvHeads(), kind, positions);
     AttentionOp op =
         new AttentionOp(
-            attention.heads(), attention.kvHeads(), attention.headDim(), kind.scale(), kind.mask());
+            attention.heads(),
+            attention.kvHeads(),
+            attention.headDim(),
+            kind.scale(),
+            kind.mask(),
+            isCoarse(weight(layer, fused ? Role.QUERY_KEY_VALUE : Role.QUERY)));
     switch (form.keys()) {
       case OWN -> {
         if (!fewRows) {
@@ -333,6 +340,12 @@ final class ForwardGraph {
     return fewRows
         ? Ops.attention(op, q, k, v, pooledOffsets, pooledKeyBegins, pooledKeyEnds)
         : Ops.attention(op, q, k, v, offsets, keyBegins, keyEnds);
+  }
+
+  /** Whether a matrix is in BF16 or in a type that is coarser. */
+  private boolean isCoarse(String matrix) {
+    DType dtype = weights.get(matrix).dtype();
+    return dtype == DType.BF16 || dtype.isQuantised();
   }
 
   /** A cache that has taken in these rows; it keeps its content from run to run. */

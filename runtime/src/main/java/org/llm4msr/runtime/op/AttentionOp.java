@@ -19,9 +19,12 @@ import org.llm4msr.runtime.graph.ValueType;
  * the keys of sequence s are the rows {@code [keyBegins[s], keyEnds[s])}, at least as many as its
  * queries, which stand at their end: that is how keys of earlier tokens are used again. This form
  * has no gradient.
+ *
+ * @param rounded whether a backend that gains from it may round q, k, v and the weights to BF16, as
+ *     is fit where the matrices that made them are no finer
  */
-public record AttentionOp(int heads, int kvHeads, int headDim, double scale, Mask mask)
-    implements Op {
+public record AttentionOp(
+    int heads, int kvHeads, int headDim, double scale, Mask mask, boolean rounded) implements Op {
 
   /**
    * What a token sees: the keys from {@code before} positions before it to {@code after} positions
@@ -55,6 +58,11 @@ public record AttentionOp(int heads, int kvHeads, int headDim, double scale, Mas
     if (kvHeads < 1 || heads % kvHeads != 0) {
       throw new IllegalArgumentException(heads + " heads cannot share " + kvHeads + " key heads");
     }
+  }
+
+  /** Nothing is rounded. */
+  public AttentionOp(int heads, int kvHeads, int headDim, double scale, Mask mask) {
+    this(heads, kvHeads, headDim, scale, mask, false);
   }
 
   @Override

@@ -26,6 +26,11 @@ final class AttentionCases {
     {150, 4, 14, 2, 64}
   };
 
+  /** Which backends may round to BF16. */
+  private static final int[][] ROUNDED = {
+    {1, 1, 1, 1, 64}, {70, 9, 4, 2, 64}, {130, 3, 3, 1, 128}, {65, 65, 2, 2, 128}
+  };
+
   /** All, sliding windows on one side and on both, the narrowest, and soft caps. */
   private static final List<Mask> MASKS =
       List.of(
@@ -44,12 +49,19 @@ final class AttentionCases {
     for (int[] shape : SHAPES) {
       for (Mask mask : MASKS) {
         for (Split split : new Split[] {Split.RAGGED, Split.EVEN}) {
-          cases.add(attention(mask, split, shape));
+          cases.add(attention(false, mask, split, shape));
           cases.add(gradient(mask, split, shape));
         }
       }
-      cases.add(otherKeys(Mask.causal(), shape));
-      cases.add(otherKeys(new Mask(20, 0, 0), shape));
+      cases.add(otherKeys(false, Mask.causal(), shape));
+      cases.add(otherKeys(false, new Mask(20, 0, 0), shape));
+    }
+    for (int[] shape : ROUNDED) {
+      for (Mask mask : MASKS) {
+        cases.add(attention(true, mask, Split.RAGGED, shape));
+      }
+      cases.add(otherKeys(true, Mask.causal(), shape));
+      cases.add(otherKeys(true, new Mask(20, 0, 0), shape));
     }
     for (boolean interleaved : new boolean[] {false, true}) {
       for (boolean inverse : new boolean[] {false, true}) {
@@ -67,18 +79,18 @@ final class AttentionCases {
   /** A batch of prompts in a model of Qwen2 0.5B's shape. */
   static List<ConformanceCase> benchmarks() {
     return List.of(
-        attention(Mask.causal(), Split.EVEN, 1024, 8, 14, 2, 64),
+        attention(false, Mask.causal(), Split.EVEN, 1024, 8, 14, 2, 64),
         rope(new RopeOp(14, 64, 64, false, 1, false), 1024));
   }
 
-  private static ConformanceCase attention(Mask mask, Split split, int... shape) {
-    AttentionOp op = op(mask, shape);
-    return builder(mask, split, shape).build(op, flops(op, shape));
+  private static ConformanceCase attention(boolean rounded, Mask mask, Split split, int... shape) {
+    AttentionOp op = op(rounded, mask, shape);
+    return builder(rounded, mask, split, shape).build(op, flops(op, shape));
   }
 
   private static ConformanceCase gradient(Mask mask, Split split, int... shape) {
-    AttentionOp op = op(mask, shape);
-    ConformanceCase.Builder builder = builder(mask, split, shape);
+    AttentionOp op = op(false, mask, shape);
+    ConformanceCase.Builder builder = builder(false, mask, split, shape);
     Dim tokens = builder.dim(0, 0);
     return builder
         .input(Data.normal(1), tokens, Dim.of((long) op.heads() * op.headDim()))
@@ -87,11 +99,12 @@ final class AttentionCases {
         .build(new AttentionGradientOp(op), 2.5 * flops(op, shape));
   }
 
-  private static AttentionOp op(Mask mask, int... shape) {
-    return new AttentionOp(shape[2], shape[3], shape[4], 1 / Math.sqrt(shape[4]), mask);
+  private static AttentionOp op(boolean rounded, Mask mask, int... shape) {
+    return new AttentionOp(shape[2], shape[3], shape[4], 1 / Math.sqrt(shape[4]), mask, rounded);
   }
 
-  private static ConformanceCase.Builder builder(Mask mask, Split split, int... shape) {
+  private static ConformanceCase.Builder builder(
+      boolean rounded, Mask mask, Split split, int... shape) {
     Dim tokens = Dim.symbol("T", shape[0]);
     Dim queries = Dim.of((long) shape[2] * shape[4]);
     Dim keys = Dim.of((long) shape[3] * shape[4]);
@@ -108,7 +121,7 @@ final class AttentionCases {
                 + shape[3]
                 + " heads of "
                 + shape[4]
-                + " "
+                + (rounded ? " rounded " : " ")
                 + mask);
     return builder
         .input(Data.normal(1.5), tokens, queries)
@@ -119,13 +132,14 @@ final class AttentionCases {
   }
 
   /** A third of the tokens ask, at the end of what the whole sequence and those before it hold. */
-  private static ConformanceCase otherKeys(Mask mask, int... shape) {
-    AttentionOp op = op(mask, shape);
+  private static ConformanceCase otherKeys(boolean rounded, Mask mask, int... shape) {
+    AttentionOp op = op(rounded, mask, shape);
     Dim sequences = Dim.symbol("S", shape[1]);
     Dim keys = Dim.symbol("K", 3L * shape[0]);
     Dim queries = Dim.symbol("T", shape[0]);
     ConformanceCase.Builder builder =
-        new ConformanceCase.Builder(Arrays.toString(shape) + " to other keys " + mask);
+        new ConformanceCase.Builder(
+            Arrays.toString(shape) + " to other keys " + (rounded ? "rounded " : "") + mask);
     Dim kvWidth = Dim.of((long) shape[3] * shape[4]);
     return builder
         .input(Data.normal(1.5), queries, Dim.of((long) shape[2] * shape[4]))

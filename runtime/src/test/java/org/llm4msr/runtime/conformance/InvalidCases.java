@@ -58,7 +58,9 @@ final class InvalidCases {
         attention(Data.replaced(OFFSETS, 0, 1)),
         attention(Data.replaced(OFFSETS, 1, 8)),
         attention(Data.replaced(OFFSETS, 3, 10)),
-        attention(Data.replaced(OFFSETS, 3, 8)));
+        attention(Data.replaced(OFFSETS, 3, 8)),
+        roundedAttention(Data.replaced(OFFSETS, 1, 8)),
+        roundedAttention(Data.replaced(OFFSETS, 3, 10)));
   }
 
   private static ConformanceCase.Builder builder() {
@@ -150,12 +152,23 @@ final class InvalidCases {
   }
 
   private static ConformanceCase attention(Generator offsets) {
+    return attention(offsets, WIDTH, false);
+  }
+
+  /** Such as tensor cores take. */
+  private static ConformanceCase roundedAttention(Generator offsets) {
+    return attention(offsets, Dim.of(64), true);
+  }
+
+  private static ConformanceCase attention(Generator offsets, Dim width, boolean rounded) {
     ConformanceCase.Builder builder = builder();
     for (int i = 0; i < 3; i++) {
-      builder.input(Data.normal(1), ROWS, WIDTH);
+      builder.input(Data.normal(1), ROWS, width);
     }
+    int headDim = Math.toIntExact(width.fixed());
+    AttentionOp.Mask mask = AttentionOp.Mask.causal();
     return builder
         .input(DType.I32, offsets, Dim.of(4))
-        .build(new AttentionOp(1, 1, 4, 0.5, AttentionOp.Mask.causal()), 0);
+        .build(new AttentionOp(1, 1, headDim, 0.5, mask, rounded), 0);
   }
 }

@@ -37,14 +37,8 @@ final class AttentionCalls {
     Operand q = in.get(0);
     Operand offsets = in.get(3);
     boolean other = in.size() == 6;
-    Call call = shape(new Call(device, "attention"), op, op, offsets).flag(other);
-    in.subList(0, 4).forEach(call::of);
-    if (other) {
-      call.of(in.get(4)).of(in.get(5));
-    } else {
-      call.nothing().nothing();
-    }
-    Kernel attention = call.of(out).fault().groups(() -> q.dim(0) * op.heads());
+    Kernel own = device.own(op, in, out);
+    Kernel attention = own != null ? own : portable(device, op, in, out);
     Kernel check = checkOffsets(device, op, q, offsets);
     if (!other) {
       return Call.sequence(check, attention);
@@ -61,6 +55,19 @@ final class AttentionCalls {
             .fault()
             .items(() -> offsets.dim(0) - 1);
     return Call.sequence(check, checkKeys, attention);
+  }
+
+  private static Kernel portable(Device device, AttentionOp op, List<Operand> in, Operand out) {
+    Operand q = in.get(0);
+    boolean other = in.size() == 6;
+    Call call = shape(new Call(device, "attention"), op, op, in.get(3)).flag(other);
+    in.subList(0, 4).forEach(call::of);
+    if (other) {
+      call.of(in.get(4)).of(in.get(5));
+    } else {
+      call.nothing().nothing();
+    }
+    return call.of(out).fault().groups(() -> q.dim(0) * op.heads());
   }
 
   private static Call shape(Call call, Op op, AttentionOp forward, Operand offsets) {
