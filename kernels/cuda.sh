@@ -32,7 +32,11 @@ for file in src/main/cuda/*.cu; do
   : > "$folder/lines"
   for target in $targets; do
     # ptxas names each kernel on one line and what it uses on the following.
-    if ! "$nvcc" -std=c++17 -gencode "arch=compute_$target,code=sm_$target" -cubin -o "$folder/cubin" -Xptxas -v "$file" \
+    # What the build of the jar has just said need not be compiled again.
+    built=target/nvcc/$(basename "$file" .cu).sm_$target.log
+    if [ -s "$built" ] && [ -z "$(find src/main/cuda -newer "$built")" ]; then
+      cp "$built" "$folder/log"
+    elif ! "$nvcc" -std=c++17 -gencode "arch=compute_$target,code=sm_$target" -cubin -o "$folder/cubin" -Xptxas -v "$file" \
       > "$folder/log" 2>&1; then
       cat "$folder/log" >&2
       exit 1
