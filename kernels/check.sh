@@ -26,7 +26,7 @@ for isa in $others; do
 done
 
 echo "kernels/check.sh: conformance under AddressSanitizer and UBSan"
-make -s -C kernels check
+make -s -j2 -C kernels check
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 # The sanitizers' runtime must be there before the JVM, whose own use of SIGSEGV they must leave alone. Leaks are the
