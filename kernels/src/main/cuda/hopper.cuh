@@ -48,6 +48,39 @@ DEVICE void multiply_step(float (&sums)[n], u32 a, u32 w, bool anew) {
     wgmma_commit();
 }
 
+// Fills the ring's slot with step `at`, by one thread: 128 rows of A from `row` on, and of W 128 from `column` on; with
+// gates 64, and the same 64 of up.
+DEVICE void fill_slot(const Ring &ring, u32 tiles, u32 full, u32 empty, const TensorMap &a, const TensorMap &w,
+                      const TensorMap &up, int at, int row, int column, bool gated) {
+    // In the first round this is the phase before the first, which counts as complete.
+    mbarrier_wait(empty + 8 * ring.slot, ring.parity ^ 1);
+    u32 arrived = full + 8 * ring.slot, slot = tiles + ring.slot * 4 * BOX_BYTES;
+    mbarrier_arrive_expect(arrived, 4 * BOX_BYTES);
+    tma_load(slot, &a, arrived, at, row);
+    tma_load(slot + BOX_BYTES, &a, arrived, at, row + BOX);
+    tma_load(slot + 2 * BOX_BYTES, &w, arrived, at, column);
+    tma_load(slot + 3 * BOX_BYTES, gated ? &up : &w, arrived, at, gated ? column : column + BOX);
+}
+
+// A tile's sums over all its steps, by one warpgroup, whose rows are box `half` of each slot; sums begin as zeros.
+// done(i): this warp has read slot i for the last time. (Rung 2 has the loop written out, to be read, and since ptxas 13.0
+// serialises its products when it is inlined there.)
+template <int slots, int n, typename Done>
+DEVICE void sum_steps(float (&sums)[n], Ring &ring, u32 tiles, u32 full, int steps, int half, Done done) {
+    int before = 0;
+    for (int step = 0; step < steps; step++, advance<slots>(ring)) {
+        mbarrier_wait(full + 8 * ring.slot, ring.parity);
+        u32 slot = tiles + ring.slot * (2 + n / 32) * BOX_BYTES;
+        multiply_step(sums, slot + half * BOX_BYTES, slot + 2 * BOX_BYTES, step == 0);
+        // The products of the step before are done: its slot may be filled again, while this step's run.
+        wgmma_wait<1>(sums);
+        if (step > 0) done(before);
+        before = ring.slot;
+    }
+    wgmma_wait<0>(sums);
+    done(before);
+}
+
 // A warpgroup's sums to c, straight from registers. With gates the second half of the columns are the ups.
 template <int n>
 DEVICE void store_sums(const Epilogue &e, const float (&sums)[n], int row, int column, bool gated) {

@@ -11,13 +11,12 @@
 #include "hopper.cuh"
 
 #define SLOTS 4
-#define SLOT_BYTES (4 * BOX_BYTES)
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     matmul_persistent(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap w_map,
                       const __grid_constant__ TensorMap up_map, int m, int n, int k, int gated, const float *bias,
                       const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc) {
-    u32 tiles = shared_address(shared_memory()), full = tiles + SLOTS * SLOT_BYTES, empty = full + 8 * SLOTS;
+    u32 tiles = shared_address(shared_memory()), full = tiles + SLOTS * 4 * BOX_BYTES, empty = full + 8 * SLOTS;
     int width = gated ? 64 : 128, across = (n + width - 1) / width, down = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
     int count = down * across, steps = (k + BOX - 1) / BOX, warpgroup = (int)threadIdx.x / 128;
     if (threadIdx.x == 0) make_barriers<SLOTS>(full, empty, READERS);
@@ -30,36 +29,21 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
         for (int tile = (int)blockIdx.x; tile < count; tile += (int)gridDim.x) {
             Place place = place_of_tile(tile, down, across);
             int row = place.row * BLOCK_ROWS, column = place.column * width;
-            for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
-                mbarrier_wait(empty + 8 * ring.slot, ring.parity ^ 1);
-                u32 arrived = full + 8 * ring.slot, slot = tiles + ring.slot * SLOT_BYTES;
-                mbarrier_arrive_expect(arrived, SLOT_BYTES);
-                tma_load(slot, &a_map, arrived, step * BOX, row);
-                tma_load(slot + BOX_BYTES, &a_map, arrived, step * BOX, row + BOX);
-                tma_load(slot + 2 * BOX_BYTES, &w_map, arrived, step * BOX, column);
-                tma_load(slot + 3 * BOX_BYTES, gated ? &up_map : &w_map, arrived, step * BOX,
-                         gated ? column : column + BOX);
-            }
+            for (int step = 0; step < steps; step++, advance<SLOTS>(ring))
+                fill_slot(ring, tiles, full, empty, a_map, w_map, up_map, step * BOX, row, column, gated);
         }
         return;
     }
     registers_up<232>();
+    int half = warpgroup - 1;
     Epilogue epilogue = {m, n, activation, type, bias, residual, ldr, c, ldc};
+    auto done = [&](int slot) {
+        if (threadIdx.x % 32 == 0) mbarrier_arrive(empty + 8 * slot);
+    };
     for (int tile = (int)blockIdx.x; tile < count; tile += (int)gridDim.x) {
         float sums[64] = {};
-        int before = 0;
-        for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
-            mbarrier_wait(full + 8 * ring.slot, ring.parity);
-            u32 slot = tiles + ring.slot * SLOT_BYTES;
-            multiply_step(sums, slot + (warpgroup - 1) * BOX_BYTES, slot + 2 * BOX_BYTES, step == 0);
-            wgmma_wait<1>(sums);
-            if (step > 0 && threadIdx.x % 32 == 0) mbarrier_arrive(empty + 8 * before);
-            before = ring.slot;
-        }
-        wgmma_wait<0>(sums);
-        // The last slot too: the ring goes on with the next tile.
-        if (threadIdx.x % 32 == 0) mbarrier_arrive(empty + 8 * before);
+        sum_steps<SLOTS>(sums, ring, tiles, full, steps, half, done);
         Place place = place_of_tile(tile, down, across);
-        store_sums(epilogue, sums, place.row * BLOCK_ROWS + (warpgroup - 1) * BOX, place.column * width, gated);
+        store_sums(epilogue, sums, place.row * BLOCK_ROWS + half * BOX, place.column * width, gated);
     }
 }

@@ -12,13 +12,12 @@
 #include "staging.cuh"
 
 #define SLOTS 4
-#define SLOT_BYTES (4 * BOX_BYTES)
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     matmul_tma_store(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap w_map,
                      const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n,
                      int k, int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {
-    u32 tiles = shared_address(shared_memory()), stage = tiles + SLOTS * SLOT_BYTES, full = stage + 4 * BOX_BYTES,
+    u32 tiles = shared_address(shared_memory()), stage = tiles + SLOTS * 4 * BOX_BYTES, full = stage + 4 * BOX_BYTES,
         empty = full + 8 * SLOTS;
     int width = gated ? 64 : 128, across = (n + width - 1) / width, down = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
     int count = down * across, steps = (k + BOX - 1) / BOX, warpgroup = (int)threadIdx.x / 128;
@@ -32,35 +31,20 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
         for (int tile = (int)blockIdx.x; tile < count; tile += (int)gridDim.x) {
             Place place = place_of_tile(tile, down, across);
             int row = place.row * BLOCK_ROWS, column = place.column * width;
-            for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
-                mbarrier_wait(empty + 8 * ring.slot, ring.parity ^ 1);
-                u32 arrived = full + 8 * ring.slot, slot = tiles + ring.slot * SLOT_BYTES;
-                mbarrier_arrive_expect(arrived, SLOT_BYTES);
-                tma_load(slot, &a_map, arrived, step * BOX, row);
-                tma_load(slot + BOX_BYTES, &a_map, arrived, step * BOX, row + BOX);
-                tma_load(slot + 2 * BOX_BYTES, &w_map, arrived, step * BOX, column);
-                tma_load(slot + 3 * BOX_BYTES, gated ? &up_map : &w_map, arrived, step * BOX,
-                         gated ? column : column + BOX);
-            }
+            for (int step = 0; step < steps; step++, advance<SLOTS>(ring))
+                fill_slot(ring, tiles, full, empty, a_map, w_map, up_map, step * BOX, row, column, gated);
         }
         return;
     }
     registers_up<232>();
     int half = warpgroup - 1;
     Epilogue epilogue = {m, n, activation, RESULT_BF16, bias, residual, ldr, nullptr, 0};
+    auto done = [&](int slot) {
+        if (threadIdx.x % 32 == 0) mbarrier_arrive(empty + 8 * slot);
+    };
     for (int tile = (int)blockIdx.x; tile < count; tile += (int)gridDim.x) {
         float sums[64] = {};
-        int before = 0;
-        for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
-            mbarrier_wait(full + 8 * ring.slot, ring.parity);
-            u32 slot = tiles + ring.slot * SLOT_BYTES;
-            multiply_step(sums, slot + half * BOX_BYTES, slot + 2 * BOX_BYTES, step == 0);
-            wgmma_wait<1>(sums);
-            if (step > 0 && threadIdx.x % 32 == 0) mbarrier_arrive(empty + 8 * before);
-            before = ring.slot;
-        }
-        wgmma_wait<0>(sums);
-        if (threadIdx.x % 32 == 0) mbarrier_arrive(empty + 8 * before);
+        sum_steps<SLOTS>(sums, ring, tiles, full, steps, half, done);
         Place place = place_of_tile(tile, down, across);
         store_boxes<64>(epilogue, sums, &c_map, stage + half * 2 * BOX_BYTES, place.row * BLOCK_ROWS + half * BOX,
                         place.column * width, gated, 1 + half);

@@ -12,13 +12,12 @@
 #include "hopper.cuh"
 
 #define SLOTS 4
-#define SLOT_BYTES (4 * BOX_BYTES)
 
 extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     matmul_wgmma(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap w_map,
                  const __grid_constant__ TensorMap up_map, int m, int n, int k, int gated, const float *bias,
                  const void *residual, i64 ldr, int activation, int type, void *c, i64 ldc) {
-    u32 tiles = shared_address(shared_memory()), full = tiles + SLOTS * SLOT_BYTES, empty = full + 8 * SLOTS;
+    u32 tiles = shared_address(shared_memory()), full = tiles + SLOTS * 4 * BOX_BYTES, empty = full + 8 * SLOTS;
     int width = gated ? 64 : 128, across = (n + width - 1) / width, steps = (k + BOX - 1) / BOX;
     int row = (int)blockIdx.x / across * BLOCK_ROWS, column = (int)blockIdx.x % across * width;
     int warpgroup = (int)threadIdx.x / 128;
@@ -29,17 +28,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     if (warpgroup == 0) {
         registers_down<40>();
         if (threadIdx.x != 0) return;
-        for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
-            // In the first round this is the phase before the first, which counts as complete.
-            mbarrier_wait(empty + 8 * ring.slot, ring.parity ^ 1);
-            u32 arrived = full + 8 * ring.slot, slot = tiles + ring.slot * SLOT_BYTES;
-            mbarrier_arrive_expect(arrived, SLOT_BYTES);
-            tma_load(slot, &a_map, arrived, step * BOX, row);
-            tma_load(slot + BOX_BYTES, &a_map, arrived, step * BOX, row + BOX);
-            tma_load(slot + 2 * BOX_BYTES, &w_map, arrived, step * BOX, column);
-            tma_load(slot + 3 * BOX_BYTES, gated ? &up_map : &w_map, arrived, step * BOX,
-                     gated ? column : column + BOX);
-        }
+        for (int step = 0; step < steps; step++, advance<SLOTS>(ring))
+            fill_slot(ring, tiles, full, empty, a_map, w_map, up_map, step * BOX, row, column, gated);
         return;
     }
     registers_up<232>();
@@ -47,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     int before = 0;
     for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
         mbarrier_wait(full + 8 * ring.slot, ring.parity);
-        u32 slot = tiles + ring.slot * SLOT_BYTES;
+        u32 slot = tiles + ring.slot * 4 * BOX_BYTES;
         multiply_step(sums, slot + (warpgroup - 1) * BOX_BYTES, slot + 2 * BOX_BYTES, step == 0);
         // The products of the step before are done: its slot may be filled again, while this step's run.
         wgmma_wait<1>(sums);

@@ -7,65 +7,12 @@
 //
 // ptxas 13.0, sm_90a: matmul_wide 168 registers, 0 bytes of stack, 0 bytes spilled
 // Not yet measured on a GPU.
-#include "staging.cuh"
-
-#define SLOTS 4
-#define SLOT_BYTES (6 * BOX_BYTES)
+#include "cluster.cuh"
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(BLOCK_THREADS, 1)
     matmul_wide(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap w_map,
-                const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n, int k,
-                int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {
-    u32 tiles = shared_address(shared_memory()), stage = tiles + SLOTS * SLOT_BYTES, full = stage + 4 * BOX_BYTES,
-        empty = full + 8 * SLOTS;
-    int width = gated ? 128 : 256, across = (n + width - 1) / width, down = (m + 2 * BLOCK_ROWS - 1) / (2 * BLOCK_ROWS);
-    int count = down * across, steps = (k + BOX - 1) / BOX, warpgroup = (int)threadIdx.x / 128,
-        rank = (int)cluster_rank();
-    int begin = (int)blockIdx.x / 2, stride = (int)gridDim.x / 2;
-    if (threadIdx.x == 0) make_barriers<SLOTS>(full, empty, 2 * READERS);
-    cluster_sync();
-
-    Ring ring = {0, 0};
-    if (warpgroup == 0) {
-        registers_down<40>();
-        for (int tile = begin; tile < count && threadIdx.x == 0; tile += stride) {
-            Place place = place_of_tile(tile, down, across);
-            int row = (2 * place.row + rank) * BLOCK_ROWS, column = place.column * width;
-            const TensorMap *half_map = gated && rank == 1 ? &up_map : &w_map;
-            int half_row = gated ? column : column + rank * 2 * BOX;
-            for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
-                mbarrier_wait(empty + 8 * ring.slot, ring.parity ^ 1);
-                u32 arrived = full + 8 * ring.slot, slot = tiles + ring.slot * SLOT_BYTES;
-                mbarrier_arrive_expect(arrived, SLOT_BYTES);
-                for (int box = 0; box < 2; box++) {
-                    tma_load(slot + box * BOX_BYTES, &a_map, arrived, step * BOX, row + box * BOX);
-                    tma_load_multicast(slot + (2 + 2 * rank + box) * BOX_BYTES, half_map, arrived, step * BOX,
-                                       half_row + box * BOX, 3);
-                }
-            }
-        }
-    } else {
-        registers_up<232>();
-        int half = warpgroup - 1;
-        Epilogue epilogue = {m, n, activation, RESULT_BF16, bias, residual, ldr, nullptr, 0};
-        for (int tile = begin; tile < count; tile += stride) {
-            float sums[128] = {};
-            int before = 0;
-            for (int step = 0; step < steps; step++, advance<SLOTS>(ring)) {
-                mbarrier_wait(full + 8 * ring.slot, ring.parity);
-                u32 slot = tiles + ring.slot * SLOT_BYTES;
-                multiply_step(sums, slot + half * BOX_BYTES, slot + 2 * BOX_BYTES, step == 0);
-                wgmma_wait<1>(sums);
-                if (step > 0 && threadIdx.x % 32 < 2) mbarrier_arrive_at(empty + 8 * before, threadIdx.x % 32);
-                before = ring.slot;
-            }
-            wgmma_wait<0>(sums);
-            if (threadIdx.x % 32 < 2) mbarrier_arrive_at(empty + 8 * before, threadIdx.x % 32);
-            Place place = place_of_tile(tile, down, across);
-            store_boxes<128>(epilogue, sums, &c_map, stage + half * 2 * BOX_BYTES,
-                             (2 * place.row + rank) * BLOCK_ROWS + half * BOX, place.column * width, gated, 1 + half);
-        }
-        if (threadIdx.x % 128 == 0) tma_store_wait_read();
-    }
-    cluster_sync();
+                const __grid_constant__ TensorMap up_map, const __grid_constant__ TensorMap c_map, int m, int n,
+                int k, int gated, const float *bias, const bf16 *residual, i64 ldr, int activation) {
+    Epilogue epilogue = {m, n, activation, RESULT_BF16, bias, residual, ldr, nullptr, 0};
+    multiply_in_clusters<256>(a_map, w_map, up_map, c_map, epilogue, k, gated);
 }
