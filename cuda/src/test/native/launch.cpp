@@ -222,34 +222,6 @@ API cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, un
     return launch(function, grid, block, shared, stream, arguments);
 }
 
-// As cuda.h has them; see layouts.cpp.
-struct LaunchAttribute {
-    int id;
-    char padding[4];
-    unsigned value[16];
-};
-struct LaunchConfig {
-    unsigned grid[3], block[3], shared;
-    Stream *stream;
-    LaunchAttribute *attributes;
-    unsigned count;
-};
-static_assert(sizeof(LaunchAttribute) == 72 && sizeof(LaunchConfig) == 56);
-
-API cuLaunchKernelEx(const LaunchConfig *config, Function *function, void **arguments, void **extra) {
-    ENTER();
-    if (extra) return violation(INVALID_VALUE, "cuLaunchKernelEx: extra options");
-    for (unsigned i = 0; i < config->count; i++) {
-        const LaunchAttribute &attribute = config->attributes[i];
-        if (attribute.id != 4) return violation(INVALID_VALUE, "cuLaunchKernelEx: attribute %d", attribute.id);
-        const unsigned *cluster = attribute.value;
-        for (int axis = 0; axis < 3; axis++)
-            if (cluster[axis] == 0 || config->grid[axis] % cluster[axis] != 0)
-                return violation(INVALID_VALUE, "cuLaunchKernelEx: clusters of %u x %u x %u", cluster[0], cluster[1], cluster[2]);
-    }
-    return launch(function, config->grid, config->block, config->shared, config->stream, arguments);
-}
-
 // A map that the emulated machine reads, if it is of its one kind; behind it what was asked for, so that a test can look.
 API cuTensorMapEncodeTiled(void *map, int type, unsigned rank, uint64_t address, const uint64_t *extents,
                            const uint64_t *strides, const unsigned *box, const unsigned *steps, int interleave,

@@ -1,14 +1,6 @@
-// What the Java side writes by offsets (LaunchConfig, TensorMap, Driver), against the header of the real driver.
+// What the Java side writes by offsets (TensorMap, Driver), against the header of the real driver.
 #include <cuda.h>
-#include <stddef.h>
 
-static_assert(sizeof(CUlaunchConfig) == 56);
-static_assert(offsetof(CUlaunchConfig, gridDimX) == 0 && offsetof(CUlaunchConfig, blockDimX) == 12);
-static_assert(offsetof(CUlaunchConfig, sharedMemBytes) == 24 && offsetof(CUlaunchConfig, hStream) == 32);
-static_assert(offsetof(CUlaunchConfig, attrs) == 40 && offsetof(CUlaunchConfig, numAttrs) == 48);
-static_assert(sizeof(CUlaunchAttribute) == 72);
-static_assert(offsetof(CUlaunchAttribute, id) == 0 && offsetof(CUlaunchAttribute, value) == 8);
-static_assert(CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION == 4);
 static_assert(sizeof(CUtensorMap) == 128);
 static_assert(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 == 9 && CU_TENSOR_MAP_INTERLEAVE_NONE == 0);
 static_assert(CU_TENSOR_MAP_SWIZZLE_NONE == 0 && CU_TENSOR_MAP_SWIZZLE_128B == 3);
@@ -18,7 +10,6 @@ static_assert(CU_TENSOR_MAP_L2_PROMOTION_L2_128B == 2 && CU_TENSOR_MAP_FLOAT_OOB
 using Context = CUresult (*)(CUcontext);
 using Launch = CUresult (*)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream,
                             void **, void **);
-using LaunchEx = CUresult (*)(const CUlaunchConfig *, CUfunction, void **, void **);
 using Graph = CUresult (*)(CUgraphExec, CUstream);
 using Synchronize = CUresult (*)(CUstream);
 using Record = CUresult (*)(CUevent, CUstream);
@@ -31,7 +22,6 @@ using Encode = CUresult (*)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void
 static_assert(sizeof(CUdeviceptr) == 8 && sizeof(size_t) == 8);
 Context context = cuCtxSetCurrent;
 Launch launch = cuLaunchKernel;
-LaunchEx launchEx = cuLaunchKernelEx;
 Graph graph = cuGraphLaunch;
 Synchronize synchronize = cuStreamSynchronize;
 Record record = cuEventRecord;

@@ -36,8 +36,6 @@ final class Driver {
           JAVA_LONG,
           ADDRESS,
           ADDRESS);
-  private static final MethodHandle LAUNCH_KERNEL_EX =
-      handle("cuLaunchKernelEx", ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
   private static final MethodHandle GRAPH_LAUNCH = handle("cuGraphLaunch", JAVA_LONG, JAVA_LONG);
   private static final MethodHandle STREAM_SYNCHRONIZE = handle("cuStreamSynchronize", JAVA_LONG);
   private static final MethodHandle EVENT_RECORD = handle("cuEventRecord", JAVA_LONG, JAVA_LONG);
@@ -126,17 +124,6 @@ final class Driver {
               stream,
               arguments,
               MemorySegment.NULL);
-    } catch (Throwable e) {
-      throw unexpected(e);
-    }
-  }
-
-  /**
-   * @param config a CUlaunchConfig, see {@link LaunchConfig}
-   */
-  static int launch(MemorySegment config, long function, MemorySegment arguments) {
-    try {
-      return (int) LAUNCH_KERNEL_EX.invokeExact(config, function, arguments, MemorySegment.NULL);
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -19,12 +19,12 @@ final class DriverLibrary {
 
   private static final String NAME = "libcuda.so.1";
 
-  /** Clusters and tensor maps came with CUDA 12.0. */
+  /** Tensor maps came with CUDA 12.0. */
   private static final int OLDEST = 12000;
 
   /** These tell that a library is a driver at all, and one that is new enough. */
   private static final List<String> NEEDED =
-      List.of("cuDriverGetVersion", "cuLaunchKernel", "cuLaunchKernelEx", "cuTensorMapEncodeTiled");
+      List.of("cuDriverGetVersion", "cuLaunchKernel", "cuTensorMapEncodeTiled");
 
   private static boolean jcudaLoaded;
 

@@ -100,8 +100,8 @@ final class Launch {
   }
 
   /**
-   * A tensor map of a BF16 matrix {@code [rows, columns]} for boxes of 64 x 64; see hopper.cuh. It
-   * is made once, and again only when the memory has moved.
+   * A tensor map of a BF16 matrix {@code [rows, columns]}. It is made once, and again only when the
+   * memory has moved.
    *
    * <p>{@code rows} may be the most that there ever are: those beyond the present ones hold
    * something old, which spoils only results of their own rows, and these are never stored.
@@ -113,11 +113,7 @@ final class Launch {
       long now = address.getAsLong();
       if (mapped[0] != now) {
         memory.checkRegion(now, rows * rowBytes);
-        try (Arena temporary = Arena.ofConfined()) {
-          map.copyFrom(
-              TensorMap.ofBfloat16(
-                  temporary, now, rows, columns, rowBytes, 64, 64, TensorMap.Swizzle.BYTES_128));
-        }
+        TensorMap.encode(map, now, rows, columns, rowBytes);
         mapped[0] = now;
       }
     });
