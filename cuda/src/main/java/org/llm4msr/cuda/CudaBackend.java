@@ -89,18 +89,6 @@ final class CudaBackend implements Backend {
   }
 
   @Override
-  public Buffer wrap(MemorySegment host, String label) {
-    Buffer buffer = memory.allocate(host.byteSize(), label);
-    try {
-      upload(host, buffer, 0);
-    } catch (RuntimeException e) {
-      buffer.close();
-      throw e;
-    }
-    return buffer;
-  }
-
-  @Override
   public void upload(MemorySegment host, Buffer buffer, long byteOffset) {
     long address = memory.address(buffer, byteOffset, host.byteSize());
     context.use();

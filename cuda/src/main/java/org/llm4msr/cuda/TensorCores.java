@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.function.LongSupplier;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.KernelSequence;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.backend.portable.Device.Scratch;
 import org.llm4msr.runtime.backend.portable.Faults;
@@ -126,12 +127,7 @@ final class TensorCores implements AutoCloseable {
                 3 * ATTENTION_TILE * op.headDim() * BFLOAT16_BYTES,
                 () -> q.dim(0) / ATTENTION_TILE + sequences.getAsLong(),
                 op::heads));
-    Kernel[] all = kernels.toArray(Kernel[]::new);
-    return () -> {
-      for (Kernel kernel : all) {
-        kernel.run();
-      }
-    };
+    return KernelSequence.of(kernels)::run;
   }
 
   /** C = act(A W^T + bias + residual): A [M, K] and C [M, N] in F32, W [N, K]. */

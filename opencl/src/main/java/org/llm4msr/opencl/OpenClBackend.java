@@ -82,18 +82,6 @@ final class OpenClBackend implements Backend {
   }
 
   @Override
-  public Buffer wrap(MemorySegment host, String label) {
-    Buffer buffer = memory.allocate(host.byteSize(), label);
-    try {
-      upload(host, buffer, 0);
-    } catch (RuntimeException e) {
-      buffer.close();
-      throw e;
-    }
-    return buffer;
-  }
-
-  @Override
   public void upload(MemorySegment host, Buffer buffer, long byteOffset) {
     DeviceMemory.DeviceBuffer own = memory.own(buffer);
     own.checkBounds(byteOffset, host.byteSize());

@@ -52,7 +52,16 @@ public interface Backend extends AutoCloseable {
    * Makes host memory usable as a tensor's without copying where the device can (the segment must
    * then outlive the buffer), copies it otherwise.
    */
-  Buffer wrap(MemorySegment host, String label);
+  default Buffer wrap(MemorySegment host, String label) {
+    Buffer buffer = allocate(host.byteSize(), label);
+    try {
+      upload(host, buffer, 0);
+    } catch (RuntimeException | Error e) {
+      buffer.close();
+      throw e;
+    }
+    return buffer;
+  }
 
   /** Copies host memory to {@code buffer} at {@code byteOffset}. */
   void upload(MemorySegment host, Buffer buffer, long byteOffset);

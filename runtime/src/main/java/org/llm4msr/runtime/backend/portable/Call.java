@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;
 import org.llm4msr.runtime.backend.Kernel;
+import org.llm4msr.runtime.backend.KernelSequence;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.backend.portable.Device.Argument;
 
@@ -97,12 +98,7 @@ final class Call {
     if (kernels.size() == 1) {
       return kernels.getFirst();
     }
-    Kernel[] all = kernels.toArray(Kernel[]::new);
-    return () -> {
-      for (Kernel kernel : all) {
-        kernel.run();
-      }
-    };
+    return KernelSequence.of(kernels)::run;
   }
 
   static Kernel sequence(Kernel... kernels) {

@@ -86,10 +86,7 @@ public final class PortableOperators {
   public static Kernel bind(
       String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
     F32Types.require(backend, op, in);
-    if (op instanceof Int8MatMulOp) {
-      throw new UnsupportedOperationException("the " + backend + " backend has no " + op.name());
-    }
-    Kernel kernel = bind(device, op, in, out);
+    Kernel kernel = kernel(backend, device, op, in, out);
     ShapeCheck check = new ShapeCheck(op, in, out);
     return () -> {
       check.run();
@@ -97,10 +94,13 @@ public final class PortableOperators {
     };
   }
 
-  private static Kernel bind(Device device, Op op, List<Operand> in, List<Operand> out) {
+  private static Kernel kernel(
+      String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
     return switch (op) {
       case MatMulOp matmul -> MatrixCalls.matmul(device, matmul, in, out.get(0));
-      case Int8MatMulOp _ -> throw new IllegalStateException(op.name());
+      case Int8MatMulOp _ ->
+          throw new UnsupportedOperationException(
+              "the " + backend + " backend has no " + op.name());
       case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));
       case GroupedWeightGradientOp gradient ->
           MatrixCalls.groupedWeightGradient(device, gradient, in, out.get(0));
