@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Stores a llama-shaped safetensors model in F32 as GGUF files, one per block type, each matrix quantised by ggml.
+"""Stores a llama- or qwen2-shaped safetensors model in F32 as GGUF files, one per type, each matrix quantised by ggml.
 
-    bench/gguf_types.py MODEL_DIRECTORY OUT_DIRECTORY LIBRARY
+    bench/gguf_types.py MODEL_DIRECTORY OUT_DIRECTORY LIBRARY [TYPE...]
     bench/run.sh -m org.llm4msr.bench.encoding.QuantisedWeights VOCABULARY THREADS OUT_DIRECTORY/*.gguf
 
-LIBRARY holds ggml_quantize_chunk, such as libjllama.so out of the jar of de.kherud:llama. Rows must be
-multiples of 256 wide, the largest block. The files have no tokenizer: they are read as token ids only.
+LIBRARY holds ggml_quantize_chunk, such as libjllama.so out of the jar of de.kherud:llama. TYPEs, all of them where
+none is named: f32 f16 bf16 q8_0 q6_k q5_k q5_1 q5_0 q4_k q4_1 q4_0 iq4_nl iq4_xs q3_k q2_k. Rows must be multiples of
+the type's block, 256 for the k types and iq4_xs, otherwise 32. The files have no tokenizer: they are read as token ids only.
 """
 import ctypes
 import json
@@ -34,20 +35,21 @@ def text(value):
 
 def metadata(config):
     count, real, string = 4, 6, 8
-    heads = config["num_attention_heads"]
+    heads, family = config["num_attention_heads"], config["model_type"]
     pairs = [
-        ("general.architecture", string, "llama"),
+        ("general.architecture", string, family),
         ("general.alignment", count, ALIGNMENT),
-        ("llama.block_count", count, config["num_hidden_layers"]),
-        ("llama.embedding_length", count, config["hidden_size"]),
-        ("llama.feed_forward_length", count, config["intermediate_size"]),
-        ("llama.context_length", count, config["max_position_embeddings"]),
-        ("llama.vocab_size", count, config["vocab_size"]),
-        ("llama.attention.head_count", count, heads),
-        ("llama.attention.head_count_kv", count, config["num_key_value_heads"]),
-        ("llama.attention.layer_norm_rms_epsilon", real, config["rms_norm_eps"]),
-        ("llama.rope.freq_base", real, config["rope_theta"]),
-        ("llama.rope.dimension_count", count, config["hidden_size"] // heads),
+        ("tokenizer.ggml.model", string, "none"),
+        (f"{family}.block_count", count, config["num_hidden_layers"]),
+        (f"{family}.embedding_length", count, config["hidden_size"]),
+        (f"{family}.feed_forward_length", count, config["intermediate_size"]),
+        (f"{family}.context_length", count, config["max_position_embeddings"]),
+        (f"{family}.vocab_size", count, config["vocab_size"]),
+        (f"{family}.attention.head_count", count, heads),
+        (f"{family}.attention.head_count_kv", count, config["num_key_value_heads"]),
+        (f"{family}.attention.layer_norm_rms_epsilon", real, config["rms_norm_eps"]),
+        (f"{family}.rope.freq_base", real, config["rope_theta"]),
+        (f"{family}.rope.dimension_count", count, config["hidden_size"] // heads),
     ]
     out = b""
     for key, kind, value in pairs:
@@ -57,9 +59,9 @@ def metadata(config):
 
 
 def gguf_name(name):
-    layer = re.match(r"model\.layers\.(\d+)\.(.*)\.weight$", name)
+    layer = re.match(r"model\.layers\.(\d+)\.(.*)\.(weight|bias)$", name)
     if layer:
-        return f"blk.{layer[1]}.{NAMES[layer[2]]}.weight"
+        return f"blk.{layer[1]}.{NAMES[layer[2]]}.{layer[3]}"
     return NAMES[name.removesuffix(".weight")] + ".weight"
 
 
@@ -82,9 +84,9 @@ def tensors(directory, config):
             begin, end = entry["data_offsets"]
             file.seek(start + begin)
             data, shape = file.read(end - begin), entry["shape"]
-            if name.endswith("q_proj.weight"):
+            if config["model_type"] == "llama" and name.endswith("q_proj.weight"):
                 data = permuted(data, config["num_attention_heads"], *shape)
-            if name.endswith("k_proj.weight"):
+            if config["model_type"] == "llama" and name.endswith("k_proj.weight"):
                 data = permuted(data, config["num_key_value_heads"], *shape)
             yield gguf_name(name), shape, data
 
@@ -93,6 +95,8 @@ def quantised(library, kind, shape, data):
     if kind == 0 or len(shape) == 1:
         return 0, data
     rows, columns = shape
+    if columns % library.ggml_blck_size(kind):
+        sys.exit(f"a matrix of {columns} columns has no whole blocks of {library.ggml_blck_size(kind)}")
     size = rows * library.ggml_row_size(kind, columns)
     out = ctypes.create_string_buffer(size)
     source = ctypes.cast(ctypes.c_char_p(data), ctypes.POINTER(ctypes.c_float))
@@ -117,18 +121,26 @@ def write(path, config, contents):
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
+    unknown = [name for name in sys.argv[4:] if name not in TYPES]
+    if unknown:
+        sys.exit(f"gguf_types.py: no type is called {unknown[0]}, expected one of {' '.join(TYPES)}")
     directory, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     library = ctypes.CDLL(sys.argv[3])
     library.ggml_row_size.restype = library.ggml_quantize_chunk.restype = ctypes.c_size_t
+    library.ggml_blck_size.restype = ctypes.c_int64
     library.ggml_row_size.argtypes = [ctypes.c_int, ctypes.c_int64]
     library.ggml_quantize_chunk.argtypes = [
         ctypes.c_int, ctypes.POINTER(ctypes.c_float), ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64,
         ctypes.c_int64, ctypes.POINTER(ctypes.c_float)]
     config = json.loads((directory / "config.json").read_text())
+    if config["model_type"] not in ("llama", "qwen2"):
+        sys.exit(f"{directory}/config.json: model_type is {config['model_type']}, expected llama or qwen2")
     out.mkdir(parents=True, exist_ok=True)
     for number, (name, kind) in enumerate(TYPES.items()):
+        if sys.argv[4:] and name not in sys.argv[4:]:
+            continue
         contents = [(key, shape, *quantised(library, kind, shape, data))
                     for key, shape, data in tensors(directory, config)]
         path = out / f"{number:02}-{name}.gguf"

@@ -1,23 +1,31 @@
 #!/bin/sh
-# Measures us beside the native libraries of PyTorch and ONNX Runtime, in turn and in one process:
+# Measures us beside the native libraries of PyTorch, ONNX Runtime and llama.cpp, in turn and in one process:
 #   bench/peers.sh training star|mmoe|ple THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS [LARGEST_TABLE]]
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
 #   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16]]
 #   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY [INT8.onnx]
 #                                        (DIRECTORY made by bench/onnx_bert.py; INT8.onnx for W8A8 beside it)
+#   bench/peers.sh llama THREADS PROMPTSxTOKENS ROUNDS MODEL.gguf [float|q8_0|q4_0|w8a8]
+#                                        (how ours computes; bench/gguf_types.py makes models of each type.
+#                                        LLAMA_LIBRARY=libllama.so takes another build than the jar's, which is for
+#                                        AVX2, such as that of the npm package @node-llama-cpp/linux-x64 3.22.1)
 # The first build downloads 250 MB from Maven Central, and PyTorch unpacks 430 MB under ~/.djl.ai.
 # BACKEND=reference measures another backend than cpu; SKIP_BUILD=1 runs what was built before.
 set -eu
 cd "$(dirname "$0")/.."
 JAVA_HOME=$(.mvn/find-jdk.sh) || exit 1
 export JAVA_HOME
-[ $# -ge 3 ] || { sed -n '2,7s/^# *//p' "$0" >&2; exit 2; }
+usage() {
+  sed -n '2,13s/^# *//p' "$0" >&2
+  exit 2
+}
+[ $# -ge 3 ] || usage
 what=$1
 shift
 case $what in
   training)
     main=TrainingComparison
-    [ $# -ge 5 ] || { sed -n '2,7s/^# *//p' "$0" >&2; exit 2; }
+    [ $# -ge 5 ] || usage
     set -- "${BACKEND:-cpu}" "$1" "${7:-1000000}" "$2" "$3" "$4" "$5" "${6:-7}" ;;
   encoding)
     main=EncodingComparison
@@ -27,7 +35,10 @@ case $what in
     set -- "$1" "$2" "${3:-7}" "${4:-f32}" ;;
   onnx)
     main=OnnxComparison
-    [ $# -eq 5 ] || [ $# -eq 6 ] || { sed -n '2,7s/^# *//p' "$0" >&2; exit 2; } ;;
+    [ $# -eq 5 ] || [ $# -eq 6 ] || usage ;;
+  llama)
+    main=LlamaComparison
+    [ $# -eq 4 ] || [ $# -eq 5 ] || usage ;;
   *) echo "bench/peers.sh: no comparison is called '$what'" >&2; exit 2 ;;
 esac
 if [ -z "${SKIP_BUILD:-}" ]; then

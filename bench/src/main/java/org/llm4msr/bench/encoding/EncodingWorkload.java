@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import org.llm4msr.runtime.UserError;
 
 /**
  * Prompts of random tokens.
@@ -15,8 +16,15 @@ import java.util.stream.IntStream;
 public record EncodingWorkload(int prompts, int tokens, int shared) {
   private static final long SEED = 4;
 
-  /** From text such as {@code 8x128}, or {@code 200x200/150} with 150 shared tokens. */
+  /**
+   * From text such as {@code 8x128}, or {@code 200x200/150} with 150 shared tokens.
+   *
+   * @throws UserError if it is of another form
+   */
   public static EncodingWorkload parse(String shape) {
+    if (!shape.matches("[1-9]\\d{0,5}x[1-9]\\d{0,5}(/\\d{1,6})?")) {
+      throw new UserError("'" + shape + "' is not of the form PROMPTSxTOKENS, such as 8x128");
+    }
     String[] parts = shape.split("[x/]");
     return new EncodingWorkload(
         Integer.parseInt(parts[0]),
