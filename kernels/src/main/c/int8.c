@@ -2,16 +2,12 @@
 // and a zero point for each row of A, quantised as they come (dynamic quantisation). Integer sums run over the whole
 // of k, so that they are exact and scales are applied once for each element of C.
 #include "int8.h"
-#include "gemm.h"
+#include "int8_product.h"
 #include "kernels.h"
 #include "panels.h"
 #include "quant.h"
 #include "rows.h"
-#include "tile.h"
-#include "vmath.h"
 
-// Packed rows of A that are multiplied with one panel after the other: they stay in L2.
-#define KEPT_BYTES (384 * 1024)
 // Weights that are read at a time, whole blocks of every type.
 #define READ 256
 
@@ -97,25 +93,6 @@ int ISA(pack_int8)(l4m_pool *pool, int32_t trans_b, int64_t n, int64_t k, const 
     return l4m_ranges(pool, l4m_ceil_div(n, NR), 8.0 * (double)(k * NR), pack_range, &w);
 }
 
-typedef struct {
-    const float *a;
-    int64_t lda;
-    const char *panels;
-    const float *bias, *residual;
-    int64_t ldr;
-    int32_t activation;
-    float *c;
-    int64_t ldc;
-    int64_t m, n, k;
-    l4m_pool *pool;
-    // A as tiles of `rows` rows, `stride` lanes apart, and for each row its scale and what its elements are above
-    // their values.
-    int64_t rows, tiles, stride;
-    int32_t *packed, *above;
-    float *scales;
-    int64_t row_chunks, col_chunks;
-} product;
-
 // One row of A as k elements; the lane that k does not fill is anything, since it is zeros in B.
 static float quantise_row(const float *x, int64_t k, char *to, int32_t *above) {
     vf low = vzero(), high = vzero(), zeros = vzero();
@@ -139,36 +116,32 @@ static float quantise_row(const float *x, int64_t k, char *to, int32_t *above) {
     return scale;
 }
 
-static void quantise_chunk(void *context, int64_t chunk, int thread) {
-    const product *w = context;
-    int64_t groups = groups_of(w->k), ld = groups + VL, count = l4m_min(w->rows, w->m - chunk * w->rows);
-    int32_t *rows = l4m_pool_scratch(w->pool, thread);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t r = chunk * w->rows + i;
-        w->scales[r] = quantise_row(w->a + r * w->lda, w->k, (char *)(rows + i * ld), w->above + r);
+// A tile: for each row its scale, and what its elements are above their values; then lanes [k / GROUP, rows].
+static void quantise_rows(const int8_product *w, const float *x, int64_t rows, void *scratch, int32_t *tile) {
+    int64_t groups = groups_of(w->k), ld = groups + VL;
+    int32_t *lanes = scratch;
+    for (int64_t i = 0; i < rows; i++) {
+        float scale = quantise_row(x + i * w->lda, w->k, (char *)(lanes + i * ld), tile + rows + i);
+        memcpy(tile + i, &scale, sizeof scale);
     }
     // Lanes are moved like floats.
-    pack_transposed(rows, ld, NULL, 0, count, 0, groups, L4M_F32, (float *)(w->packed + chunk * w->stride), count);
+    pack_transposed(lanes, ld, NULL, 0, rows, 0, groups, L4M_F32, (float *)(tile + 2 * rows), rows);
 }
 
-// What is added to scaled sums on their way to C; NULL where nothing is.
-typedef struct {
-    const float *bias, *residual;
-    int64_t ldr;
-} addends;
-
 // c[mr, NR] = scales a b + addends, all sums in registers.
-INLINE void tile_body(const int mr, int64_t groups, const int32_t *restrict a, const panel *restrict b,
-                      const float *scales, const int32_t *above, float *c, int64_t ldc, const addends *plus) {
+INLINE void tile_body(const int mr, int64_t k, const int32_t *restrict a, const panel *restrict b, float *c,
+                      int64_t ldc, const int8_addends *plus) {
     vi acc[MR][NV];
-    const int32_t *lanes = b->lanes;
+    const float *scales = (const float *)a;
+    const int32_t *above = a + mr, *lanes = b->lanes;
+    a += 2 * mr;
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++) {
         vi less = vi_set1(-above[i]);
 #pragma GCC unroll 4
         for (int v = 0; v < NV; v++) acc[i][v] = vi_mul(less, vi_load(b->sums + v * VL));
     }
-    for (int64_t g = 0; g < groups; g++) {
+    for (int64_t g = 0; g < groups_of(k); g++) {
         vi bv[NV];
 #pragma GCC unroll 4
         for (int v = 0; v < NV; v++) bv[v] = vi_load(lanes + v * VL);
@@ -194,67 +167,14 @@ INLINE void tile_body(const int mr, int64_t groups, const int32_t *restrict a, c
     }
 }
 
-typedef void (*tile_fn)(int64_t, const int32_t *, const panel *, const float *, const int32_t *, float *, int64_t,
-                        const addends *);
-
-#define TILE(n)                                                                                             \
-    static void tile_##n(int64_t groups, const int32_t *a, const panel *b, const float *scales,             \
-                         const int32_t *above, float *c, int64_t ldc, const addends *plus) {                \
-        tile_body(n, groups, a, b, scales, above, c, ldc, plus);                                            \
+#define TILE(n)                                                                                                    \
+    static void tile_##n(int64_t k, const int32_t *a, const void *b, float *c, int64_t ldc, const int8_addends *plus) { \
+        tile_body(n, k, a, b, c, ldc, plus);                                                                       \
     }
 EACH_TILE(TILE)
 
 #define ENTRY(n) tile_##n,
-static const tile_fn tiles[MR + 1] = {NULL, EACH_TILE(ENTRY)};
-
-// Tile number t of the rows and columns [j, j + NR) of C.
-static void one_tile(const product *w, int64_t t, int64_t j, const panel *b) {
-    int64_t i = t * w->rows, m = l4m_min(w->rows, w->m - i), n = l4m_min(NR, w->n - j);
-    const int32_t *a = w->packed + t * w->stride;
-    const float *bias = w->bias ? w->bias + j : NULL;
-    float *c = w->c + i * w->ldc + j;
-    if (n == NR) {
-        addends plus = {bias, w->residual ? w->residual + i * w->ldr + j : NULL, w->ldr};
-        tiles[m](groups_of(w->k), a, b, w->scales + i, w->above + i, c, w->ldc, &plus);
-        for (int64_t r = 0; w->activation && r < m; r++)
-            ISA(gemm_epilogue)(c + r * w->ldc, NULL, NULL, NULL, w->activation, NULL, NR, c + r * w->ldc);
-        return;
-    }
-    static const addends none = {NULL, NULL, 0};
-    float tile[MR * NR];
-    tiles[m](groups_of(w->k), a, b, w->scales + i, w->above + i, tile, NR, &none);
-    for (int64_t r = 0; r < m; r++)
-        ISA(gemm_epilogue)
-        (tile + r * NR, NULL, bias, w->residual ? w->residual + (i + r) * w->ldr + j : NULL, w->activation, NULL, n,
-         c + r * w->ldc);
-}
-
-static void product_chunk(void *context, int64_t chunk, int thread) {
-    (void)thread;
-    const product *w = context;
-    int64_t r = chunk / w->col_chunks, c = chunk % w->col_chunks, panels = l4m_ceil_div(w->n, NR);
-    int64_t last = l4m_chunk_start(w->tiles, w->row_chunks, r + 1);
-    int64_t step = l4m_max(1, KEPT_BYTES / (w->stride * 4));
-    for (int64_t t0 = l4m_chunk_start(w->tiles, w->row_chunks, r); t0 < last; t0 += step)
-        for (int64_t q = l4m_chunk_start(panels, w->col_chunks, c); q < l4m_chunk_start(panels, w->col_chunks, c + 1); q++)
-            for (int64_t t = t0; t < l4m_min(t0 + step, last); t++)
-                one_tile(w, t, q * NR, (const panel *)(w->panels + q * panel_size(w->k)));
-}
-
-// Rows are cut first: a panel is read once for each rectangle.
-static void cut(product *w) {
-    int64_t panels = l4m_ceil_div(w->n, NR);
-    int64_t wanted = l4m_chunks(w->pool, w->tiles * panels, (double)(w->rows * NR) * (double)w->k / 4);
-    w->row_chunks = w->col_chunks = 1;
-    while (w->row_chunks * w->col_chunks < wanted) {
-        if (w->tiles / w->row_chunks >= 4)
-            w->row_chunks++;
-        else if (panels / w->col_chunks >= 2)
-            w->col_chunks++;
-        else
-            break;
-    }
-}
+static const int8_tile tiles[MR + 1] = {NULL, EACH_TILE(ENTRY)};
 
 int ISA(matmul_int8)(l4m_pool *pool, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const void *packed,
                      const float *bias, const float *residual, int64_t ldr, int32_t activation, float *c,
@@ -263,23 +183,12 @@ int ISA(matmul_int8)(l4m_pool *pool, int64_t m, int64_t n, int64_t k, const floa
     if (header->width != NR || header->type != INT8_PANELS + GROUP || header->n != n || header->k != k)
         return L4M_BAD_ARGUMENT;
     if (m == 0 || n == 0) return L4M_OK;
-    product w = {.a = a, .lda = lda, .panels = (const char *)(header + 1), .bias = bias, .residual = residual,
-                 .ldr = ldr, .activation = activation, .c = c, .ldc = ldc, .m = m, .n = n, .k = k, .pool = pool};
-    // Equal tiles rather than full ones and a rest.
-    w.rows = l4m_ceil_div(m, l4m_ceil_div(m, MR));
-    w.tiles = l4m_ceil_div(m, w.rows);
-    w.stride = panel_stride(w.rows, groups_of(k));
-    int64_t lanes = w.tiles * w.stride;
-    int code = l4m_pool_begin(pool, (size_t)(MR * (groups_of(k) + VL)) * 4, (size_t)(lanes + 2 * m) * 4);
-    if (code != L4M_OK) return code;
-    w.packed = l4m_pool_shared(pool);
-    w.above = w.packed + lanes;
-    w.scales = (float *)(w.above + m);
-    cut(&w);
-    l4m_pool_run(pool, w.tiles, quantise_chunk, &w);
-    l4m_pool_run(pool, w.row_chunks * w.col_chunks, product_chunk, &w);
-    l4m_pool_end(pool);
-    return L4M_OK;
+    int8_product w = {.pool = pool, .m = m, .n = n, .k = k, .a = a, .lda = lda,
+                      .panels = (const char *)(header + 1), .panel_bytes = panel_size(k), .bias = bias,
+                      .residual = residual, .ldr = ldr, .activation = activation, .c = c, .ldc = ldc,
+                      .multiply = tiles, .quantise = quantise_rows, .rows = int8_rows(m, MR)};
+    w.stride = l4m_round_up(2 * w.rows + panel_stride(w.rows, groups_of(k)), 16);
+    return ISA(int8_run)(&w, (size_t)(MR * (groups_of(k) + VL)) * 4);
 }
 
 // No more than stay in registers with gcc 12.

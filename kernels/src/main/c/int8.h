@@ -16,6 +16,15 @@ typedef int8_t int8_weight;
 typedef int16_t int8_weight;
 #endif
 
+// Weights in blocks lie as bytes: with VNNI four of k in a lane, each 128 above its value, otherwise two that are
+// widened as they are read. Nibbles, all from 0 to 15, are multiplied four of k in a lane everywhere: with signed
+// bytes from -127 to 127 a lane's two sums of eight products stay below 16 bits.
+#if GROUP == 4
+#define BYTE_OFFSET 128
+#else
+#define BYTE_OFFSET 0
+#endif
+
 #if VL == 16
 typedef __m512i vi;
 INLINE vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
@@ -40,6 +49,25 @@ INLINE void vi_store_elements(void *p, vf x) {
 #endif
 }
 
+INLINE void vi_store_bytes(int8_t *p, vf x) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+}
+#if GROUP == 4
+INLINE vi vi_load_weights(const int8_t *p) { return _mm512_loadu_si512(p); }
+INLINE vi vi_dot_nibbles(vi sum, vi w, vi a) { return vi_dot(sum, w, a); }
+INLINE vi vi_nibble_sums(vi sum) { return sum; }
+#else
+INLINE vi vi_load_weights(const int8_t *p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p)); }
+INLINE vi vi_dot_nibbles(vi sum, vi w, vi a) { return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, a)); }
+INLINE vi vi_nibble_sums(vi sum) { return _mm512_madd_epi16(sum, _mm512_set1_epi16(1)); }
+#endif
+INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
+INLINE vi vi_low_nibbles(vi x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
+INLINE vi vi_high_nibbles(vi x) { return vi_low_nibbles(_mm512_srli_epi16(x, 4)); }
+// The largest of bits that order as numbers do: those of magnitudes, NaN above infinity.
+INLINE vi vi_max(vi a, vi b) { return _mm512_max_epi32(a, b); }
+INLINE int32_t vi_maxval(vi x) { return _mm512_reduce_max_epi32(x); }
+
 #elif VL == 8
 typedef __m256i vi;
 INLINE vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
@@ -50,6 +78,24 @@ INLINE vi vi_dot(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_
 INLINE void vi_store_elements(void *p, vf x) {
     __m256i q = _mm256_cvtps_epi32(x);
     _mm_storeu_si128(p, _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
+}
+
+INLINE void vi_store_bytes(int8_t *p, vf x) {
+    __m256i q = _mm256_cvtps_epi32(x);
+    __m128i pairs = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(pairs, pairs));
+}
+INLINE vi vi_load_weights(const int8_t *p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)); }
+INLINE vi vi_dot_nibbles(vi sum, vi w, vi a) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, a)); }
+INLINE vi vi_nibble_sums(vi sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
+INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+INLINE vi vi_low_nibbles(vi x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
+INLINE vi vi_high_nibbles(vi x) { return vi_low_nibbles(_mm256_srli_epi16(x, 4)); }
+INLINE vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
+INLINE int32_t vi_maxval(vi x) {
+    __m128i s = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    s = _mm_max_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
 #else
@@ -63,14 +109,40 @@ INLINE vi vi_set1(int32_t x) { return (vi){x, x, x, x}; }
 INLINE vi vi_mul(vi a, vi b) { return a * b; }
 INLINE vf vi_float(vi x) { return __builtin_convertvector(x, vf); }
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <smmintrin.h>
 INLINE vi vi_dot(vi sum, vi a, vi b) { return sum + (vi)_mm_madd_epi16((__m128i)a, (__m128i)b); }
+INLINE vi vi_load_weights(const int8_t *p) { return (vi)_mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)p)); }
+INLINE vi vi_dot_nibbles(vi sum, vi w, vi a) {
+    return (vi)_mm_add_epi16((__m128i)sum, _mm_maddubs_epi16((__m128i)w, (__m128i)a));
+}
+INLINE vi vi_nibble_sums(vi sum) { return (vi)_mm_madd_epi16((__m128i)sum, _mm_set1_epi16(1)); }
 #else
 // The low and the high halves of the lanes, extended by their signs.
 INLINE vi vi_dot(vi sum, vi a, vi b) {
     return sum + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
 }
+INLINE vi vi_load_weights(const int8_t *p) {
+    vi v;
+    for (int i = 0; i < VL; i++) v[i] = (int32_t)((uint32_t)(uint16_t)p[2 * i] | (uint32_t)p[2 * i + 1] << 16);
+    return v;
+}
+INLINE vi vi_dot_nibbles(vi sum, vi w, vi a) {
+    for (int byte = 0; byte < 4; byte++) sum += (w << 8 * (3 - byte) >> 24) * (a << 8 * (3 - byte) >> 24);
+    return sum;
+}
+INLINE vi vi_nibble_sums(vi sum) { return sum; }
 #endif
+INLINE vi vi_add(vi a, vi b) { return a + b; }
+INLINE vi vi_low_nibbles(vi x) { return x & 0x0f0f0f0f; }
+INLINE vi vi_high_nibbles(vi x) { return x >> 4 & 0x0f0f0f0f; }
+INLINE vi vi_max(vi a, vi b) { return (vi)vbits_select(a > b, (vf)a, (vf)b); }
+INLINE int32_t vi_maxval(vi x) {
+    int32_t a = x[0] > x[1] ? x[0] : x[1], b = x[2] > x[3] ? x[2] : x[3];
+    return a > b ? a : b;
+}
+INLINE void vi_store_bytes(int8_t *p, vf x) {
+    for (int i = 0; i < VL; i++) p[i] = (int8_t)x[i];
+}
 INLINE void vi_store_elements(void *p, vf x) {
     int16_t q[VL] = {(int16_t)x[0], (int16_t)x[1], (int16_t)x[2], (int16_t)x[3]};
     memcpy(p, q, sizeof q);

@@ -8,7 +8,7 @@
 typedef struct {
     // Columns of a panel: says for which instruction set it was packed.
     int32_t width;
-    // Of the elements, or INT8_PANELS + elements of k in a 32-bit lane.
+    // Of the elements, INT8_PANELS + elements of k in a 32-bit lane, or INT8_BLOCKS + those lanes and the type.
     int32_t type;
     int64_t n, k;
     int64_t reserved[5];
@@ -17,6 +17,7 @@ typedef struct {
 _Static_assert(sizeof(panel_header) == 64, "panels begin on a cache line");
 
 #define INT8_PANELS 0x100
+#define INT8_BLOCKS 0x200
 // Levels of weights on either side of zero, and steps of the range of activations.
 #define INT8_WEIGHT_LEVELS 127.0f
 #define INT8_STEPS 255.0f

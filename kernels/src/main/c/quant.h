@@ -7,6 +7,11 @@
 
 static inline int l4m_is_quantised(int32_t type) { return type >= L4M_Q8_0; }
 
+// Types whose blocks are multiplied as integers, see matmul_int8_blocks.
+static inline int l4m_has_block_products(int32_t type) {
+    return type == L4M_Q8_0 || type == L4M_Q4_0 || type == L4M_Q4_K || type == L4M_Q6_K;
+}
+
 // Scales lie at odd places: never read through a wider pointer.
 static inline uint16_t quant_u16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 static inline float quant_f16(const uint8_t *p) { return l4m_f32_from_f16(quant_u16(p)); }

@@ -73,6 +73,33 @@ static void matmul_int8(int64_t m, int64_t n, int64_t k) {
     AGREES(what, int8_packed(m, n, k, a, lda, tb, b, ldb, type, bias, residual, act, c, ldc), {c, m * ldc});
 }
 
+static int blocks_packed(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const void *b, int64_t ldb, int32_t type,
+                         const float *bias, const float *residual, int32_t act, float *c, int64_t ldc) {
+    int64_t bytes = 0;
+    int code = l4m_int8_block_bytes(n, k, type, &bytes);
+    void *block = malloc((size_t)bytes + 63), *panels = (char *)block + (-(uintptr_t)block & 63);
+    memset(panels, 0, (size_t)bytes);
+    code = code ? code : l4m_pack_int8_blocks(pool, n, k, b, ldb, type, panels);
+    code = code ? code : l4m_matmul_int8_blocks(pool, m, n, k, a, lda, panels, type, bias, residual, ldc, act, c, ldc);
+    free(block);
+    return code;
+}
+
+static void matmul_int8_blocks(int64_t m, int64_t n, int64_t k) {
+    static const int32_t types[] = {L4M_Q8_0, L4M_Q4_0, L4M_Q4_K, L4M_Q6_K};
+    int32_t type = types[random_int(0, 3)], act = random_int(0, 4);
+    int64_t block = l4m_block_size(type), pad = random_int(0, 3);
+    k = l4m_round_up(k, block);
+    int64_t lda = k + pad, ldb = k + pad * block, ldc = n + pad;
+    float *a = random_floats(m * lda), *bias = random_int(0, 1) ? random_floats(n) : NULL, *c = random_floats(m * ldc);
+    void *b = random_stored(n * ldb, type);
+    float *residual = random_int(0, 1) ? random_floats(m * ldc) : random_int(0, 1) ? c : NULL;
+    char what[160];
+    snprintf(what, sizeof what, "int8 blocks type %d act %d bias %d residual %d: %ldx%ldx%ld", type, act, bias != NULL,
+             residual != NULL, (long)m, (long)n, (long)k);
+    AGREES(what, blocks_packed(m, n, k, a, lda, b, ldb, type, bias, residual, act, c, ldc), {c, m * ldc});
+}
+
 static void grouped(int64_t rows, int64_t n, int64_t k, int64_t groups) {
     int32_t *order, *offsets, trans = random_int(0, 1), act = random_int(0, 4);
     char what[160];
@@ -161,7 +188,11 @@ void check_matrices(void) {
         matmul_panels(1, 1100, 517);
     }
     for (int i = 0; i < 300; i++) matmul_int8(random_size(), random_size(), random_size());
+    for (int i = 0; i < 300; i++) matmul_int8_blocks(random_size(), random_size(), random_size());
     for (int i = 0; i < 6; i++) {
+        matmul_int8_blocks(400, 67, 131);
+        matmul_int8_blocks(33, 150, 1537);
+        matmul_int8_blocks(1, 1100, 517);
         matmul_int8(400, 67, 131);
         matmul_int8(33, 150, 1537);
         matmul_int8(1, 1100, 517);

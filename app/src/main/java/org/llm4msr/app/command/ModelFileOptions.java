@@ -24,9 +24,12 @@ public final class ModelFileOptions {
       names = "--quantize",
       paramLabel = "TYPE",
       description =
-          "Quantise matrices while loading: w8a8 computes in 8-bit integers, on any model and the"
-              + " fastest; q8_0 or q4_0 take a quarter or an eighth of the memory of a Hugging Face"
-              + " directory. All change the vectors a little.")
+          "Quantise while loading. w8a8: matrices and activations become 8-bit integers, on any model"
+              + " and the fastest. a8: matrices in Q8_0, Q4_0, Q4_K or Q6_K, such as a GGUF file's,"
+              + " stay as they are, activations become 8-bit integers in blocks, as in llama.cpp."
+              + " q8_0, q4_0: the matrices of a Hugging Face directory take a quarter or an eighth"
+              + " of the memory, activations stay as they are; q8_0_a8, q4_0_a8: and are multiplied"
+              + " as in a8. All change the vectors a little.")
   private String quantize;
 
   @Option(
@@ -58,6 +61,7 @@ public final class ModelFileOptions {
       }
     }
     throw new ParameterException(
-        command.commandLine(), "--quantize: expected w8a8, q8_0 or q4_0, found " + quantize);
+        command.commandLine(),
+        "--quantize: expected w8a8, a8, q8_0, q4_0, q8_0_a8 or q4_0_a8, found " + quantize);
   }
 }

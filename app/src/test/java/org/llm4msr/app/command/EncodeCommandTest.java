@@ -446,8 +446,15 @@ class EncodeCommandTest {
     assertThat(int8).isNotEqualTo(quantised).containsExactly(quantised, within(0.2f));
     assertThat(encodeOn(gguf, input, "--quantize", "w8a8")).as(err.toString()).isZero();
     assertThat(vector()).isNotEqualTo(fromFile).containsExactly(fromFile, within(0.2f));
+    assertThat(encodeOn(gguf, input, "--quantize", "a8")).as(err.toString()).isZero();
+    assertThat(vector()).isNotEqualTo(fromFile).containsExactly(fromFile, within(0.2f));
+    assertThat(encodeOn(LLAMA, input, "--quantize", "q8_0_a8")).as(err.toString()).isZero();
+    assertThat(vector()).isNotEqualTo(quantised).containsExactly(quantised, within(0.2f));
+    assertThat(encodeOn(LLAMA, input, "--quantize", "a8")).isEqualTo(1);
+    assertThat(err.toString()).contains("a8 multiplies weights in Q8_0, Q4_0, Q4_K or Q6_K");
     assertThat(encodeOn(LLAMA, input, "--quantize", "q3_k")).isEqualTo(2);
-    assertThat(err.toString()).contains("--quantize: expected w8a8, q8_0 or q4_0, found q3_k");
+    assertThat(err.toString())
+        .contains("--quantize: expected w8a8, a8, q8_0, q4_0, q8_0_a8 or q4_0_a8, found q3_k");
     assertThat(encodeOn(gguf, input, "--quantize", "q4_0")).isEqualTo(1);
     assertThat(err.toString()).contains("a GGUF file keeps the types it has");
   }

@@ -14,8 +14,8 @@ import org.llm4msr.model.encoder.Quantisation;
 
 /**
  * How long models take to load and how much heap, how fast they encode, and how near their vectors
- * are to those of the first. Each is also computed in W8A8, and a Hugging Face directory quantised
- * while it is loaded:
+ * are to those of the first. Each is also computed in 8-bit integers, and a Hugging Face directory
+ * quantised while it is loaded:
  *
  * <pre>
  * bench/run.sh -m org.llm4msr.bench.encoding.QuantisedWeights VOCABULARY THREADS MODEL…
@@ -24,9 +24,14 @@ import org.llm4msr.model.encoder.Quantisation;
 public final class QuantisedWeights {
   private static final int PROMPTS = 8;
   private static final int TOKENS = 64;
-  private static final Quantisation[] AS_STORED = {null, Quantisation.W8A8};
+  private static final Quantisation[] AS_STORED = {null, Quantisation.A8, Quantisation.W8A8};
   private static final Quantisation[] ON_LOAD = {
-    null, Quantisation.W8A8, Quantisation.Q8_0, Quantisation.Q4_0
+    null,
+    Quantisation.W8A8,
+    Quantisation.Q8_0,
+    Quantisation.Q8_0_A8,
+    Quantisation.Q4_0,
+    Quantisation.Q4_0_A8
   };
 
   private QuantisedWeights() {}

@@ -23,6 +23,7 @@ import org.llm4msr.runtime.graph.Ops;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.MatMulOp;
@@ -57,10 +58,15 @@ final class ForwardGraph {
    * @param layer the layer whose output is read; 0 are the embeddings
    * @param finalNorm whether the state is normalised as after the last layer
    * @param logits whether the next token's logits are wanted; then not {@code mean}
-   * @param int8 whether the layers' matrices are multiplied as 8-bit integers
+   * @param products how the layers' matrices are multiplied
    */
   record Form(
-      Keys keys, boolean mean, int layer, boolean finalNorm, boolean logits, boolean int8) {}
+      Keys keys,
+      boolean mean,
+      int layer,
+      boolean finalNorm,
+      boolean logits,
+      Quantisation.Products products) {}
 
   /**
    * Largest extents.
@@ -457,11 +463,18 @@ final class ForwardGraph {
     if (residual != null) {
       inputs.add(residual);
     }
-    boolean columns = config.tensors().layout() == Layout.COLUMNS;
+    boolean rows = config.tensors().layout() == Layout.ROWS;
+    boolean added = residual != null;
+    boolean inBlocks = BlockInt8MatMulOp.takes(inputs.get(1).type().dtype());
     Op op =
-        form.int8()
-            ? new Int8MatMulOp(!columns, hasBias, residual != null, activation)
-            : new MatMulOp(false, !columns, hasBias, residual != null, activation);
+        switch (form.products()) {
+          case INT8 -> new Int8MatMulOp(rows, hasBias, added, activation);
+          case BLOCKS ->
+              inBlocks
+                  ? new BlockInt8MatMulOp(hasBias, added, activation)
+                  : new MatMulOp(false, rows, hasBias, added, activation);
+          case FLOATS -> new MatMulOp(false, rows, hasBias, added, activation);
+        };
     return graph.apply(op, inputs).get(0);
   }
 

@@ -74,12 +74,12 @@ public final class FrozenEncoder implements AutoCloseable {
               : Backends.open(options.backend(), backendOptions);
       FrozenEncoder encoder = new FrozenEncoder(files, options, config, backend);
       try {
-        if (options.quantise() == Quantisation.W8A8) {
-          Quantisation.requireInt8(backend);
-        } else {
+        Quantisation.requireProducts(options.quantise(), backend);
+        if (Quantisation.products(options.quantise()) == Quantisation.Products.FLOATS) {
           encoder.requireMemory(files.weightBytes(), 0);
         }
         WeightLoader.load(files.weights(), files.aliases(), config, backend, encoder.weights);
+        Quantisation.requireBlocks(options.quantise(), model, encoder.weights);
         if (options.pooling().generated()) {
           encoder.loadHead();
         }
@@ -335,7 +335,7 @@ public final class FrozenEncoder implements AutoCloseable {
         layer(),
         options.finalNorm(),
         false,
-        options.quantise() == Quantisation.W8A8);
+        Quantisation.products(options.quantise()));
   }
 
   /** For batches of the usual size, and for this one. */

@@ -127,7 +127,7 @@ final class Generator implements AutoCloseable {
         layer,
         options.finalNorm(),
         true,
-        options.quantise() == Quantisation.W8A8);
+        Quantisation.products(options.quantise()));
   }
 
   /** Whether a group of prompts fits. */

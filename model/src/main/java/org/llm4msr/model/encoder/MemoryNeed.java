@@ -5,8 +5,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
-import org.llm4msr.model.family.TensorNames.Role;
 import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.plan.ParameterStore;
@@ -25,21 +23,27 @@ public record MemoryNeed(long weightBytes, long workspaceBytes, long freeBytes) 
   private static final Path MEMINFO = Path.of("/proc/meminfo");
   private static final Path CGROUP = Path.of("/sys/fs/cgroup");
 
-  /** What a model's weights take in the end: in 8 bits, its layers' matrices a byte a number. */
+  /**
+   * What a model's weights take in the end. Packed in 8 bits, layers' matrices take a byte a
+   * number; packed in blocks, their panels, beside what was quantised on load.
+   */
   static long weightBytes(ParameterStore weights, Quantisation quantise) {
-    if (quantise != Quantisation.W8A8) {
-      return weights.byteSize();
-    }
-    Set<String> kept =
-        Set.of(
-            Parameters.weight(Role.EMBEDDING),
-            Parameters.weight(Role.POSITIONS),
-            Parameters.weight(Role.HEAD));
+    Quantisation.Products products = Quantisation.products(quantise);
     return weights.names().stream()
         .mapToLong(name -> {
           Tensor tensor = weights.get(name);
-          boolean packed = tensor.shape().rank() == 2 && !kept.contains(name);
-          return packed ? tensor.shape().elements() : tensor.byteSize();
+          return switch (products) {
+            case FLOATS -> tensor.byteSize();
+            case INT8 ->
+                Parameters.isLayerMatrix(name, tensor)
+                    ? tensor.shape().elements()
+                    : tensor.byteSize();
+            case BLOCKS -> {
+              boolean packed = Quantisation.inBlocks(name, tensor);
+              boolean kept = !packed || quantise.stored() != null;
+              yield (kept ? tensor.byteSize() : 0) + (packed ? Quantisation.blockBytes(tensor) : 0);
+            }
+          };
         })
         .sum();
   }

@@ -41,7 +41,7 @@ abstract class ModelFiles implements AutoCloseable {
         throw new UserError(
             path
                 + ": a GGUF file keeps the types it has: leave out quantisation on load, or choose"
-                + " w8a8");
+                + " w8a8 or a8");
       }
       GgufFile file = GgufFile.open(path);
       try {

@@ -60,15 +60,17 @@ abstract class DeviceEncoderSuite {
 
   @Test
   void refusesProductsOf8BitIntegersByName() {
-    EncoderOptions int8 = options().withQuantise(Quantisation.W8A8);
     Path directory = GoldenCase.directory("transformers/llama");
-    assertThatThrownBy(() -> FrozenEncoder.load(directory, int8).close())
-        .isInstanceOf(UserError.class)
-        .hasMessage(
-            "the "
-                + provider().name()
-                + " backend does not multiply 8-bit integers: use --device cpu, or quantise to"
-                + " something else than w8a8");
+    for (Quantisation form : new Quantisation[] {Quantisation.W8A8, Quantisation.Q8_0_A8}) {
+      EncoderOptions int8 = options().withQuantise(form);
+      assertThatThrownBy(() -> FrozenEncoder.load(directory, int8).close())
+          .isInstanceOf(UserError.class)
+          .hasMessage(
+              "the "
+                  + provider().name()
+                  + " backend does not multiply 8-bit integers: use --device cpu, or quantise to"
+                  + " something else than w8a8 and a8");
+    }
   }
 
   /** Compares a prompt's vector; a device that rounds more by design says where. */

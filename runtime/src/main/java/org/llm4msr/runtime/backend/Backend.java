@@ -21,7 +21,10 @@ public interface Backend extends AutoCloseable {
   /** Whether the backend computes in this type. */
   boolean computesIn(DType dtype);
 
-  /** Whether there are products of 8-bit integers, {@code Int8MatMulOp}. */
+  /**
+   * Whether there are products of 8-bit integers, {@code Int8MatMulOp} and {@code
+   * BlockInt8MatMulOp}.
+   */
   default boolean hasInt8Products() {
     return false;
   }

@@ -3,6 +3,7 @@ package org.llm4msr.runtime.backend;
 import java.util.List;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.Int8MatMulOp;
@@ -14,6 +15,11 @@ import org.llm4msr.runtime.op.SparseAdamOp;
 public final class F32Types {
   private F32Types() {}
 
+  /** Whether its second operand may be weights in any stored type. */
+  public static boolean isProduct(Op op) {
+    return op instanceof MatMulOp || op instanceof Int8MatMulOp || op instanceof BlockInt8MatMulOp;
+  }
+
   /**
    * Real inputs are F32, but for weights, tables and the optimisers' state.
    *
@@ -22,9 +28,7 @@ public final class F32Types {
   public static void require(String backend, Op op, List<Operand> in) {
     for (int i = 0; i < in.size(); i++) {
       DType dtype = in.get(i).dtype();
-      boolean stored =
-          (op instanceof MatMulOp || op instanceof Int8MatMulOp) && i == 1
-              || op instanceof GatherOp && i == 0;
+      boolean stored = isProduct(op) && i == 1 || op instanceof GatherOp && i == 0;
       boolean state =
           (op instanceof AdamOp || op instanceof SparseAdamOp || op instanceof DropoutOp)
               && i == in.size() - 1;

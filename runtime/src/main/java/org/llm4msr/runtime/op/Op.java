@@ -15,6 +15,7 @@ import org.llm4msr.runtime.graph.ValueType;
 public sealed interface Op
     permits MatMulOp,
         Int8MatMulOp,
+        BlockInt8MatMulOp,
         GroupedMatMulOp,
         GroupedWeightGradientOp,
         GroupedSumOp,

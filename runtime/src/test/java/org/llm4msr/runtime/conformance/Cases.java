@@ -12,6 +12,7 @@ public final class Cases {
     return Stream.of(
             MatrixCases.all(),
             Int8Cases.all(),
+            BlockInt8Cases.all(),
             MixtureCases.all(),
             LookupCases.all(),
             NormCases.all(),

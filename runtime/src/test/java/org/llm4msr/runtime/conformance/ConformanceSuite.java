@@ -23,6 +23,7 @@ import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.BackendProvider;
 import org.llm4msr.runtime.backend.reference.ReferenceBackend;
+import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.Op;
 
@@ -38,8 +39,11 @@ public abstract class ConformanceSuite {
   private static final Set<String> COMPLETE = Set.of("reference", "cpu", "opencl", "cuda");
 
   /** What a complete one lacks all the same. */
+  private static final Set<Class<? extends Op>> OF_INTEGERS =
+      Set.of(Int8MatMulOp.class, BlockInt8MatMulOp.class);
+
   private static final Map<String, Set<Class<? extends Op>>> LACKING =
-      Map.of("opencl", Set.of(Int8MatMulOp.class), "cuda", Set.of(Int8MatMulOp.class));
+      Map.of("opencl", OF_INTEGERS, "cuda", OF_INTEGERS);
 
   private static final Map<Target, Backend> OPEN = new HashMap<>();
   private static final ReferenceBackend ORACLE = new ReferenceBackend();

@@ -23,6 +23,7 @@ import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.ClipFactorOp;
@@ -146,6 +147,8 @@ public final class CpuBackend implements Backend {
     return switch (op) {
       case MatMulOp matmul -> matmul(matmul, in, out.get(0));
       case Int8MatMulOp matmul -> MatrixBindings.int8Matmul(pool, matmul, in, frozen, out.get(0));
+      case BlockInt8MatMulOp matmul ->
+          MatrixBindings.blockInt8Matmul(pool, matmul, in, frozen, out.get(0));
       case GroupedMatMulOp matmul -> MatrixBindings.groupedMatmul(pool, matmul, in, out.get(0));
       case GroupedWeightGradientOp gradient ->
           MatrixBindings.groupedWeightGradient(pool, gradient, in, out.get(0));

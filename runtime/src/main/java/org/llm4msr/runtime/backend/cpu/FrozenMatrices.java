@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Int8Blocks;
 import org.llm4msr.bindings.cpu.Int8Panels;
 import org.llm4msr.bindings.cpu.Panels;
 import org.llm4msr.bindings.cpu.StoredType;
@@ -37,6 +38,7 @@ final class FrozenMatrices {
     // By whether it is stored [n, k].
     private final Map<Boolean, HostBuffer> packed = new HashMap<>();
     private final Map<Boolean, HostBuffer> int8 = new HashMap<>();
+    private HostBuffer int8Blocks;
     private int promises;
 
     Matrix(Tensor tensor) {
@@ -62,6 +64,9 @@ final class FrozenMatrices {
         byAddress.remove(matrix.address);
         matrix.packed.values().forEach(HostBuffer::close);
         matrix.int8.values().forEach(HostBuffer::close);
+        if (matrix.int8Blocks != null) {
+          matrix.int8Blocks.close();
+        }
       }
       matrix = null;
     }
@@ -101,6 +106,25 @@ final class FrozenMatrices {
       return null;
     }
     return matrix.int8.computeIfAbsent(transposed, _ -> packInt8(b, transposed)).segment();
+  }
+
+  /** As {@link #panels}, in blocks as they are stored, transposed. */
+  MemorySegment int8Blocks(Operand b) {
+    Matrix matrix = find(b);
+    if (matrix == null) {
+      return null;
+    }
+    if (matrix.int8Blocks == null) {
+      StoredType type = MatrixBindings.storedType(b.dtype());
+      long n = b.dim(0);
+      long k = b.dim(1);
+      matrix.int8Blocks =
+          packed(
+              Int8Blocks.bytes(n, k, type),
+              b,
+              to -> Int8Blocks.pack(pool, n, k, b.segment(), k, type, to));
+    }
+    return matrix.int8Blocks.segment();
   }
 
   private Matrix find(Operand b) {

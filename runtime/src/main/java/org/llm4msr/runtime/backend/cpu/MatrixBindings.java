@@ -6,6 +6,7 @@ import java.util.List;
 import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.Attention;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Int8Blocks;
 import org.llm4msr.bindings.cpu.Int8Panels;
 import org.llm4msr.bindings.cpu.Matrices;
 import org.llm4msr.bindings.cpu.Panels;
@@ -14,6 +15,7 @@ import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
@@ -148,6 +150,35 @@ final class MatrixBindings {
         MemorySegment panels = arena.allocate(Int8Panels.bytes(n, k), 64);
         Int8Panels.pack(pool, op.transposeB(), n, k, bSegment, b.dim(1), type, panels);
         Int8Panels.matmul(pool, m, n, k, aSegment, k, panels, bias, residual, n, activation, c, n);
+      }
+    };
+  }
+
+  /** As {@link #int8Matmul}. */
+  static Kernel blockInt8Matmul(
+      CpuPool pool, BlockInt8MatMulOp op, List<Operand> in, FrozenMatrices frozen, Operand out) {
+    Operand a = in.get(0);
+    Operand b = in.get(1);
+    MemorySegment x = a.segment();
+    MemorySegment bSegment = b.segment();
+    MemorySegment kept = frozen.int8Blocks(b);
+    StoredType type = storedType(b.dtype());
+    MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
+    MemorySegment residual = op.hasResidual() ? in.get(in.size() - 1).segment() : null;
+    MemorySegment c = out.segment();
+    Activation activation = activation(op.activation());
+    return () -> {
+      long m = out.dim(0);
+      long n = out.dim(1);
+      long k = a.dim(1);
+      if (kept != null) {
+        Int8Blocks.matmul(pool, m, n, k, x, k, kept, type, bias, residual, n, activation, c, n);
+        return;
+      }
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment panels = arena.allocate(Int8Blocks.bytes(n, k, type), 64);
+        Int8Blocks.pack(pool, n, k, bSegment, k, type, panels);
+        Int8Blocks.matmul(pool, m, n, k, x, k, panels, type, bias, residual, n, activation, c, n);
       }
     };
   }

@@ -12,6 +12,7 @@ import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.ClipFactorOp;
@@ -98,7 +99,7 @@ public final class PortableOperators {
       String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
     return switch (op) {
       case MatMulOp matmul -> MatrixCalls.matmul(device, matmul, in, out.get(0));
-      case Int8MatMulOp _ ->
+      case Int8MatMulOp _, BlockInt8MatMulOp _ ->
           throw new UnsupportedOperationException(
               "the " + backend + " backend has no " + op.name());
       case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));

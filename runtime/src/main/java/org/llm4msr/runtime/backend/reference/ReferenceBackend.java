@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Backend;
+import org.llm4msr.runtime.backend.F32Types;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.memory.Buffer;
@@ -16,6 +17,7 @@ import org.llm4msr.runtime.op.AttentionPoolingOp;
 import org.llm4msr.runtime.op.BceWithLogitsGradientOp;
 import org.llm4msr.runtime.op.BceWithLogitsOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.ClipFactorOp;
@@ -116,9 +118,7 @@ public final class ReferenceBackend implements Backend {
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     for (int i = 0; i < in.size(); i++) {
-      boolean stored =
-          (op instanceof MatMulOp || op instanceof Int8MatMulOp) && i == 1
-              || op instanceof GatherOp && i == 0;
+      boolean stored = F32Types.isProduct(op) && i == 1 || op instanceof GatherOp && i == 0;
       if (in.get(i).dtype().isQuantised() && !stored) {
         throw new UnsupportedOperationException(
             "the reference backend has no "
@@ -132,6 +132,7 @@ public final class ReferenceBackend implements Backend {
     return switch (op) {
       case MatMulOp matmul -> MatrixKernels.matmul(matmul, in, out.get(0), scratch);
       case Int8MatMulOp matmul -> Int8Kernels.matmul(matmul, in, out.get(0), scratch);
+      case BlockInt8MatMulOp matmul -> BlockInt8Kernels.matmul(matmul, in, out.get(0), scratch);
       case GroupedMatMulOp matmul -> MatrixKernels.groupedMatmul(matmul, in, out.get(0), scratch);
       case GroupedWeightGradientOp gradient ->
           MatrixKernels.groupedWeightGradient(gradient, in, out.get(0), scratch);
