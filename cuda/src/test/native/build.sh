@@ -9,8 +9,13 @@ machine=../kernels/src/test/cuda
 emulated='to_bf16 to_bf16:1
 matmul_mma matmul_mma:1
 matmul_persistent matmul_persistent:1
+matmul_multicast matmul_multicast:2
+matmul_wide matmul_wide:2
 matmul_quantised matmul_q8_0:1 matmul_q4_0:1
-attention_mma attention_64:1 attention_128:1'
+attention_mma attention_64:1 attention_128:1
+rms_norm_residual rms_norm_residual:1
+embedding_concat embedding_concat:1
+segment_adam segment_adam:1'
 out=target/stand-in
 library=$out/libcuda.so.1
 
@@ -35,6 +40,7 @@ if ! command -v "${CXX:-g++}" >/dev/null 2>&1; then
 fi
 if [ -f $library ] && [ -z "$(find $source $kernels $cuda_kernels $machine -newer $library)" ]; then exit 0; fi
 mkdir -p $out
+rm -f $out/*.o
 cat $kernels/*.kk | sed -n 's/^KERNEL \([a-z_0-9]*\)(.*/KERNEL_ENTRY(\1)/p' > $out/kernels.inc
 flags="-std=c++17 -O2 -g -march=native -ffp-contract=off -fno-math-errno -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -Wall -Wextra -Werror -I$out -I$kernels"
 cuda=${CUDA_HOME:-/usr/local/cuda}/include
@@ -43,15 +49,19 @@ if [ -f "$cuda/cuda.h" ]; then
 fi
 # As in the kernels' own check: fibres switch stacks, and shared memory holds what is needed.
 emulated_flags="$flags -I$machine -I$cuda_kernels -Wno-unknown-pragmas -Wno-clobbered -Wno-psabi -fno-strict-aliasing"
-echo "$emulated" | while read -r file names; do
-  entries=
-  for name in $names; do entries="${entries}ENTRY(${name%:*},${name#*:})"; done
-  "${CXX:-g++}" $emulated_flags "-DKERNEL_FILE=\"$file.cu\"" "-DENTRIES=$entries" -c $source/emulated.cpp -o "$out/$file.o"
-done
-for part in machine warp hopper; do
-  "${CXX:-g++}" $emulated_flags -c $machine/$part.cpp -o $out/$part.o
-done
-"${CXX:-g++}" $emulated_flags -c $source/emulator.cpp -o $out/emulator.o
-"${CXX:-g++}" $flags -shared -Wl,-soname,libcuda.so.1 -o $library.new \
-  $source/driver.cpp $source/memory.cpp $source/launch.cpp $source/fibres.cpp $source/kernels.cpp $out/*.o -pthread
+# Two at a time; a compiler that fails stops it all.
+compile() { echo "${CXX:-g++} $emulated_flags $*"; }
+{
+  echo "$emulated" | while read -r file names; do
+    entries=
+    for name in $names; do entries="${entries}ENTRY(${name%:*},${name#*:})"; done
+    compile "'-DKERNEL_FILE=\"$file.cu\"' '-DENTRIES=$entries' -c $source/emulated.cpp -o $out/$file.o"
+  done
+  for part in machine warp hopper; do compile "-c $machine/$part.cpp -o $out/$part.o"; done
+  compile "-c $source/emulator.cpp -o $out/emulator.o"
+  for part in driver memory launch fibres kernels; do
+    echo "${CXX:-g++} $flags -c $source/$part.cpp -o $out/$part.o"
+  done
+} | tr '\n' '\0' | xargs -0 -n 1 -P 2 sh -c
+"${CXX:-g++}" -shared -Wl,-soname,libcuda.so.1 -o $library.new $out/*.o -pthread
 mv $library.new $library

@@ -132,7 +132,7 @@ API cuDeviceGetName(char *name, int bytes, int) { return snprintf(name, bytes, "
 API cuDeviceTotalMem_v2(size_t *bytes, int) { return *bytes = settings.memory, SUCCESS; }
 API cuDeviceGetAttribute(int *value, int attribute, int) {
     switch (attribute) {
-        case 16: *value = 4; return SUCCESS;
+        case 16: *value = (int)settings.multiprocessors; return SUCCESS;
         case 20: *value = settings.prohibited ? 2 : 0; return SUCCESS;
         case 75: *value = (int)settings.capability / 10; return SUCCESS;
         case 76: *value = (int)settings.capability % 10; return SUCCESS;
@@ -278,6 +278,7 @@ extern "C" __attribute__((visibility("default"))) long standin_set(const char *n
         {"devices", &settings.devices},
         {"capability", &settings.capability},
         {"memory", &settings.memory},
+        {"multiprocessors", &settings.multiprocessors},
         {"prohibited", &settings.prohibited},
         {"fail_allocation", &settings.fail_allocation},
         {"fail_launch", &settings.fail_launch},

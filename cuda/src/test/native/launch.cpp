@@ -17,6 +17,8 @@ constexpr unsigned GROUP_SIZE = 64;
 constexpr int USUAL_SHARED_BYTES = 48 << 10, MOST_SHARED_BYTES = 227 << 10;
 // What a tensor map takes of an argument's 128 bytes, and what is noted behind it: see cuTensorMapEncodeTiled.
 constexpr int MAP_BYTES = 128, NOTES = 9;
+// The largest argument.
+constexpr int MOST_ARGUMENT_BYTES = 2048;
 
 struct Function {
     const HostKernel *kernel;
@@ -46,13 +48,15 @@ void add(Module *module, const std::string &name) {
     functions.insert(module->functions[name].get());
 }
 
-// Bytes of each argument from a list such as ".param .u64 adam_param_0, .param .f32 adam_param_1".
+// Bytes of each argument from a list such as ".param .u64 adam_param_0, .param .align 8 .b8 adam_param_1[24]".
 std::vector<int> argument_bytes(const std::string &list) {
     std::vector<int> bytes;
     for (size_t at = list.find(".param"); at != std::string::npos; at = list.find(".param", at + 1)) {
         size_t type = list.find('.', at + 6);
         while (type != std::string::npos && !isdigit(list[type + 2])) type = list.find('.', type + 1);
-        bytes.push_back(type == std::string::npos ? 0 : atoi(list.c_str() + type + 2) / 8);
+        int each = type == std::string::npos ? 0 : atoi(list.c_str() + type + 2) / 8;
+        size_t count = list.find('[', at);
+        bytes.push_back(count < list.find(".param", at + 1) ? each * atoi(list.c_str() + count + 1) : each);
     }
     return bytes;
 }
@@ -89,7 +93,7 @@ void load_cubin(Module *module, const char *image) {
 }
 
 struct alignas(MAP_BYTES) Value {
-    uint64_t words[MAP_BYTES / 8];
+    uint64_t words[MOST_ARGUMENT_BYTES / 8];
 };
 
 struct Launch {
@@ -150,6 +154,7 @@ CUresult launch(Function *function, const unsigned *grid, const unsigned *block,
     Launch one{kernel, grid[0], grid[1], (int)block[0], (int)shared, {}};
     for (int i = 0; i < kernel->count; i++) {
         Value value = {};
+        if (kernel->arguments[i].bytes > MOST_ARGUMENT_BYTES) return violation(INVALID_VALUE, "%s: argument %d", name, i);
         if (!read(&value, arguments[i], kernel->arguments[i].bytes))
             return violation(INVALID_VALUE, "%s: argument %d cannot be read", name, i);
         one.values.push_back(value);

@@ -34,6 +34,7 @@ struct Settings {
     long devices = 1;
     long capability = 86;
     long memory = 8L << 30;       // bytes of a device
+    long multiprocessors = 4;
     long prohibited = 0;          // whether the compute mode forbids contexts
     long fail_allocation = 0;     // the n-th allocation of device memory from now on finds none
     long fail_launch = 0;         // the n-th kernel that runs from now on ends with fail_code, for good
@@ -99,7 +100,7 @@ void forget_memory();
 
 // Kernels that were compiled for the host.
 struct Argument {
-    unsigned char bytes;
+    int bytes;
     bool pointer;
 };
 struct HostKernel {

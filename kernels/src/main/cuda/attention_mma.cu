@@ -1,6 +1,6 @@
 // Packed attention on tensor cores (sm_80): softmax(mask(scale q k^T)) v within each sequence, no padding, grouped
-// heads, windows before and after a token, soft cap, and a prefix of keys that all sequences share and that is stored
-// once. Over the portable kernel, one work item to a key: a block takes 64 queries of one head, a warp 16 of them; both
+// heads, windows before and after a token, soft cap, and keys that many sequences share and that are stored once: a list
+// of rows says where each key lies. Over the portable kernel, one work item to a key: a block takes 64 queries of one head, a warp 16 of them; both
 // products run by mma.sync, the softmax runs along (Milakov and Gimelshein 2018), the weights go from the fragments of
 // the first product to those of the second without leaving the registers (Dao 2023), and keys and values come by
 // cp.async, values while scores are made, the next keys while values are summed. Other head dimensions than 64 and 128
@@ -8,15 +8,15 @@
 //
 // Launch of attention_64 and attention_128: (tokens / 64 + sequences, heads) blocks of 128 threads, 24,576 or 49,152
 // bytes of shared memory. Blocks that find no queries end at once.
-// q [tokens, heads, dim] in rows of ldq elements, k and v [keys, kv_heads, dim] in rows of ldk, prefix_k and prefix_v
-// [prefix, kv_heads, dim] likewise, all BF16, rows at multiples of 16 bytes; offsets [sequences + 1]; sequence s sees
-// the prefix, then rows [begins[s], ends[s]), or its own where begins is null; its queries stand at the end of them.
+// q [tokens, heads, dim] in rows of ldq elements, k and v [keys, kv_heads, dim] in rows of ldk, all BF16, rows at
+// multiples of 16 bytes; offsets [sequences + 1]; sequence s sees the keys [begins[s], ends[s]), or its own where begins
+// is null; its queries stand at the end of them. Key i is row rows[i] of k and v, or row i where rows is null.
 // out [tokens, heads, dim] without gaps, F32 (type 0) or BF16 (1). A query that sees nothing gets zeros.
 //
-// ptxas 13.0, sm_80: attention_128 223 registers, 0 bytes of stack, 0 bytes spilled
-// ptxas 13.0, sm_80: attention_64 160 registers, 0 bytes of stack, 0 bytes spilled
-// ptxas 13.0, sm_90a: attention_128 231 registers, 0 bytes of stack, 0 bytes spilled
-// ptxas 13.0, sm_90a: attention_64 167 registers, 0 bytes of stack, 0 bytes spilled
+// ptxas 13.0, sm_80: attention_128 215 registers, 0 bytes of stack, 0 bytes spilled
+// ptxas 13.0, sm_80: attention_64 158 registers, 0 bytes of stack, 0 bytes spilled
+// ptxas 13.0, sm_90a: attention_128 225 registers, 0 bytes of stack, 0 bytes spilled
+// ptxas 13.0, sm_90a: attention_64 163 registers, 0 bytes of stack, 0 bytes spilled
 // Not yet measured on a GPU.
 #include "epilogue.cuh"
 
@@ -31,9 +31,7 @@ struct Attention {
     float cap;
     const bf16 *q, *k, *v;
     i64 ldq, ldk;
-    const int *offsets, *begins, *ends;
-    const bf16 *prefix_k, *prefix_v;
-    int prefix;
+    const int *offsets, *begins, *ends, *rows;
     void *out;
     int type;
 };
@@ -75,7 +73,7 @@ DEVICE void attend(const Attention &x) {
     if (first >= end) return;
     int count = end - first < QUERIES ? end - first : QUERIES, head = (int)blockIdx.y;
     int key_begin = x.begins != nullptr ? x.begins[s] : begin, key_end = x.begins != nullptr ? x.ends[s] : end;
-    int keys = x.prefix + key_end - key_begin, position = keys - (end - first);  // of the first query
+    int keys = key_end - key_begin, position = keys - (end - first);  // of the first query
     i64 kv_at = (i64)(head / (x.heads / x.kv_heads)) * dim;
 
     // Keys that any of the queries sees, from a multiple of KEYS on.
@@ -84,19 +82,19 @@ DEVICE void attend(const Attention &x) {
     int to = x.after < keys - last ? last + x.after + 1 : keys;
 
     u32 q_tile = shared_address(shared_memory()), k_tile = q_tile + QUERIES * dim * 2, v_tile = k_tile + KEYS * dim * 2;
-    auto load_keys = [&](u32 tile, int key, const bf16 *own, const bf16 *shared) {
+    auto load_keys = [&](u32 tile, int key, const bf16 *from_rows) {
         load_rows<dim>(
             tile,
             [&](int r) -> const bf16 * {
                 int at = key + r;
                 if (at >= to) return nullptr;
-                return (at < x.prefix ? shared + at * x.ldk : own + (i64)(key_begin + at - x.prefix) * x.ldk) + kv_at;
+                return from_rows + (i64)(x.rows != nullptr ? x.rows[key_begin + at] : key_begin + at) * x.ldk + kv_at;
             },
             x.q);
     };
     load_rows<dim>(
         q_tile, [&](int r) { return r < count ? x.q + (first + r) * x.ldq + (i64)head * dim : nullptr; }, x.q);
-    load_keys(k_tile, from, x.k, x.prefix_k);
+    load_keys(k_tile, from, x.k);
     copy_async_commit();
 
     // This thread's rows of the warp's 16 are g and g + 8; of each eight columns it has 2 t and 2 t + 1.
@@ -109,7 +107,7 @@ DEVICE void attend(const Attention &x) {
         upper[below] = x.after < keys - p ? p + x.after + 1 : keys;
     }
     for (int key = from; key < to; key += KEYS) {
-        load_keys(v_tile, key, x.v, x.prefix_v);
+        load_keys(v_tile, key, x.v);
         copy_async_commit();
         copy_async_wait<1>();
         __syncthreads();
@@ -128,7 +126,7 @@ DEVICE void attend(const Attention &x) {
         }
         // All have read the keys; the next ones arrive meanwhile.
         __syncthreads();
-        if (key + KEYS < to) load_keys(k_tile, key + KEYS, x.k, x.prefix_k);
+        if (key + KEYS < to) load_keys(k_tile, key + KEYS, x.k);
         copy_async_commit();
 
         // In powers of two.
@@ -207,10 +205,10 @@ DEVICE void attend(const Attention &x) {
     extern "C" __global__ void __launch_bounds__(THREADS) attention_##dim(                                             \
         int sequences, int heads, int kv_heads, float scale, int before, int after, float cap, const bf16 *q, i64 ldq, \
         const bf16 *k, const bf16 *v, i64 ldk, const int *offsets, const int *begins, const int *ends,                 \
-        const bf16 *prefix_k, const bf16 *prefix_v, int prefix, void *out, int type, const int *fault) {               \
+        const int *rows, void *out, int type, const int *fault) {                                                      \
         if (fault[0] != 0) return;                                                                                     \
-        attend<dim>(Attention{sequences, heads, kv_heads, scale,  before, after,    cap,      q,      k,   v,          \
-                              ldq,       ldk,   offsets,  begins, ends,   prefix_k, prefix_v, prefix, out, type});     \
+        attend<dim>(Attention{sequences, heads, kv_heads, scale,   before, after, cap,  q,   k,                        \
+                              v,         ldq,   ldk,      offsets, begins, ends,  rows, out, type});                   \
     }
 
 ATTENTION(64)

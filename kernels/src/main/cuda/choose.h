@@ -1,5 +1,5 @@
-// Which product for which extents, and how to launch it: arithmetic on the host, no trial runs. Plain C++; whoever
-// launches from another language repeats these lines.
+// Which product for which extents, and how to launch it: arithmetic on the host, no trial runs. The cuda backend has the
+// same lines in Java (MatmulChoice), and a test that both choose alike.
 #ifndef CHOOSE_H
 #define CHOOSE_H
 
@@ -38,8 +38,8 @@ inline MatmulLaunch choose_matmul(int m, int n, int k, bool gated, bool half, bo
     MatmulLaunch best = {};
     long long least = -1;
     for (const TileKind &tile : kinds) {
-        // Without BF16 results only the persistent product will do; with them it is never better.
-        if (half == (tile.kernel == MATMUL_PERSISTENT)) continue;
+        // The first two are the same tiles with results of either type.
+        if (tile.kernel == (half ? MATMUL_PERSISTENT : MATMUL_TMA_STORE) || tile.cluster > multiprocessors) continue;
         long long tiles = ceil_div(m, tile.rows) * ceil_div(n, gated ? tile.columns / 2 : tile.columns);
         long long at_once = multiprocessors / tile.cluster;
         long long cost = ceil_div(tiles, at_once) * tile_cycles(tile, ceil_div(k, 64));

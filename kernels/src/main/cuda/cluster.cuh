@@ -1,4 +1,5 @@
-// Products by clusters of two blocks, with tiles of 128 x `columns` one above the other: rungs 5 and 6.
+// Products by clusters of two blocks, with tiles of 128 x `columns` one above the other: rungs 5 and 6. BF16 results are
+// stored through c's tensor map, F32 results straight from registers to epilogue.c.
 #ifndef CLUSTER_CUH
 #define CLUSTER_CUH
 
@@ -52,9 +53,10 @@ DEVICE void multiply_in_clusters(const TensorMap &a, const TensorMap &w, const T
             float sums[columns / 2] = {};
             sum_steps<SLOTS>(sums, ring, tiles, full, steps, half, done);
             Place place = place_of_tile(tile, down, across);
-            store_boxes<columns / 2>(epilogue, sums, &c, stage + half * 2 * BOX_BYTES,
-                                     (2 * place.row + rank) * BLOCK_ROWS + half * BOX, place.column * width, gated,
-                                     1 + half);
+            int row = (2 * place.row + rank) * BLOCK_ROWS + half * BOX, column = place.column * width;
+            // Four lanes' F32 results are a whole sector of 32 bytes: they gain little by the way through shared memory.
+            if (epilogue.type == RESULT_F32) store_sums(epilogue, sums, row, column, gated);
+            else store_boxes<columns / 2>(epilogue, sums, &c, stage + half * 2 * BOX_BYTES, row, column, gated, 1 + half);
         }
         if (threadIdx.x % 128 == 0) tma_store_wait_read();
     }

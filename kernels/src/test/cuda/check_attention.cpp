@@ -1,10 +1,10 @@
 #include "check.h"
 
-#define ATTENTION(dim)                                                                                            \
-    extern "C" void attention_##dim(int sequences, int heads, int kv_heads, float scale, int before, int after,   \
-                                    float cap, const bf16 *q, i64 ldq, const bf16 *k, const bf16 *v, i64 ldk,     \
-                                    const int *offsets, const int *begins, const int *ends, const bf16 *prefix_k, \
-                                    const bf16 *prefix_v, int prefix, void *out, int type, const int *fault)
+#define ATTENTION(dim)                                                                                              \
+    extern "C" void attention_##dim(int sequences, int heads, int kv_heads, float scale, int before, int after,     \
+                                    float cap, const bf16 *q, i64 ldq, const bf16 *k, const bf16 *v, i64 ldk,       \
+                                    const int *offsets, const int *begins, const int *ends, const int *rows,        \
+                                    void *out, int type, const int *fault)
 ATTENTION(64);
 ATTENTION(128);
 
@@ -15,7 +15,8 @@ struct Mask {
 };
 constexpr int ALL = INT32_MAX;
 
-// `earlier`: keys of earlier tokens lie before those of each sequence; `prefix` keys are shared by all.
+// `earlier`: keys of earlier tokens lie before those of each sequence; then, all begin with the same `prefix` rows of keys,
+// which a list of rows says where to find.
 void run(int dim, const std::vector<int> &lengths, int kv_heads, int share, Mask mask, bool earlier, int prefix) {
     int heads = kv_heads * share, sequences = (int)lengths.size(), type = (int)pick(0, 1);
     Ints offsets = std::make_unique<Array<int>>(sequences + 1), begins = std::make_unique<Array<int>>(sequences),
@@ -29,14 +30,24 @@ void run(int dim, const std::vector<int> &lengths, int kv_heads, int share, Mask
     }
     (*offsets)[sequences] = tokens;
     if (!earlier) keys = tokens;
+    // Each sequence's list: the prefix, then its own rows; what lies between the sequences' rows is in no list.
+    std::vector<int> rows;
+    if (prefix > 0) {
+        for (int s = 0; s < sequences; s++) {
+            int begin = earlier ? (*begins)[s] : (*offsets)[s], end = earlier ? (*ends)[s] : (*offsets)[s + 1];
+            (*begins)[s] = (int)rows.size();
+            for (int i = 0; i < prefix; i++) rows.push_back(keys + prefix - 1 - i);
+            for (int i = begin; i < end; i++) rows.push_back(i);
+            (*ends)[s] = (int)rows.size();
+        }
+        keys += prefix;
+        earlier = true;
+    }
+    Array<int> list((i64)rows.size());
+    std::copy(rows.begin(), rows.end(), list.data);
     i64 ldq = heads * dim + 8 * pick(0, 2), ldk = kv_heads * dim + 8 * pick(0, 2);
     Halves q = random_bf16((tokens - 1) * ldq + heads * dim), k = random_bf16((keys - 1) * ldk + kv_heads * dim),
            v = random_bf16((keys - 1) * ldk + kv_heads * dim);
-    Halves prefix_k, prefix_v;
-    if (prefix > 0) {
-        prefix_k = random_bf16((prefix - 1) * ldk + kv_heads * dim);
-        prefix_v = random_bf16((prefix - 1) * ldk + kv_heads * dim);
-    }
     Halves half = std::make_unique<Array<bf16>>(tokens * heads * dim);
     Floats single = std::make_unique<Array<float>>(tokens * heads * dim);
     double scale = mask.cap > 0 ? 1.5 : 4 / std::sqrt(dim);
@@ -45,36 +56,34 @@ void run(int dim, const std::vector<int> &lengths, int kv_heads, int share, Mask
         (dim == 64 ? attention_64 : attention_128)(
             sequences, heads, kv_heads, (float)scale, mask.before, mask.after, (float)mask.cap, q->data, ldq, k->data,
             v->data, ldk, offsets->data, earlier ? begins->data : nullptr, earlier ? ends->data : nullptr,
-            prefix > 0 ? prefix_k->data : nullptr, prefix > 0 ? prefix_v->data : nullptr, prefix,
-            type == RESULT_F32 ? (void *)single->data : half->data, type, &fault);
+            prefix > 0 ? list.data : nullptr, type == RESULT_F32 ? (void *)single->data : half->data, type, &fault);
     });
     Comparison comparison;
     std::vector<double> p;
     for (int s = 0; s < sequences; s++) {
         int begin = earlier ? (*begins)[s] : (*offsets)[s], end = earlier ? (*ends)[s] : (*offsets)[s + 1];
-        int n = prefix + end - begin;
+        int n = end - begin;
         for (int token = (*offsets)[s]; token < (*offsets)[s + 1]; token++)
             for (int h = 0; h < heads; h++) {
                 int64_t position = n - ((*offsets)[s + 1] - token);
                 int64_t from = std::max<int64_t>(0, position - mask.before);
                 int64_t to = std::min<int64_t>(n, position + 1 + mask.after);
-                auto at = [&](const Halves &own, const Halves &shared, int64_t key, int c) {
-                    int64_t place = h / share * dim + c;
-                    return key < prefix ? value((*shared)[key * ldk + place])
-                                        : value((*own)[(begin + key - prefix) * ldk + place]);
+                auto at = [&](const Halves &matrix, int64_t key, int c) {
+                    int64_t row = prefix > 0 ? rows[(size_t)(begin + key)] : begin + key;
+                    return value((*matrix)[row * ldk + h / share * dim + c]);
                 };
                 p.assign((size_t)n, 0);
                 double top = -INFINITY, sum = 0;
                 for (int64_t j = from; j < to; j++) {
                     double dot = 0;
-                    for (int c = 0; c < dim; c++) dot += value((*q)[token * ldq + h * dim + c]) * at(k, prefix_k, j, c);
+                    for (int c = 0; c < dim; c++) dot += value((*q)[token * ldq + h * dim + c]) * at(k, j, c);
                     p[(size_t)j] = mask.cap > 0 ? mask.cap * std::tanh(scale * dot / mask.cap) : scale * dot;
                     top = std::max(top, p[(size_t)j]);
                 }
                 for (int64_t j = from; j < to; j++) sum += p[(size_t)j] = std::exp(p[(size_t)j] - top);
                 for (int c = 0; c < dim; c++) {
                     double expected = 0;
-                    for (int64_t j = from; j < to; j++) expected += p[(size_t)j] / sum * at(v, prefix_v, j, c);
+                    for (int64_t j = from; j < to; j++) expected += p[(size_t)j] / sum * at(v, j, c);
                     int64_t place = ((int64_t)token * heads + h) * dim + c;
                     comparison.add(expected, type == RESULT_F32 ? (*single)[place] : value((*half)[place]));
                 }

@@ -15,8 +15,15 @@ HOPPER_MATMUL(matmul_persistent);
     extern "C" void name(TensorMap a, TensorMap w, TensorMap up, TensorMap c, int m, int n, int k, int gated, \
                          const float *bias, const bf16 *residual, i64 ldr, int activation)
 STORING_MATMUL(matmul_tma_store);
-STORING_MATMUL(matmul_multicast);
-STORING_MATMUL(matmul_wide);
+
+#define CLUSTER_MATMUL(name)                                                                                  \
+    extern "C" void name(TensorMap a, TensorMap w, TensorMap up, TensorMap c, int m, int n, int k, int gated, \
+                         const float *bias, const void *residual, i64 ldr, int activation, int type, float *c_float, \
+                         i64 ldc)
+CLUSTER_MATMUL(matmul_multicast);
+CLUSTER_MATMUL(matmul_wide);
+
+enum Storing { TMA_STORE, MULTICAST, WIDE };
 
 static TensorMap map_of(const Halves &matrix, int rows, int columns, i64 stride) {
     TensorMap map;
@@ -45,25 +52,38 @@ static void run(const MatmulCase &x, decltype(matmul_wgmma) *kernel, const char 
     x.compare(name);
 }
 
-static void run_storing(const MatmulCase &x, decltype(matmul_wide) *kernel, const char *name, int rows, int columns,
-                        int shared_bytes, int cluster, int clusters) {
+// A kernel whose results may go through a tensor map.
+static void launch_storing(const MatmulCase &x, Storing kernel, int blocks, int shared_bytes, const char *name) {
     Maps maps(x);
     TensorMap c = map_of(x.c_half, x.m, x.n, x.ldc);
-    int width = x.w_up ? columns / 2 : columns, tiles = (x.m + rows - 1) / rows * ((x.n + width - 1) / width);
-    emu::launch({(unsigned)(cluster * std::min(clusters, tiles)), 1, 1}, 384, shared_bytes, cluster, [&] {
-        kernel(maps.a, maps.w, maps.up, c, x.m, x.n, x.k, x.w_up != nullptr, x.bias ? x.bias->data : nullptr,
-               (const bf16 *)x.residual(), x.ldr, x.activation);
+    const float *bias = x.bias ? x.bias->data : nullptr;
+    int gated = x.w_up != nullptr;
+    emu::launch({(unsigned)blocks, 1, 1}, 384, shared_bytes, kernel == TMA_STORE ? 1 : 2, [&] {
+        if (kernel == TMA_STORE)
+            matmul_tma_store(maps.a, maps.w, maps.up, c, x.m, x.n, x.k, gated, bias, (const bf16 *)x.residual(), x.ldr,
+                             x.activation);
+        else
+            (kernel == MULTICAST ? matmul_multicast : matmul_wide)(maps.a, maps.w, maps.up, c, x.m, x.n, x.k, gated,
+                                                                   bias, x.residual(), x.ldr, x.activation, x.type,
+                                                                   x.c_float->data, x.ldc);
     });
     x.compare(name);
+}
+
+static void run_storing(const MatmulCase &x, Storing kernel, const char *name, int rows, int columns, int shared_bytes,
+                        int cluster, int clusters) {
+    int width = x.w_up ? columns / 2 : columns, tiles = (x.m + rows - 1) / rows * ((x.n + width - 1) / width);
+    launch_storing(x, kernel, cluster * std::min(clusters, tiles), shared_bytes, name);
 }
 
 static void run_all(const Extents &e, bool gated) {
     run(MatmulCase(e, gated), matmul_wgmma, "matmul_wgmma", 0);
     run(MatmulCase(e, gated), matmul_persistent, "matmul_persistent", (int)pick(1, 3));
     int clusters = (int)pick(1, 2);
-    run_storing(MatmulCase(e, gated, true), matmul_tma_store, "matmul_tma_store", 128, 128, 163904, 1, clusters);
-    run_storing(MatmulCase(e, gated, true), matmul_multicast, "matmul_multicast", 256, 128, 163904, 2, clusters);
-    run_storing(MatmulCase(e, gated, true), matmul_wide, "matmul_wide", 256, 256, 229440, 2, clusters);
+    run_storing(MatmulCase(e, gated, true), TMA_STORE, "matmul_tma_store", 128, 128, 163904, 1, clusters);
+    // Of the results' types one by lot.
+    run_storing(MatmulCase(e, gated), MULTICAST, "matmul_multicast", 256, 128, 163904, 2, clusters);
+    run_storing(MatmulCase(e, gated), WIDE, "matmul_wide", 256, 256, 229440, 2, clusters);
 }
 
 static void require(bool right, const char *what) {
@@ -74,21 +94,22 @@ static void require(bool right, const char *what) {
 static void check_choice() {
     for (int i = 0; i < 8; i++) {
         Extents e = {(int)pick(1, 400), (int)pick(1, 600), (int)pick(1, 130), 8};
-        MatmulCase x(e, pick(0, 1) != 0, true);
-        MatmulLaunch launch = choose_matmul(x.m, x.n, x.k, x.w_up != nullptr, true, true, true, (int)pick(2, 8));
-        Maps maps(x);
-        TensorMap c = map_of(x.c_half, x.m, x.n, x.ldc);
-        auto kernel = launch.kernel == MATMUL_TMA_STORE   ? matmul_tma_store
-                      : launch.kernel == MATMUL_MULTICAST ? matmul_multicast
-                                                          : matmul_wide;
-        emu::launch({(unsigned)launch.blocks, 1, 1}, launch.threads, launch.shared_bytes, launch.cluster, [&] {
-            kernel(maps.a, maps.w, maps.up, c, x.m, x.n, x.k, x.w_up != nullptr, x.bias ? x.bias->data : nullptr,
-                   (const bf16 *)x.residual(), x.ldr, x.activation);
-        });
-        x.compare("choose_matmul");
+        MatmulCase x(e, pick(0, 1) != 0, i < 4);
+        bool half = x.type == RESULT_BF16;
+        MatmulLaunch launch = choose_matmul(x.m, x.n, x.k, x.w_up != nullptr, half, true, true, (int)pick(2, 8));
+        if (launch.kernel == MATMUL_PERSISTENT) {
+            run(x, matmul_persistent, "choose_matmul", launch.blocks);
+            continue;
+        }
+        Storing kernel = launch.kernel == MATMUL_TMA_STORE   ? TMA_STORE
+                         : launch.kernel == MATMUL_MULTICAST ? MULTICAST
+                                                             : WIDE;
+        launch_storing(x, kernel, launch.blocks, launch.shared_bytes, "choose_matmul");
     }
     require(choose_matmul(8192, 8192, 8192, false, true, true, true, 132).kernel == MATMUL_WIDE, "large");
-    require(choose_matmul(8192, 8192, 8192, false, false, true, true, 132).kernel == MATMUL_PERSISTENT, "F32 results");
+    require(choose_matmul(8192, 8192, 8192, false, false, true, true, 132).kernel == MATMUL_WIDE, "large, F32 results");
+    require(choose_matmul(100, 132 * 128, 4096, false, false, true, true, 132).kernel == MATMUL_PERSISTENT,
+            "one wave, F32 results");
     require(choose_matmul(100, 132 * 128, 4096, false, true, true, true, 132).kernel == MATMUL_TMA_STORE, "one wave");
     require(choose_matmul(100, 100, 100, false, true, false, true, 132).kernel == MATMUL_MMA, "no tensor maps");
     require(choose_matmul(100, 100, 100, false, true, true, false, 132).kernel == MATMUL_MMA, "not a Hopper");

@@ -1,7 +1,7 @@
 #include "check.h"
 
-extern "C" void rms_norm_residual(int width, float epsilon, const void *x, int x_type, void *h, int h_type,
-                                  const float *weight, void *y, int y_type);
+extern "C" void rms_norm_residual(int width, float epsilon, const void *x, int x_type, const void *h, int h_type,
+                                  void *sum, const float *weight, void *y, int y_type);
 extern "C" void to_bf16(i64 rows, i64 width, const float *x, i64 ldx, bf16 *y, i64 ldy);
 
 namespace {
@@ -16,21 +16,24 @@ struct Row {
     double at(int64_t i) { return half ? value((*half)[i]) : (*single)[i]; }
 };
 
-void run(int rows, int width, bool with_x, int x_type, int h_type, int y_type) {
-    Row x((int64_t)rows * width, x_type), h((int64_t)rows * width, h_type), y((int64_t)rows * width, y_type);
+// `apart`: the sum goes elsewhere, and h stays as it is.
+void run(int rows, int width, bool with_x, bool apart, int x_type, int h_type, int y_type) {
+    Row x((int64_t)rows * width, x_type), h((int64_t)rows * width, h_type), y((int64_t)rows * width, y_type),
+        other((int64_t)rows * width, h_type);
+    Row &sum = with_x && apart ? other : h;
     Floats weight = random_f32(width);
     std::vector<double> sums;
     for (int64_t i = 0; i < (int64_t)rows * width; i++) sums.push_back(h.at(i) + (with_x ? x.at(i) : 0));
     emu::launch({(unsigned)rows, 1, 1}, 256, 4 * width + 32, 1, [&] {
-        rms_norm_residual(width, 1e-5f, with_x ? x.data() : nullptr, x_type, h.data(), h_type, weight->data, y.data(),
-                          y_type);
+        rms_norm_residual(width, 1e-5f, with_x ? x.data() : nullptr, x_type, h.data(), h_type, sum.data(), weight->data,
+                          y.data(), y_type);
     });
     Comparison stream, normalised;
     for (int64_t i = 0; i < rows; i++) {
         double square = 0;
         for (int64_t j = 0; j < width; j++) square += sums[(size_t)(i * width + j)] * sums[(size_t)(i * width + j)];
         for (int64_t j = 0; j < width; j++) {
-            stream.add(sums[(size_t)(i * width + j)], h.at(i * width + j));
+            stream.add(sums[(size_t)(i * width + j)], sum.at(i * width + j));
             normalised.add(sums[(size_t)(i * width + j)] / std::sqrt(square / width + 1e-5f) * (*weight)[j],
                            y.at(i * width + j));
         }
@@ -67,5 +70,5 @@ void check_rows() {
         for (int gap : {0, 1, 8}) run_rounding(width % 5 + 1, width, gap);
     for (int width : {1, 2, 31, 128, 257, 1024, 1030, 4096})
         for (int types = 0; types < 8; types++)
-            run(types % 3 + 1, width, types != 5, types & 1, types >> 1 & 1, types >> 2);
+            run(types % 3 + 1, width, types != 5, types % 3 != 0, types & 1, types >> 1 & 1, types >> 2);
 }

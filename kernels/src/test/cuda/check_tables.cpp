@@ -3,8 +3,17 @@
 
 #include "check.h"
 
-extern "C" void embedding_concat(int where, i64 count, int fields, const i64 *tables, const int *ids, float *out,
-                                 i64 ld, int *fault);
+// As in embedding_concat.cu.
+struct Table {
+    const float *values;
+    int rows, width;
+    i64 at;
+};
+struct Tables {
+    Table of[64];
+};
+extern "C" void embedding_concat(int where, i64 count, int fields, Tables tables, const int *ids, i64 ids_ld,
+                                 i64 first, float *out, i64 ld, int *fault);
 extern "C" void segment_adam(i64 size, i64 width, int lazy, float beta1, float rest1, float log1, float beta2,
                              float rest2, float log2, float epsilon, float decay, float *p, float *m, float *v,
                              i64 count, const u64 *keys, const int *rows, const int *starts, const int *total,
@@ -14,32 +23,35 @@ namespace {
 void run_concat(int count, const std::vector<int> &widths, int gap, bool bad) {
     int fields = (int)widths.size();
     std::vector<Floats> data;
-    Array<i64> tables(4 * fields);
-    Array<int> ids((int64_t)count * fields);
+    Tables tables = {};
+    // Other tables' ids stand before and behind.
+    int before = (int)pick(0, 2), ids_ld = before + fields + (int)pick(0, 2);
+    Array<int> ids((int64_t)count * ids_ld);
+    for (i64 i = 0; i < ids.count; i++) ids[i] = -7;
+    auto place = [&](i64 i, int f) { return i * ids_ld + before + f; };
     i64 ld = 0;
     for (int f = 0; f < fields; f++) {
         i64 rows = pick(1, 9);
         data.push_back(random_f32(rows * widths[(size_t)f]));
-        i64 table[] = {(i64)data.back()->data, rows, widths[(size_t)f], ld};
-        std::copy(table, table + 4, tables.data + 4 * f);
-        for (int i = 0; i < count; i++) ids[(i64)i * fields + f] = (int)pick(0, rows - 1);
+        tables.of[f] = {data.back()->data, (int)rows, widths[(size_t)f], ld};
+        for (int i = 0; i < count; i++) ids[place(i, f)] = (int)pick(0, rows - 1);
         ld += widths[(size_t)f];
     }
     ld += gap;
-    i64 wrong = bad ? pick(0, (i64)count * fields - 1) : -1;
+    i64 wrong = bad ? place(pick(0, count - 1), (int)pick(0, fields - 1)) : -1;
     if (bad) ids[wrong] = pick(0, 1) ? -1 : 9;
     Array<float> out((i64)count * ld);
     int fault[3] = {0, 0, 0};
     emu::launch({(unsigned)((count * fields + 7) / 8), 1, 1}, 256, 0, 1,
-                [&] { embedding_concat(7, count, fields, tables.data, ids.data, out.data, ld, fault); });
+                [&] { embedding_concat(7, count, fields, tables, ids.data, ids_ld, before, out.data, ld, fault); });
     if (bad ? fault[0] != 7 || fault[1] != wrong || fault[2] != ids[wrong] : fault[0] != 0)
         emu::fail("embedding_concat noted fault %d, %d, %d", fault[0], fault[1], fault[2]);
     Comparison comparison;
     for (i64 i = 0; i < count; i++)
         for (int f = 0; f < fields; f++)
-            for (i64 j = 0; j < widths[(size_t)f] && i * fields + f != wrong; j++)
-                comparison.add((*data[(size_t)f])[ids[i * fields + f] * widths[(size_t)f] + j],
-                               out[i * ld + tables[4 * f + 3] + j]);
+            for (i64 j = 0; j < widths[(size_t)f] && place(i, f) != wrong; j++)
+                comparison.add((*data[(size_t)f])[ids[place(i, f)] * widths[(size_t)f] + j],
+                               out[i * ld + tables.of[f].at + j]);
     comparison.finish(0, "embedding_concat: %d rows, %d fields%s", count, fields, bad ? ", an id out of range" : "");
 }
 

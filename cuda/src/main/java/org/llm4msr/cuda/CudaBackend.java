@@ -11,7 +11,9 @@ import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.KernelSequence;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.backend.portable.PortableOperators;
+import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.Op;
 
 /** The operator set on one GPU, in F32. */
@@ -105,6 +107,11 @@ final class CudaBackend implements Backend {
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     return PortableOperators.bind(NAME, device, op, in, out);
+  }
+
+  @Override
+  public boolean fuses(FusedOp op, List<ValueType> inputs) {
+    return CudaKernels.fuses(op, inputs);
   }
 
   /** A training step, or a batch of always the same size, is issued in one call. */

@@ -20,7 +20,7 @@ final class CudaDevice implements Device, AutoCloseable {
   private final PinnedMemory faultOnHost;
   private final List<Growing> scratches = new ArrayList<>();
   private final Faults faults = new Faults();
-  private final TensorCores tensorCores;
+  private final CudaKernels own;
   private int scratchGeneration;
 
   CudaDevice(Context context, Stream stream, DeviceMemory memory, KernelModule kernels) {
@@ -35,7 +35,7 @@ final class CudaDevice implements Device, AutoCloseable {
       faultBuffer.close();
       throw e;
     }
-    tensorCores = new TensorCores(this, context.device());
+    own = new CudaKernels(this, context.device());
   }
 
   /** The products are those of GPUs. */
@@ -128,7 +128,21 @@ final class CudaDevice implements Device, AutoCloseable {
 
   /** A launch of a module's kernel, whose arguments are to be added. */
   Launch launch(KernelModule module, String kernel) {
-    return new Launch(context, stream, memory, module, kernel);
+    return launch(module, kernel, 0);
+  }
+
+  /** A launch with an argument of so many bytes. */
+  Launch launch(KernelModule module, String kernel, long structBytes) {
+    return new Launch(context, stream, memory, module, kernel, structBytes);
+  }
+
+  /**
+   * Checks an operand whose address a kernel gets otherwise than as an argument.
+   *
+   * @throws IllegalArgumentException if it is not within one buffer
+   */
+  void requireMemory(Operand operand) {
+    memory.checkRegion(operand.address(), operand.dtype().byteSize(operand.maxElements()));
   }
 
   /** Where scratch memory lies now. */
@@ -138,13 +152,13 @@ final class CudaDevice implements Device, AutoCloseable {
   }
 
   @Override
-  public Kernel own(Op op, List<Operand> in, Operand out) {
-    return tensorCores.bind(op, in, out);
+  public Kernel own(Op op, List<Operand> in, List<Operand> out) {
+    return own.bind(op, in, out);
   }
 
   @Override
   public void close() {
-    tensorCores.close();
+    own.close();
     scratches.forEach(scratch -> scratch.buffer.close());
     faultOnHost.close();
     faultBuffer.close();

@@ -22,7 +22,7 @@ import org.llm4msr.runtime.backend.Operand;
 final class Launch {
   private static final LongSupplier ONE = () -> 1;
 
-  /** More than the longest list of arguments with their addresses. */
+  /** More than the longest list of arguments with their addresses, but for structures. */
   private static final long BLOCK_BYTES = 1024;
 
   private final Context context;
@@ -31,17 +31,25 @@ final class Launch {
   private final KernelModule module;
   private final String kernel;
   // Lives as long as any part of it can be reached.
-  private final SegmentAllocator block =
-      SegmentAllocator.slicingAllocator(Arena.ofAuto().allocate(BLOCK_BYTES, TensorMap.ALIGNMENT));
+  private final SegmentAllocator block;
   private final List<MemorySegment> values = new ArrayList<>();
   private final List<Runnable> varying = new ArrayList<>();
 
-  Launch(Context context, Stream stream, DeviceMemory memory, KernelModule module, String kernel) {
+  Launch(
+      Context context,
+      Stream stream,
+      DeviceMemory memory,
+      KernelModule module,
+      String kernel,
+      long structBytes) {
     this.context = context;
     this.stream = stream;
     this.memory = memory;
     this.module = module;
     this.kernel = kernel;
+    block =
+        SegmentAllocator.slicingAllocator(
+            Arena.ofAuto().allocate(BLOCK_BYTES + structBytes, TensorMap.ALIGNMENT));
   }
 
   private MemorySegment value(long bytes, long alignment) {
@@ -90,6 +98,12 @@ final class Launch {
   Launch region(long address, long byteSize) {
     memory.checkRegion(address, byteSize);
     return l(address);
+  }
+
+  /** A structure by value, at a multiple of eight bytes. */
+  Launch struct(MemorySegment content) {
+    value(content.byteSize(), Long.BYTES).copyFrom(content);
+    return this;
   }
 
   /** An operand's memory for the largest extents, or no memory for null. */

@@ -2,7 +2,10 @@ package org.llm4msr.cuda;
 
 import org.llm4msr.runtime.conformance.ConformanceCase;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatMulsOp;
+import org.llm4msr.runtime.op.RowAttentionOp;
 
 /** Which cases of the conformance suite are computed in BF16, and what that costs. */
 final class Rounded {
@@ -23,7 +26,9 @@ final class Rounded {
             case BF16, Q8_0, Q4_0 -> true;
             default -> false;
           };
+      case GatedMatMulOp _, MatMulsOp _ -> true;
       case AttentionOp op -> op.rounded();
+      case RowAttentionOp op -> op.attention().rounded();
       default -> false;
     };
   }

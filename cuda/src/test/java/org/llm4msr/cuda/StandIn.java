@@ -1,6 +1,7 @@
 package org.llm4msr.cuda;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -8,9 +9,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -37,7 +40,7 @@ public final class StandIn implements AfterAllCallback {
     }
   }
 
-  static boolean isThere() {
+  public static boolean isThere() {
     return symbol("standin_set") != null;
   }
 
@@ -54,10 +57,40 @@ public final class StandIn implements AfterAllCallback {
   }
 
   /** How often something has happened, or a kernel has run, since the last reset. */
-  static long count(String name) {
+  public static long count(String name) {
     long count = call("standin_count", name, 0);
     assertThat(count).as(name).isNotNegative();
     return count;
+  }
+
+  /** What choose.h chooses: the kernel's number, then its blocks in the lower 32 bits. */
+  static long choose(
+      int m,
+      int n,
+      int k,
+      boolean gated,
+      boolean half,
+      boolean mapped,
+      boolean hopper,
+      int multiprocessors) {
+    MemoryLayout[] arguments = new MemoryLayout[8];
+    Arrays.fill(arguments, JAVA_INT);
+    try {
+      return (long)
+          Linker.nativeLinker()
+              .downcallHandle(symbol("standin_choose"), FunctionDescriptor.of(JAVA_LONG, arguments))
+              .invokeExact(
+                  m,
+                  n,
+                  k,
+                  gated ? 1 : 0,
+                  half ? 1 : 0,
+                  mapped ? 1 : 0,
+                  hopper ? 1 : 0,
+                  multiprocessors);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
   }
 
   static void reset() {

@@ -46,7 +46,9 @@ class TensorCoresConformanceTest extends ConformanceSuite {
   }
 
   static List<Target> targets() {
-    return List.of(new Target(new Generation(80), 1), new Target(new Generation(90), 1));
+    return List.of(
+        new Target(new Generation(80), 1, "cuda-sm80"),
+        new Target(new Generation(90), 1, "cuda-sm90"));
   }
 
   public static List<ConformanceCase> cases() {

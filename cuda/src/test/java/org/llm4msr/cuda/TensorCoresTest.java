@@ -122,7 +122,7 @@ class TensorCoresTest {
   @CsvSource({
     "80, BF16, 40, matmul_mma",
     "86, BF16, 41, matmul_mma",
-    "90, BF16, 40, matmul_persistent",
+    "90, BF16, 40, matmul_multicast",
     "90, BF16, 41, matmul_mma",
     "100, BF16, 40, matmul_mma",
     "80, F32, 40, matmul",

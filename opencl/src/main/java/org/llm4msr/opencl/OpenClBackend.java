@@ -7,8 +7,10 @@ import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.backend.portable.PortableOperators;
+import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.AllocationTracker;
 import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.Op;
 
 /** The operator set on one OpenCL device, in F32. */
@@ -98,6 +100,11 @@ final class OpenClBackend implements Backend {
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     return PortableOperators.bind(NAME, device, op, in, out);
+  }
+
+  @Override
+  public boolean fuses(FusedOp op, List<ValueType> inputs) {
+    return PortableOperators.fuses(op);
   }
 
   @Override

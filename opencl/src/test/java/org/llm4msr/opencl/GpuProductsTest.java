@@ -40,7 +40,8 @@ class GpuProductsTest extends ConformanceSuite {
                 return new OpenClBackend(OpenCl.devices().getFirst(), false);
               }
             },
-            2));
+            2,
+            "opencl-gpu"));
   }
 
   public static List<ConformanceCase> cases() {

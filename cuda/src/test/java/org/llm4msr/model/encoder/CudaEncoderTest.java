@@ -1,9 +1,14 @@
 package org.llm4msr.model.encoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -36,6 +41,43 @@ class CudaEncoderTest extends DeviceEncoderSuite {
       return;
     }
     checkRounded(name, actual, expected, MAX_NMSE);
+  }
+
+  /** Its keys are read where they lie, by whichever prompts share them. */
+  @ParameterizedTest
+  @ValueSource(strings = {"transformers/llama", "transformers/qwen2"})
+  void aSharedBeginningMakesNoDifference(String name) {
+    Path directory = GoldenCase.directory(name);
+    int[] known = GoldenCase.read(directory).prompts().getFirst();
+    int[] beginning = new int[16];
+    Arrays.setAll(beginning, i -> known[i % known.length]);
+    // Prompts that branch off it, two of them further on from where others did.
+    List<int[]> prompts = new ArrayList<>();
+    for (int from : new int[] {8, 8, 16, 16}) {
+      int[] prompt = Arrays.copyOf(beginning, from + 3);
+      Arrays.fill(prompt, from, from + 3, 5 + prompts.size());
+      prompts.add(prompt);
+    }
+    EncoderOptions options = EncoderOptions.defaults().withBackend(provider().name());
+    try (FrozenEncoder sharing = FrozenEncoder.load(directory, options);
+        FrozenEncoder apart = FrozenEncoder.load(directory, options.withPrefixReuse(false))) {
+      float[][] expected = apart.encodeTokens(prompts);
+      long before = StandIn.isThere() ? StandIn.count("check_ids") : 0;
+      float[][] shared = sharing.encodeTokens(prompts);
+      for (int i = 0; i < expected.length; i++) {
+        assertThat(shared[i]).containsExactly(expected[i], within(1e-4f));
+      }
+      if (StandIn.isThere()) {
+        assertThat(StandIn.count("check_ids")).isGreaterThan(before);
+      }
+    }
+  }
+
+  @AfterAll
+  static void ranTheKernelsThatDoSeveralThingsAtOnce() {
+    if (StandIn.isThere()) {
+      assertThat(StandIn.count("rms_norm_residual")).isPositive();
+    }
   }
 
   private static void checkRounded(String name, float[] actual, float[] expected, double bound) {

@@ -42,12 +42,14 @@ final class BatchPlan implements AutoCloseable {
 
   /** Bytes that a plan would take, without taking them. */
   static long requiredBytes(
+      Backend backend,
       ModelConfig config,
       ParameterStore weights,
       ForwardGraph.Form form,
       ForwardGraph.Capacity capacity) {
     ForwardGraph graph = new ForwardGraph(config, weights, form, capacity);
-    return vectorBytes(config, capacity) + Plan.workspaceBytes(graph.graph(), graph.outputs());
+    return vectorBytes(config, capacity)
+        + Plan.workspaceBytes(backend, graph.graph(), graph.outputs());
   }
 
   /** Whether a batch fits and its prompts may share what they share. */

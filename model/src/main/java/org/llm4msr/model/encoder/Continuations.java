@@ -37,7 +37,7 @@ final class Continuations implements AutoCloseable {
 
   /** Bytes that a generator of this capacity takes. */
   long requiredBytes(ForwardGraph.Capacity capacity) {
-    return Generator.requiredBytes(config, weights, form(), capacity);
+    return Generator.requiredBytes(backend, config, weights, form(), capacity);
   }
 
   private ForwardGraph.Form form() {

@@ -105,7 +105,7 @@ public final class FrozenEncoder implements AutoCloseable {
   /** What the weights and batches of the usual size need; computed, not measured. */
   public MemoryNeed memory() {
     ForwardGraph.Capacity capacity = capacity(1, 1, 0);
-    long workspace = BatchPlan.requiredBytes(config, weights, form(reuses()), capacity);
+    long workspace = BatchPlan.requiredBytes(backend, config, weights, form(reuses()), capacity);
     if (options.pooling().generated()) {
       workspace += continuations.requiredBytes(continuations.capacity());
     }
@@ -320,7 +320,7 @@ public final class FrozenEncoder implements AutoCloseable {
     ForwardGraph.Form form = form(batch.shared);
     ForwardGraph.Capacity capacity =
         capacity(batch.rows(), batch.prompts, batch.shared ? batch.keyCount() : 0);
-    requireMemory(0, BatchPlan.requiredBytes(config, weights, form, capacity));
+    requireMemory(0, BatchPlan.requiredBytes(backend, config, weights, form, capacity));
     plan = new BatchPlan(backend, config, weights, form, capacity);
   }
 

@@ -105,13 +105,14 @@ final class Generator implements AutoCloseable {
 
   /** Bytes that a generator would take, without taking them. */
   static long requiredBytes(
+      Backend backend,
       ModelConfig config,
       ParameterStore weights,
       ForwardGraph.Form form,
       ForwardGraph.Capacity capacity) {
     ForwardGraph graph = new ForwardGraph(config, weights, form, capacity);
     long row = (long) config.hiddenSize() + config.vocabularySize();
-    return Plan.workspaceBytes(graph.graph(), graph.outputs())
+    return Plan.workspaceBytes(backend, graph.graph(), graph.outputs())
         + DType.F32.byteSize(capacity.prompts() * row);
   }
 

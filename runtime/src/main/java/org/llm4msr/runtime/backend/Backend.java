@@ -4,7 +4,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Tensor;
+import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.Buffer;
+import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.Op;
 
 /**
@@ -90,6 +92,16 @@ public interface Backend extends AutoCloseable {
    *     message says which
    */
   Kernel kernel(Op op, List<Operand> inputs, List<Operand> outputs);
+
+  /**
+   * Whether a plan is to put this operator in the place of those that it is made of. Only a backend
+   * that says so is asked for its kernel.
+   *
+   * @param inputs their types, with the largest extents
+   */
+  default boolean fuses(FusedOp op, List<ValueType> inputs) {
+    return false;
+  }
 
   /**
    * Makes one thing of kernels that always run together, such as a plan's.

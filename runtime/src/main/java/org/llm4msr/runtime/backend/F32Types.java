@@ -5,19 +5,27 @@ import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.BlockInt8MatMulOp;
 import org.llm4msr.runtime.op.DropoutOp;
+import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatMulsOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.SparseAdamOp;
+import org.llm4msr.runtime.op.SparseRowAdamOp;
 
 /** What backends that compute in F32 take. */
 public final class F32Types {
   private F32Types() {}
 
-  /** Whether its second operand may be weights in any stored type. */
-  public static boolean isProduct(Op op) {
-    return op instanceof MatMulOp || op instanceof Int8MatMulOp || op instanceof BlockInt8MatMulOp;
+  /** Whether an input may be weights or a table in any stored type. */
+  public static boolean isStored(Op op, int input) {
+    return switch (op) {
+      case MatMulOp _, Int8MatMulOp _, BlockInt8MatMulOp _ -> input == 1;
+      case GatedMatMulOp _, MatMulsOp _ -> input > 0;
+      case GatherOp _ -> input == 0;
+      default -> false;
+    };
   }
 
   /**
@@ -28,10 +36,12 @@ public final class F32Types {
   public static void require(String backend, Op op, List<Operand> in) {
     for (int i = 0; i < in.size(); i++) {
       DType dtype = in.get(i).dtype();
-      boolean stored = isProduct(op) && i == 1 || op instanceof GatherOp && i == 0;
+      boolean stored = isStored(op, i);
       boolean state =
-          (op instanceof AdamOp || op instanceof SparseAdamOp || op instanceof DropoutOp)
-              && i == in.size() - 1;
+          switch (op) {
+            case AdamOp _, SparseAdamOp _, SparseRowAdamOp _, DropoutOp _ -> i == in.size() - 1;
+            default -> false;
+          };
       boolean fits =
           state
               ? dtype == DType.F64

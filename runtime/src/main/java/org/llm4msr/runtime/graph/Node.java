@@ -27,6 +27,13 @@ public final class Node {
     return node;
   }
 
+  /** The results of several nodes computed by one operator; for plans that fuse nodes. */
+  public Node inPlaceOf(Op fused, List<Value> from, List<Value> results) {
+    Node node = new Node(id, fused, from);
+    node.produces(results);
+    return node;
+  }
+
   /** Position in the graph; every input is produced by an earlier node. */
   public int id() {
     return id;

@@ -61,7 +61,8 @@ public sealed interface Op
         ClipFactorOp,
         AdamOp,
         SparseAdamOp,
-        ScatterRowsOp {
+        ScatterRowsOp,
+        FusedOp {
   /** Name for messages and profiles. */
   String name();
 

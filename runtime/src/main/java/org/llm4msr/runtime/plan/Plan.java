@@ -61,7 +61,7 @@ public final class Plan implements AutoCloseable {
           "the backend '" + backend.name() + "' does not compute in " + graph.computeType());
     }
     this.backend = backend;
-    List<Node> nodes = Fusion.fuse(needed(graph, outputs), outputs);
+    List<Node> nodes = fused(backend, graph, outputs);
     for (Node node : nodes) {
       node.inputs().forEach(this::noteSymbols);
       node.outputs().forEach(this::noteSymbols);
@@ -189,10 +189,14 @@ public final class Plan implements AutoCloseable {
     return buffer;
   }
 
-  /** {@link #workspaceBytes()} of a plan that is not made, but for a device's wider alignment. */
-  public static long workspaceBytes(Graph graph, List<Value> outputs) {
-    List<Node> nodes = Fusion.fuse(needed(graph, outputs), outputs);
-    return new MemoryPlan(nodes, outputs, (int) HostBuffer.ALIGNMENT).byteSize();
+  private static List<Node> fused(Backend backend, Graph graph, List<Value> outputs) {
+    return KernelFusion.fuse(backend, Fusion.fuse(needed(graph, outputs), outputs), outputs);
+  }
+
+  /** {@link #workspaceBytes()} of a plan that is not made. */
+  public static long workspaceBytes(Backend backend, Graph graph, List<Value> outputs) {
+    List<Node> nodes = fused(backend, graph, outputs);
+    return new MemoryPlan(nodes, outputs, backend.alignment()).byteSize();
   }
 
   /** Bytes of the workspace, which holds inputs, results and everything between. */

@@ -13,6 +13,7 @@ import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.SparseAdamOp;
+import org.llm4msr.runtime.op.SparseRowAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 
 /** A conformance case bound to memory of a backend. Tests and benchmarks run it. */
@@ -103,7 +104,7 @@ public final class CaseRun implements AutoCloseable {
 
   private Set<Integer> updated() {
     return switch (op) {
-      case AdamOp _, SparseAdamOp _ -> Set.of(0, 1, 2);
+      case AdamOp _, SparseAdamOp _, SparseRowAdamOp _ -> Set.of(0, 1, 2);
       case GroupedBatchNormOp norm when norm.training() -> Set.of(5, 6);
       default -> Set.of();
     };

@@ -19,7 +19,8 @@ public final class Cases {
             AttentionCases.all(),
             ElementwiseCases.all(),
             LayoutCases.all(),
-            TrainingCases.all())
+            TrainingCases.all(),
+            FusedCases.all())
         .flatMap(List::stream)
         .toList();
   }

@@ -69,9 +69,14 @@ public record ConformanceCase(
     return type.dtype() == DType.F32 ? new ValueType(computeType, type.dims()) : type;
   }
 
+  /** The inputs' types in F32. */
+  public List<ValueType> types() {
+    return inputs.stream().map(Input::type).toList();
+  }
+
   /** Bytes of all inputs and outputs in F32 at the largest extents. */
   public long bytes() {
-    List<ValueType> types = new ArrayList<>(inputs.stream().map(Input::type).toList());
+    List<ValueType> types = new ArrayList<>(types());
     types.addAll(op.infer(types));
     return types.stream().mapToLong(type -> type.dtype().byteSize(type.maxElements())).sum();
   }

@@ -24,6 +24,7 @@ import org.llm4msr.runtime.backend.BackendOptions;
 import org.llm4msr.runtime.backend.BackendProvider;
 import org.llm4msr.runtime.backend.reference.ReferenceBackend;
 import org.llm4msr.runtime.op.BlockInt8MatMulOp;
+import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.Op;
 
@@ -35,7 +36,10 @@ import org.llm4msr.runtime.op.Op;
 @ParameterizedClass(name = "{0}")
 @MethodSource("targets")
 public abstract class ConformanceSuite {
-  /** These have every operator; others may lack some, which is reported as skipped. */
+  /**
+   * These have every operator but fused ones that they don't ask for; others may lack some, which
+   * is reported as skipped.
+   */
   private static final Set<String> COMPLETE = Set.of("reference", "cpu", "opencl", "cuda");
 
   /** What a complete one lacks all the same. */
@@ -49,11 +53,19 @@ public abstract class ConformanceSuite {
   private static final ReferenceBackend ORACLE = new ReferenceBackend();
   private static final Map<Target, ConformanceTable> TABLES = new LinkedHashMap<>();
 
-  /** A backend with a number of threads. */
-  public record Target(BackendProvider provider, int threads) {
+  /**
+   * A backend with a number of threads.
+   *
+   * @param label names its table
+   */
+  public record Target(BackendProvider provider, int threads, String label) {
+    public Target(BackendProvider provider, int threads) {
+      this(provider, threads, provider.name());
+    }
+
     @Override
     public String toString() {
-      return provider.name() + ", threads " + threads;
+      return label + ", threads " + threads;
     }
   }
 
@@ -97,9 +109,11 @@ public abstract class ConformanceSuite {
       return new CaseRun(backend(), conformanceCase);
     } catch (UnsupportedOperationException e) {
       String name = target.provider().name();
+      Op op = conformanceCase.op();
       boolean expected =
           !COMPLETE.contains(name)
-              || LACKING.getOrDefault(name, Set.of()).contains(conformanceCase.op().getClass());
+              || LACKING.getOrDefault(name, Set.of()).contains(op.getClass())
+              || op instanceof FusedOp fused && !backend().fuses(fused, conformanceCase.types());
       assumeFalse(expected, target + ": " + e.getMessage());
       throw e;
     }

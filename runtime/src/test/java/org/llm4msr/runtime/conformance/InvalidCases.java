@@ -13,7 +13,9 @@ import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.RowAttentionOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
+import org.llm4msr.runtime.op.SparseRowAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 
@@ -60,7 +62,41 @@ final class InvalidCases {
         attention(Data.replaced(OFFSETS, 3, 10)),
         attention(Data.replaced(OFFSETS, 3, 8)),
         roundedAttention(Data.replaced(OFFSETS, 1, 8)),
-        roundedAttention(Data.replaced(OFFSETS, 3, 10)));
+        roundedAttention(Data.replaced(OFFSETS, 3, 10)),
+        rowAttention(Data.replaced(ORDER, 2, 9), OFFSETS),
+        rowAttention(Data.replaced(ORDER, 8, -1), OFFSETS),
+        rowAttention(ORDER, Data.replaced(OFFSETS, 1, 8)),
+        rowAdam(true, Data.replaced(Data.ids(5), 7, 5)),
+        rowAdam(false, Data.replaced(Data.ids(5), 0, -1)));
+  }
+
+  private static ConformanceCase rowAttention(Generator rows, Generator offsets) {
+    ConformanceCase.Builder builder = builder();
+    for (int i = 0; i < 3; i++) {
+      builder.input(Data.normal(1), ROWS, Dim.of(64));
+    }
+    AttentionOp.Mask mask = AttentionOp.Mask.causal();
+    return builder
+        .input(DType.I32, rows, ROWS)
+        .input(DType.I32, offsets, Dim.of(4))
+        .input(DType.I32, Data.constant(0, 0, 0), Dim.of(3))
+        .input(DType.I32, Data.constant(9, 9, 9), Dim.of(3))
+        .build(new RowAttentionOp(new AttentionOp(1, 1, 64, 0.5, mask, true)), 0);
+  }
+
+  private static ConformanceCase rowAdam(boolean lazy, Generator ids) {
+    ConformanceCase.Builder builder = builder();
+    for (int i = 0; i < 3; i++) {
+      builder.input(Data.uniform(0, 1), Dim.of(5), WIDTH);
+    }
+    return builder
+        .input(DType.I32, ids, ROWS)
+        .input(Data.normal(1), ROWS, WIDTH)
+        .input(DType.F64, Data.constant(0.1, 1), Dim.of(2))
+        .build(
+            new SparseRowAdamOp(
+                new SparseRowGradientOp(0, 0, 4, 5), new SparseAdamOp(0.9, 0.999, 1e-8, 0, lazy)),
+            0);
   }
 
   private static ConformanceCase.Builder builder() {

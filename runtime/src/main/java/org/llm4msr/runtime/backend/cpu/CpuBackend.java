@@ -30,6 +30,7 @@ import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
+import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GluGradientOp;
 import org.llm4msr.runtime.op.GluOp;
@@ -207,6 +208,9 @@ public final class CpuBackend implements Backend {
       case PadOp pad -> ElementBindings.pad(pool, pad, in.get(0), out.get(0));
       case TransposeOp _ -> ElementBindings.transpose(pool, in.get(0), out.get(0));
       case ReshapeOp _, StopGradientOp _ -> ElementBindings.reshape(pool, in.get(0), out.get(0));
+
+      case FusedOp _ ->
+          throw new UnsupportedOperationException("the cpu backend has no " + op.name());
     };
   }
 

@@ -7,6 +7,7 @@ import org.llm4msr.runtime.op.AttentionGradientOp;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.RowAttentionOp;
 
 /** Rotary positions and packed attention: rope.kk, attention.kk, attention_gradient.kk. */
 final class AttentionCalls {
@@ -33,41 +34,83 @@ final class AttentionCalls {
         .items(() -> x.dim(0) * op.heads() * (op.headDim() - pairs));
   }
 
-  static Kernel attention(Device device, AttentionOp op, List<Operand> in, Operand out) {
+  static Kernel attention(Device device, AttentionOp op, List<Operand> in, List<Operand> out) {
     Operand q = in.get(0);
     Operand offsets = in.get(3);
-    boolean other = in.size() == 6;
+    Operand begins = in.size() == 6 ? in.get(4) : null;
+    Operand ends = begins == null ? null : in.get(5);
     Kernel own = device.own(op, in, out);
-    Kernel attention = own != null ? own : portable(device, op, in, out);
+    Kernel attention =
+        own != null ? own : portable(device, op, op, in, null, offsets, begins, ends, out.get(0));
     Kernel check = checkOffsets(device, op, q, offsets);
-    if (!other) {
-      return Call.sequence(check, attention);
-    }
-    Operand keys = in.get(1);
-    Kernel checkKeys =
-        new Call(device, "check_keys")
-            .i(device.faults(op.name(), "the keys of a sequence", "the keys of a sequence"))
-            .l(() -> offsets.dim(0) - 1)
-            .l(() -> keys.dim(0))
-            .of(offsets)
-            .of(in.get(4))
-            .of(in.get(5))
-            .fault()
-            .items(() -> offsets.dim(0) - 1);
-    return Call.sequence(check, checkKeys, attention);
+    return begins == null
+        ? Call.sequence(check, attention)
+        : Call.sequence(check, checkKeys(device, op, in.get(1), offsets, begins, ends), attention);
   }
 
-  private static Kernel portable(Device device, AttentionOp op, List<Operand> in, Operand out) {
+  static Kernel rowAttention(
+      Device device, RowAttentionOp op, List<Operand> in, List<Operand> out) {
+    Operand keys = in.get(1);
+    Operand rows = in.get(3);
+    Operand offsets = in.get(4);
+    Operand begins = in.get(5);
+    Operand ends = in.get(6);
+    Kernel checkRows =
+        new Call(device, "check_ids")
+            .i(device.faults(op.name(), "the row of a key", "the row of a key"))
+            .l(() -> rows.dim(0))
+            .l(() -> keys.dim(0))
+            .of(rows)
+            .fault()
+            .items(() -> rows.dim(0));
+    Kernel own = device.own(op, in, out);
+    return Call.sequence(
+        checkOffsets(device, op, in.get(0), offsets),
+        checkRows,
+        checkKeys(device, op, rows, offsets, begins, ends),
+        own != null
+            ? own
+            : portable(device, op, op.attention(), in, rows, offsets, begins, ends, out.get(0)));
+  }
+
+  /**
+   * @param keys has a row for each key
+   */
+  private static Kernel checkKeys(
+      Device device, Op op, Operand keys, Operand offsets, Operand begins, Operand ends) {
+    return new Call(device, "check_keys")
+        .i(device.faults(op.name(), "the keys of a sequence", "the keys of a sequence"))
+        .l(() -> offsets.dim(0) - 1)
+        .l(() -> keys.dim(0))
+        .of(offsets)
+        .of(begins)
+        .of(ends)
+        .fault()
+        .items(() -> offsets.dim(0) - 1);
+  }
+
+  /**
+   * @param rows of the keys, or null if they lie in order
+   * @param begins and ends of a sequence's keys, or null if they are its own
+   */
+  private static Kernel portable(
+      Device device,
+      Op op,
+      AttentionOp attention,
+      List<Operand> in,
+      Operand rows,
+      Operand offsets,
+      Operand begins,
+      Operand ends,
+      Operand out) {
     Operand q = in.get(0);
-    boolean other = in.size() == 6;
-    Call call = shape(new Call(device, "attention"), op, op, in.get(3)).flag(other);
-    in.subList(0, 4).forEach(call::of);
-    if (other) {
-      call.of(in.get(4)).of(in.get(5));
-    } else {
-      call.nothing().nothing();
-    }
-    return call.of(out).fault().groups(() -> q.dim(0) * op.heads());
+    Call call =
+        shape(new Call(device, "attention"), op, attention, offsets)
+            .flag(begins != null)
+            .flag(rows != null);
+    in.subList(0, 3).forEach(call::of);
+    call.ofOrNothing(rows).of(offsets).ofOrNothing(begins).ofOrNothing(ends);
+    return call.of(out).fault().groups(() -> q.dim(0) * attention.heads());
   }
 
   private static Call shape(Call call, Op op, AttentionOp forward, Operand offsets) {

@@ -25,6 +25,11 @@ final class Call {
     return add(new Argument.Region(operand.address(), bytes));
   }
 
+  /** An operand's memory, or no memory for null. */
+  Call ofOrNothing(Operand operand) {
+    return operand == null ? nothing() : of(operand);
+  }
+
   /** Scratch memory of at least {@code byteSize} bytes. */
   Call of(Device.Scratch scratch, long byteSize) {
     scratch.require(byteSize);

@@ -60,12 +60,12 @@ public interface Device {
   int faults(String operator, String first, String second);
 
   /**
-   * Binds a kernel of the device's own to a product or to attention. Indices have been checked by
-   * kernels before it; after a fault it must follow none.
+   * Binds a kernel of the device's own to an operator. What serves attention as an index has been
+   * checked by kernels before it; after a fault it must follow none.
    *
-   * @return null where the portable kernel is to be used
+   * @return null where the portable kernel is to be used, or where there is none
    */
-  default Kernel own(Op op, List<Operand> in, Operand out) {
+  default Kernel own(Op op, List<Operand> in, List<Operand> out) {
     return null;
   }
 

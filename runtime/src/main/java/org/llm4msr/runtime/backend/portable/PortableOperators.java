@@ -1,10 +1,12 @@
 package org.llm4msr.runtime.backend.portable;
 
 import java.util.List;
+import java.util.function.LongSupplier;
 import org.llm4msr.runtime.backend.F32Types;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.AddRmsNormOp;
 import org.llm4msr.runtime.op.AttentionGradientOp;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.AttentionPoolingGradientOp;
@@ -19,6 +21,8 @@ import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
+import org.llm4msr.runtime.op.FusedOp;
+import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GluGradientOp;
 import org.llm4msr.runtime.op.GluOp;
@@ -31,6 +35,7 @@ import org.llm4msr.runtime.op.Int8MatMulOp;
 import org.llm4msr.runtime.op.LayerNormGradientOp;
 import org.llm4msr.runtime.op.LayerNormOp;
 import org.llm4msr.runtime.op.MatMulOp;
+import org.llm4msr.runtime.op.MatMulsOp;
 import org.llm4msr.runtime.op.MatVecOp;
 import org.llm4msr.runtime.op.MixtureGradientOp;
 import org.llm4msr.runtime.op.MixtureOp;
@@ -41,12 +46,14 @@ import org.llm4msr.runtime.op.ReshapeOp;
 import org.llm4msr.runtime.op.RmsNormGradientOp;
 import org.llm4msr.runtime.op.RmsNormOp;
 import org.llm4msr.runtime.op.RopeOp;
+import org.llm4msr.runtime.op.RowAttentionOp;
 import org.llm4msr.runtime.op.ScaleOp;
 import org.llm4msr.runtime.op.ScatterRowsOp;
 import org.llm4msr.runtime.op.SliceOp;
 import org.llm4msr.runtime.op.SoftmaxGradientOp;
 import org.llm4msr.runtime.op.SoftmaxOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
+import org.llm4msr.runtime.op.SparseRowAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.SparseToDenseOp;
 import org.llm4msr.runtime.op.StopGradientOp;
@@ -67,15 +74,53 @@ public final class PortableOperators {
   static final int PARTIAL_SUMS = 3;
   static final int ROW_STATISTICS = 4;
   static final int SORT_KEYS = 5;
+  static final int LISTED_ROWS = 6;
+  static final int LISTED_COUNT = 7;
 
   /** The first number of scratch memory that is left to the device's own kernels. */
-  public static final int OWN_SCRATCH = 6;
+  public static final int OWN_SCRATCH = 8;
 
   private PortableOperators() {}
 
   /** An activation's number in kk.h; 0 for null. */
   public static int number(UnaryOp.Kind activation) {
     return ElementCalls.number(activation);
+  }
+
+  /**
+   * What was looked up in a table, sorted, in scratch memory; sparse.kk says what it holds.
+   *
+   * @param kernel that sorts, to be run first
+   * @param count of lookups in the current run
+   * @param mostRows distinct ids in any run
+   */
+  public record SortedLookups(
+      Kernel kernel,
+      LongSupplier count,
+      long mostRows,
+      Device.Scratch keys,
+      Device.Scratch rows,
+      Device.Scratch starts,
+      Device.Scratch total) {}
+
+  /**
+   * Sorts lookups by id, for a device's own kernel that goes on from there.
+   *
+   * @param op named in messages about ids out of range
+   */
+  public static SortedLookups sortedLookups(
+      Device device, Op op, SparseRowGradientOp gradient, Operand ids) {
+    return TableCalls.sortedLookups(device, op, gradient, ids);
+  }
+
+  /** Fused operators that have portable kernels; see {@code Backend.fuses}. */
+  public static boolean fuses(FusedOp op) {
+    return op instanceof RowAttentionOp;
+  }
+
+  /** Registers that an id in a table's lookups may be out of range; see {@link Device#faults}. */
+  public static int idFault(Device device, Op op) {
+    return TableCalls.idFault(device, op);
   }
 
   /**
@@ -87,7 +132,8 @@ public final class PortableOperators {
   public static Kernel bind(
       String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
     F32Types.require(backend, op, in);
-    Kernel kernel = kernel(backend, device, op, in, out);
+    Kernel own = isChecked(op) ? null : device.own(op, in, out);
+    Kernel kernel = own != null ? own : kernel(backend, device, op, in, out);
     ShapeCheck check = new ShapeCheck(op, in, out);
     return () -> {
       check.run();
@@ -95,11 +141,16 @@ public final class PortableOperators {
     };
   }
 
+  /** Whether portable kernels check an operator's indices before one of the device's own runs. */
+  private static boolean isChecked(Op op) {
+    return op instanceof AttentionOp || op instanceof RowAttentionOp;
+  }
+
   private static Kernel kernel(
       String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
     return switch (op) {
       case MatMulOp matmul -> MatrixCalls.matmul(device, matmul, in, out.get(0));
-      case Int8MatMulOp _, BlockInt8MatMulOp _ ->
+      case Int8MatMulOp _, BlockInt8MatMulOp _, GatedMatMulOp _, MatMulsOp _, AddRmsNormOp _, SparseRowAdamOp _ ->
           throw new UnsupportedOperationException(
               "the " + backend + " backend has no " + op.name());
       case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));
@@ -118,7 +169,8 @@ public final class PortableOperators {
       case AttentionPoolingGradientOp _ -> MixtureCalls.attentionPoolingGradient(device, in, out);
 
       case RopeOp rope -> AttentionCalls.rope(device, rope, in, out.get(0));
-      case AttentionOp attention -> AttentionCalls.attention(device, attention, in, out.get(0));
+      case AttentionOp attention -> AttentionCalls.attention(device, attention, in, out);
+      case RowAttentionOp attention -> AttentionCalls.rowAttention(device, attention, in, out);
       case AttentionGradientOp gradient -> AttentionCalls.gradient(device, gradient, in, out);
 
       case GatherOp gather -> TableCalls.gather(device, gather, in, out.get(0));

@@ -213,12 +213,7 @@ final class Product {
       call.nothing();
     }
     call.i(() -> groups == null ? 0 : groups.count()).i(with).i(activation);
-    addOr(call, bias).l(biasBatch);
-    addOr(call, residual);
-    return addOr(call, gate).fault();
-  }
-
-  private static Call addOr(Call call, Operand operand) {
-    return operand == null ? call.nothing() : call.of(operand);
+    call.ofOrNothing(bias).l(biasBatch);
+    return call.ofOrNothing(residual).ofOrNothing(gate).fault();
   }
 }

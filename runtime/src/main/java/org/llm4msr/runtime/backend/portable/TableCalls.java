@@ -2,10 +2,12 @@ package org.llm4msr.runtime.backend.portable;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.IntToLongFunction;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.backend.portable.PortableOperators.SortedLookups;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.ScatterRowsOp;
@@ -69,7 +71,7 @@ final class TableCalls {
     long width = table.dim(1);
     Call call =
         new Call(device, "gather")
-            .i(device.faults(op.name(), ID, ID))
+            .i(idFault(device, op))
             .l(() -> ids.dim(0))
             .l(width)
             .l(() -> table.dim(0));
@@ -89,7 +91,7 @@ final class TableCalls {
     Operand table = in.get(0);
     Operand ids = in.get(1);
     return new Call(device, "scatter_rows")
-        .i(device.faults(op.name(), ID, ID))
+        .i(idFault(device, op))
         .l(() -> ids.dim(0))
         .l(table.dim(1))
         .l(() -> table.dim(0))
@@ -129,12 +131,76 @@ final class TableCalls {
             .items(() -> rows.dim(0) * y.dim(1)));
   }
 
+  static int idFault(Device device, Op op) {
+    return device.faults(op.name(), ID, ID);
+  }
+
   static Kernel sparseRowGradient(
       Device device, SparseRowGradientOp op, List<Operand> in, List<Operand> out) {
-    Operand ids = in.get(0);
     Operand dy = in.get(1);
-    boolean all = op.allColumns();
-    long mostLookups = all || ids.rank() == 1 ? ids.maxElements() : ids.maxElements() / ids.dim(1);
+    Operand rows = out.get(0);
+    Operand total = out.get(1);
+    Lookups lookups = lookups(op, in.get(0));
+    List<Kernel> kernels =
+        sorted(device, op, op, in.get(0), call -> call.of(rows), call -> call.of(total));
+    kernels.add(
+        new Call(device, "sum_rows")
+            .l(lookups::count)
+            .l(op.width())
+            .of(device.scratch(PortableOperators.SORT_KEYS))
+            .of(device.scratch(PortableOperators.PARTIAL_SUMS))
+            .of(total)
+            .of(dy)
+            .l(op.allColumns() ? op.width() : dy.dim(1))
+            .l(op.offset())
+            .of(out.get(2))
+            .fault()
+            .groups(() ->
+                Math.min(lookups.count(), op.vocabulary())
+                    * Math.ceilDiv(op.width(), LayoutCalls.COLUMNS)));
+    return Call.sequence(kernels);
+  }
+
+  static SortedLookups sortedLookups(
+      Device device, Op op, SparseRowGradientOp gradient, Operand ids) {
+    long mostRows = Math.min(mostLookups(gradient, ids), gradient.vocabulary());
+    Device.Scratch rows = device.scratch(PortableOperators.LISTED_ROWS);
+    Device.Scratch total = device.scratch(PortableOperators.LISTED_COUNT);
+    rows.require(Integer.BYTES * Math.max(1, mostRows));
+    total.require(Integer.BYTES);
+    List<Kernel> kernels =
+        sorted(device, op, gradient, ids, call -> call.of(rows), call -> call.of(total));
+    return new SortedLookups(
+        Call.sequence(kernels),
+        lookups(gradient, ids)::count,
+        mostRows,
+        device.scratch(PortableOperators.SORT_KEYS),
+        rows,
+        device.scratch(PortableOperators.PARTIAL_SUMS),
+        total);
+  }
+
+  private static long mostLookups(SparseRowGradientOp op, Operand ids) {
+    boolean each = op.allColumns() || ids.rank() == 1;
+    return each ? ids.maxElements() : ids.maxElements() / ids.dim(1);
+  }
+
+  private static Lookups lookups(SparseRowGradientOp op, Operand ids) {
+    return op.allColumns() ? ids::elements : () -> ids.dim(0);
+  }
+
+  /**
+   * Sorts lookups into SORT_KEYS, lists the distinct ids, and where each begins in PARTIAL_SUMS.
+   */
+  private static List<Kernel> sorted(
+      Device device,
+      Op op,
+      SparseRowGradientOp gradient,
+      Operand ids,
+      Consumer<Call> rows,
+      Consumer<Call> total) {
+    boolean all = gradient.allColumns();
+    long mostLookups = mostLookups(gradient, ids);
     long mostPadded = padded(mostLookups);
     Device.Scratch keys = device.scratch(PortableOperators.SORT_KEYS);
     Device.Scratch counts = device.scratch(PortableOperators.ROW_STATISTICS);
@@ -142,17 +208,17 @@ final class TableCalls {
     keys.require(Long.BYTES * mostPadded);
     counts.require(Integer.BYTES * (mostPadded / SORT_BLOCK));
     starts.require(Integer.BYTES * Math.max(1, mostLookups));
-    Lookups lookups = () -> all ? ids.elements() : ids.dim(0);
+    Lookups lookups = lookups(gradient, ids);
     List<Kernel> kernels = new ArrayList<>();
     kernels.add(
         new Call(device, "sort_keys")
-            .i(device.faults(op.name(), ID, ID))
+            .i(idFault(device, op))
             .l(lookups::count)
             .l(lookups::padded)
-            .l(op.vocabulary())
+            .l(gradient.vocabulary())
             .of(ids)
             .l(all || ids.rank() == 1 ? 1 : ids.dim(1))
-            .l(all ? 0 : op.column())
+            .l(all ? 0 : gradient.column())
             .of(keys)
             .fault()
             .items(lookups::padded));
@@ -163,36 +229,13 @@ final class TableCalls {
             .of(keys)
             .of(counts)
             .groups(lookups::blocks));
-    kernels.add(
-        new Call(device, "scan_counts")
-            .l(lookups::blocks)
-            .of(counts)
-            .of(out.get(1))
-            .groups(() -> 1));
-    kernels.add(
-        new Call(device, "list_rows")
-            .l(lookups::count)
-            .of(keys)
-            .of(counts)
-            .of(out.get(0))
-            .of(starts)
-            .groups(lookups::blocks));
-    kernels.add(
-        new Call(device, "sum_rows")
-            .l(lookups::count)
-            .l(op.width())
-            .of(keys)
-            .of(starts)
-            .of(out.get(1))
-            .of(dy)
-            .l(all ? op.width() : dy.dim(1))
-            .l(op.offset())
-            .of(out.get(2))
-            .fault()
-            .groups(() ->
-                Math.min(lookups.count(), op.vocabulary())
-                    * Math.ceilDiv(op.width(), LayoutCalls.COLUMNS)));
-    return Call.sequence(kernels);
+    Call scan = new Call(device, "scan_counts").l(lookups::blocks).of(counts);
+    total.accept(scan);
+    kernels.add(scan.groups(() -> 1));
+    Call list = new Call(device, "list_rows").l(lookups::count).of(keys).of(counts);
+    rows.accept(list);
+    kernels.add(list.of(starts).groups(lookups::blocks));
+    return kernels;
   }
 
   /** How many lookups a run has. */

@@ -24,6 +24,7 @@ import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
+import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GluGradientOp;
 import org.llm4msr.runtime.op.GluOp;
@@ -118,7 +119,7 @@ public final class ReferenceBackend implements Backend {
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     for (int i = 0; i < in.size(); i++) {
-      boolean stored = F32Types.isProduct(op) && i == 1 || op instanceof GatherOp && i == 0;
+      boolean stored = F32Types.isStored(op, i);
       if (in.get(i).dtype().isQuantised() && !stored) {
         throw new UnsupportedOperationException(
             "the reference backend has no "
@@ -196,6 +197,8 @@ public final class ReferenceBackend implements Backend {
       case ClipFactorOp clip -> RegularisationKernels.clipFactor(clip, in, out.get(0), scratch);
       case AdamOp adam -> OptimiserKernels.adam(adam, in, scratch);
       case SparseAdamOp adam -> OptimiserKernels.sparseAdam(adam, in, scratch);
+
+      case FusedOp fused -> FusedKernels.bind(this, fused, in, out);
     };
   }
 
