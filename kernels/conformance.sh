@@ -21,15 +21,18 @@ trap 'rm -f "$new"' EXIT
   # A number in brackets: so many of the cases.
   awk -F ' *[|] *' '
     FNR == 1 { file++ }
-    FNR > 2 { if (!($2 in seen)) { seen[$2] = 1; names[++count] = $2 }; cases[file, $2] = $3; error[file, $2] = $4 }
+    FNR > 2 { if (!($2 in seen)) { seen[$2] = 1; names[++count] = $2 }; cases[file, $2] = $3; error[file, $2] = $4
+              if ($3 > most[$2]) most[$2] = $3 }
     END {
       print "| operator | cases | reference | cpu | opencl | cuda | cuda, Hopper |\n|---|---|---|---|---|---|---|"
+      for (i = 2; i <= count; i++)
+        for (j = i; j > 1 && names[j] < names[j - 1]; j--) { name = names[j]; names[j] = names[j - 1]; names[j - 1] = name }
       for (i = 1; i <= count; i++) {
         name = names[i]
-        line = "| " name " | " cases[1, name]
+        line = "| " name " | " most[name]
         for (f = 1; f <= file; f++) {
           cell = (f, name) in error ? error[f, name] : ""
-          if (cell != "" && cases[f, name] != cases[1, name]) cell = cell " (" cases[f, name] ")"
+          if (cell != "" && cases[f, name] != most[name]) cell = cell " (" cases[f, name] ")"
           line = line " | " cell
         }
         print line " |"

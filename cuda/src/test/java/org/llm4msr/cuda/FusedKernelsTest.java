@@ -197,6 +197,22 @@ class FusedKernelsTest {
     assertThat(StandIn.count(kernel)).isEqualTo(1);
   }
 
+  /** Its inner extent keeps more multiprocessors busy than its two tiles. */
+  @Test
+  void aLongProductOfFewTilesIsSplit() {
+    open(80);
+    Graph graph = new Graph(DType.F32);
+    Value x = graph.input("x", Dim.of(2), Dim.of(1000));
+    float[] w = numbers(70 * 1000);
+    Value y = Ops.linear(x, parameter(graph, "w", DType.F32, w, 70, 1000), null, null);
+    plan = new Plan(backend, graph, store, List.of(y));
+    float[] left = put(x);
+    plan.run();
+    assertClose(read(y), product(left, w, 1000), 0);
+    assertThat(StandIn.count("matmul")).isEqualTo(1);
+    assertThat(StandIn.count("sum_splits")).isEqualTo(1);
+  }
+
   @Test
   void aBranchJoinsTheStreamAndIsNormalisedAtOnce() {
     open(80);

@@ -18,8 +18,12 @@ final class ConformanceTable {
 
   private final Map<String, Line> lines = new TreeMap<>();
 
-  void add(ConformanceCase conformanceCase, double error) {
-    Line line = lines.computeIfAbsent(conformanceCase.op().name(), name -> new Line());
+  /**
+   * @param rounded whether the backend rounds more by design, which has a line of its own
+   */
+  void add(ConformanceCase conformanceCase, boolean rounded, double error) {
+    String operator = conformanceCase.op().name() + (rounded ? ", rounded" : "");
+    Line line = lines.computeIfAbsent(operator, name -> new Line());
     line.cases.add(conformanceCase);
     line.largest = Math.max(line.largest, error);
   }

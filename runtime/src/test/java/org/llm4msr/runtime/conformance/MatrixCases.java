@@ -90,6 +90,11 @@ final class MatrixCases {
       }
     }
     cases.add(matmul(new MatMulOp(false, true, false, false, null), DType.F32, 96, 896, 640));
+    // Of few tiles, along a long inner extent.
+    cases.add(matmul(new MatMulOp(true, false, false, false, null), DType.F32, 70, 1500, 9));
+    cases.add(
+        matmul(new MatMulOp(false, true, true, true, UnaryOp.Kind.RELU), DType.F32, 5, 2003, 66));
+    cases.add(matmul(new MatMulOp(false, false, true, false, null), DType.BF16, 3, 700, 11));
     for (int[] shape : GROUPED) {
       for (boolean transposeW : new boolean[] {false, true}) {
         for (Split split : Split.values()) {

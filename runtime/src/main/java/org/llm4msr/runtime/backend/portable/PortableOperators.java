@@ -76,9 +76,10 @@ public final class PortableOperators {
   static final int SORT_KEYS = 5;
   static final int LISTED_ROWS = 6;
   static final int LISTED_COUNT = 7;
+  static final int SPLIT_SUMS = 8;
 
   /** The first number of scratch memory that is left to the device's own kernels. */
-  public static final int OWN_SCRATCH = 8;
+  public static final int OWN_SCRATCH = 9;
 
   private PortableOperators() {}
 

@@ -22,6 +22,17 @@ final class Product {
   /** Rows and columns that a group makes on a GPU; TILE in matmul.kk. */
   private static final int TILE = 64;
 
+  /** Inner elements that a group takes at a time; STEP in matmul.kk. */
+  private static final long STEP = 16;
+
+  /**
+   * Groups that keep a large GPU busy: a product of fewer tiles is split, if that leaves enough.
+   */
+  private static final long ENOUGH_GROUPS = 256;
+
+  /** Inner elements of a part. */
+  private static final long LEAST_PART = 256;
+
   /** Rows and columns that a work item makes on a CPU; CPU_ROWS and PANEL in matmul_cpu.cl. */
   private static final int CPU_ROWS = 6;
 
@@ -119,7 +130,59 @@ final class Product {
 
   /** Independent batches. */
   Kernel strided(LongSupplier batches) {
-    return bind(STRIDED, null, batches, () -> Math.ceilDiv(extents.rows().getAsLong(), tile()));
+    Kernel plain =
+        bind(STRIDED, null, batches, () -> Math.ceilDiv(extents.rows().getAsLong(), tile()));
+    if (device.isCpu() || extents.mostInner() < 2 * LEAST_PART) {
+      return plain;
+    }
+    Kernel split = split();
+    return () -> {
+      if (batches.getAsLong() == 1 && splits() > 1) {
+        split.run();
+      } else {
+        plain.run();
+      }
+    };
+  }
+
+  /** Into how many parts of its inner extent a single product is split; 1 if it has many tiles. */
+  private long splits() {
+    long tiles = tiles(extents.rows()) * tiles(extents.columns());
+    long most = Math.ceilDiv(ENOUGH_GROUPS, Math.max(1, tiles));
+    return Math.max(1, Math.min(most, extents.inner().getAsLong() / LEAST_PART));
+  }
+
+  private static long tiles(LongSupplier extent) {
+    return Math.ceilDiv(extent.getAsLong(), TILE);
+  }
+
+  /** The parts as batches, into scratch memory, and then their sum. */
+  private Kernel split() {
+    LongSupplier part =
+        () -> Math.ceilDiv(Math.ceilDiv(extents.inner().getAsLong(), splits()), STEP) * STEP;
+    LongSupplier down = () -> tiles(extents.rows());
+    LongSupplier across = () -> tiles(extents.columns());
+    Device.Scratch partial = device.scratch(PortableOperators.SPLIT_SUMS);
+    // No more than twice as many tiles as are enough.
+    partial.require(Float.BYTES * 2 * ENOUGH_GROUPS * TILE * TILE);
+    Call parts = new Call(device, "matmul").i(STRIDED).l(extents.inner());
+    parts.l(extents.rows()).l(extents.columns()).l(part).l(down).l(across);
+    new Matrix(a.memory(), () -> part.getAsLong() * a.second().getAsLong(), a.first(), a.second())
+        .addTo(parts);
+    new Matrix(b.memory(), () -> part.getAsLong() * b.first().getAsLong(), b.first(), b.second())
+        .addTo(parts);
+    parts
+        .of(partial)
+        .l(() -> extents.rows().getAsLong() * extents.columns().getAsLong())
+        .l(extents.columns())
+        .l(0);
+    parts.nothing().nothing().nothing().i(0).i(0).i(0).nothing().l(0).nothing().nothing().fault();
+    Call sum = new Call(device, "sum_splits").l(this::splits);
+    sum.l(extents.rows()).l(extents.columns()).of(partial).of(c).l(cRow).l(cAt);
+    sum.i(with).i(activation).ofOrNothing(bias).ofOrNothing(residual).ofOrNothing(gate);
+    return Call.sequence(
+        parts.groups(() -> splits() * down.getAsLong() * across.getAsLong()),
+        sum.items(() -> extents.rows().getAsLong() * extents.columns().getAsLong()));
   }
 
   /** The rows of A and C fall into groups, each with its own B. */
@@ -157,7 +220,7 @@ final class Product {
 
   private Kernel onGpu(int mode, Groups groups, LongSupplier batches, LongSupplier down) {
     LongSupplier across = () -> Math.ceilDiv(extents.columns().getAsLong(), TILE);
-    Call call = new Call(device, "matmul").i(mode);
+    Call call = new Call(device, "matmul").i(mode).l(0);
     shape(call, down, across);
     a.addTo(call);
     b.addTo(call);
