@@ -4,12 +4,14 @@
 
 #include "vec.h"
 
-// The queries of all heads that read one key head are rows of one product; about this many at a time.
+// The queries of all heads that read one key head are rows of one product; about this many at a time in the gradient.
 #define ATTENTION_ROWS 128
 
 typedef struct {
     l4m_pool *pool;
     int64_t heads, kv_heads, head_dim, sequences, longest;
+    // Of a block of queries at most.
+    int64_t rows;
     int64_t before, after;
     float scale, cap;
     const float *q, *k, *v, *dout;
@@ -46,10 +48,6 @@ static inline int64_t attention_map(const attention_job *w, int64_t kv_head, int
     return n;
 }
 
-// exp(scale * s - top) over the scores [from, to), 0 over the rest up to n; returns the sum.
-float ISA(attention_exp)(float *s, int64_t from, int64_t to, int64_t n, float scale, float top);
-// The largest of n scores, scaled; minus infinity for none.
-float ISA(attention_top)(const float *s, int64_t n, float scale);
 // s = cap tanh(scale s / cap) over n scores.
 void ISA(attention_cap)(float *s, int64_t n, float scale, float cap);
 

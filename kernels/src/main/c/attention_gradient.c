@@ -1,9 +1,44 @@
 // Gradient of attention: one task per sequence and key head, blocks of queries one after another, so that
 // the sums into dk and dv have one fixed order. Probabilities are computed again.
 #include "attention.h"
+
+#include <math.h>
+
 #include "gemm.h"
 #include "indices.h"
 #include "kernels.h"
+#include "vmath.h"
+
+// The largest of n scores, scaled; minus infinity for none.
+static float top_score(const float *s, int64_t n, float scale) {
+    if (n == 0) return -INFINITY;
+    float top = scale * s[0];
+    vf t = vset1(top), factor = vset1(scale);
+    int64_t j = 0;
+    for (; j + VL <= n; j += VL) t = vmax(t, vload(s + j) * factor);
+    top = vmaxval(t);
+    for (; j < n; j++) top = scale * s[j] > top ? scale * s[j] : top;
+    return top;
+}
+
+// exp(scale * s - top) over the scores [from, to), 0 over the rest up to n; returns the sum.
+static float exp_scores(float *s, int64_t from, int64_t to, int64_t n, float scale, float top) {
+    vf sum = vzero(), factor = vset1(scale), shift = vset1(top);
+    if (from > 0) memset(s, 0, (size_t)from * sizeof(float));
+    int64_t j = from;
+    for (; j + VL <= to; j += VL) {
+        vf e = vexp(vload(s + j) * factor - shift);
+        vstore(s + j, e);
+        sum += e;
+    }
+    if (j < to) {
+        int64_t rest = to - j;
+        vstore_n(s + j, vexp(vload_n(s + j, rest) * factor - shift), rest);
+        sum += vload_n(s + j, rest);
+    }
+    if (n > to) memset(s + to, 0, (size_t)(n - to) * sizeof(float));
+    return vsum(sum);
+}
 
 // p = softmax(scale s) over the visible scores, then ds = p (dp - sum(p dp)) scale in dp's place; with a soft cap
 // c = cap tanh(scale s / cap), p = softmax(c), and ds gets the factor 1 - (c / cap)^2 too.
@@ -20,8 +55,8 @@ static void score_gradient(const attention_job *w, visible_keys see, int64_t n, 
         }
         factor = 1;
     }
-    float top = ISA(attention_top)(p + see.from, see.to - see.from, factor);
-    vf inverse = vset1(1.0f / ISA(attention_exp)(p, see.from, see.to, n, factor, top)), dot = vzero();
+    float top = top_score(p + see.from, see.to - see.from, factor);
+    vf inverse = vset1(1.0f / exp_scores(p, see.from, see.to, n, factor, top)), dot = vzero();
     for (int64_t j = 0; j < n; j += VL) {
         int64_t t = l4m_min(VL, n - j);
         vf r = vload_any(p + j, t, L4M_F32) * inverse;

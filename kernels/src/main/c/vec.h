@@ -23,6 +23,12 @@ INLINE vf vset1(float x) { return _mm512_set1_ps(x); }
 INLINE __mmask16 vmask_n(int64_t n) { return (__mmask16)((1u << n) - 1); }
 INLINE vf vload_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(vmask_n(n), p); }
 INLINE void vstore_n(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, vmask_n(n), v); }
+// Lanes [from, to) of x, `otherwise` in the others; either may lie beyond the vector.
+INLINE vf vkeep(vf x, int64_t from, int64_t to, float otherwise) {
+    uint32_t below = to >= 16 ? 0xffff : to > 0 ? (1u << to) - 1 : 0;
+    uint32_t above = from >= 16 ? 0 : from > 0 ? 0xffffu << from : 0xffff;
+    return _mm512_mask_blend_ps((__mmask16)(below & above), _mm512_set1_ps(otherwise), x);
+}
 INLINE vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf vfnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 INLINE vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
@@ -38,6 +44,8 @@ INLINE vf vsel_gt(vf a, vf b, vf x, vf y) {
 }
 // x * 2^n, n integral
 INLINE vf vscale2(vf x, vf n) { return _mm512_scalef_ps(x, n); }
+// The same where both x and the result are normal numbers, or x is NaN.
+INLINE vf vscale2_normal(vf x, vf n) { return vscale2(x, n); }
 INLINE vf vload_bf16(const uint16_t *p) {
     return _mm512_castsi512_ps(
         _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
@@ -89,6 +97,13 @@ INLINE __m256i vmask_n(int64_t n) {
 }
 INLINE vf vload_n(const float *p, int64_t n) { return _mm256_maskload_ps(p, vmask_n(n)); }
 INLINE void vstore_n(float *p, vf v, int64_t n) { _mm256_maskstore_ps(p, vmask_n(n), v); }
+INLINE vf vkeep(vf x, int64_t from, int64_t to, float otherwise) {
+    __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)l4m_min(to, 8)), lanes);
+    __m256i above = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)l4m_max(from, 0)), lanes);
+    __m256 kept = _mm256_castsi256_ps(_mm256_andnot_si256(above, below));
+    return _mm256_blendv_ps(_mm256_set1_ps(otherwise), x, kept);
+}
 INLINE vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vf vfnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 INLINE vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
@@ -114,6 +129,9 @@ INLINE vf vscale2(vf x, vf n) {
     vf a = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(h, bias), 23));
     vf b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(k, h), bias), 23));
     return x * a * b;
+}
+INLINE vf vscale2_normal(vf x, vf n) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
 }
 INLINE vf vload_bf16(const uint16_t *p) {
     return _mm256_castsi256_ps(
@@ -165,6 +183,11 @@ INLINE vf vload_n(const float *p, int64_t n) {
 INLINE void vstore_n(float *p, vf v, int64_t n) {
     for (int64_t i = 0; i < n; i++) p[i] = v[i];
 }
+INLINE vf vkeep(vf x, int64_t from, int64_t to, float otherwise) {
+    for (int64_t i = 0; i < VL; i++)
+        if (i < from || i >= to) x[i] = otherwise;
+    return x;
+}
 INLINE vf vbits_select(vi_ mask, vf x, vf y) { return (vf)(((vi_)x & mask) | ((vi_)y & ~mask)); }
 INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf vfnma(vf a, vf b, vf c) { return c - a * b; }
@@ -188,6 +211,7 @@ INLINE vf vscale2(vf x, vf n) {
     vi_ k = __builtin_convertvector(n, vi_), h = k >> 1;
     return x * (vf)((h + 127) << 23) * (vf)((k - h + 127) << 23);
 }
+INLINE vf vscale2_normal(vf x, vf n) { return (vf)((vi_)x + (__builtin_convertvector(n, vi_) << 23)); }
 INLINE vf vload_bf16(const uint16_t *p) {
     return (vf){l4m_f32_from_bf16(p[0]), l4m_f32_from_bf16(p[1]), l4m_f32_from_bf16(p[2]),
                 l4m_f32_from_bf16(p[3])};
