@@ -332,16 +332,12 @@ void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t least, int64_t
 
 void ISA(gemm_panel_grid)(int64_t m, int64_t n, int64_t k, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks) {
     // With one inner block C is written once, and A packed once for all columns.
-    int64_t r = l4m_ceil_div(m, GEMM_PANEL_ROWS), c = k > KC ? l4m_ceil_div(n, GEMM_MAX_COLS) : 1;
-    while (r * c < wanted) {
-        if (m / r >= 4 * MR)
-            r++;
-        else if (n / c >= 128)
-            c++;
-        else
-            break;
-    }
-    *row_chunks = r;
+    int64_t r = l4m_ceil_div(m, GEMM_PANEL_ROWS), c = k > KC ? l4m_ceil_div(n, GEMM_MAX_COLS) : 1, rows = r;
+    // As many as wanted, not one more, which would be a thread's tail: 9 on two threads take as long as 10.
+    for (int64_t more = r + 1; more * c <= wanted && m / more >= 3 * MR; more++)
+        if (wanted % more == 0) rows = more;
+    while (rows * c < wanted && n / c >= 128) c++;
+    *row_chunks = rows;
     *col_chunks = c;
 }
 

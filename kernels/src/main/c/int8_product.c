@@ -47,19 +47,13 @@ static void product_chunk(void *context, int64_t chunk, int thread) {
                 one_tile(w, t, q * NR, w->panels + q * w->panel_bytes);
 }
 
-// Rows are cut first: a panel is read once for each rectangle.
+// Columns are cut first: tiles of A are read from L2 again and again as it is, but a panel only once. As many
+// rectangles as wanted, which is the same number for each thread, the larger ones first.
 static void cut(int8_product *w) {
     int64_t panels = l4m_ceil_div(w->n, NR);
     int64_t wanted = l4m_chunks(w->pool, w->tiles * panels, (double)(w->rows * NR) * (double)w->k / 4);
-    w->row_chunks = w->col_chunks = 1;
-    while (w->row_chunks * w->col_chunks < wanted) {
-        if (w->tiles / w->row_chunks >= 4)
-            w->row_chunks++;
-        else if (panels / w->col_chunks >= 2)
-            w->col_chunks++;
-        else
-            break;
-    }
+    w->col_chunks = l4m_min(panels, wanted);
+    w->row_chunks = l4m_min(w->tiles, l4m_ceil_div(wanted, w->col_chunks));
 }
 
 int ISA(int8_run)(int8_product *w, size_t scratch) {
