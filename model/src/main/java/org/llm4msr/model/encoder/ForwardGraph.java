@@ -463,7 +463,7 @@ final class ForwardGraph {
     if (residual != null) {
       inputs.add(residual);
     }
-    boolean rows = config.tensors().layout() == Layout.ROWS;
+    boolean rows = config.tensors().layout() != Layout.COLUMNS;
     boolean added = residual != null;
     boolean inBlocks = BlockInt8MatMulOp.takes(inputs.get(1).type().dtype());
     Op op =
