@@ -2,11 +2,13 @@ package org.llm4msr.bench.encoding;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import org.llm4msr.bench.Machine;
 import org.llm4msr.model.encoder.EncoderOptions;
 import org.llm4msr.model.encoder.FrozenEncoder;
 import org.llm4msr.model.encoder.Pooling;
+import org.llm4msr.model.encoder.Quantisation;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -48,6 +50,10 @@ public class EncodingBenchmark {
   @Param({"target/random-110m"})
   public String model;
 
+  /** What weights become, as {@code --quantize} has it. */
+  @Param({"none"})
+  public String quantize;
+
   private FrozenEncoder encoder;
   private List<int[]> prompts;
 
@@ -59,7 +65,11 @@ public class EncodingBenchmark {
             .withBackend(backend)
             .withThreads(threads)
             .withPooling(pooling)
-            .withPrefixReuse(prefixReuse);
+            .withPrefixReuse(prefixReuse)
+            .withQuantise(
+                quantize.equals("none")
+                    ? null
+                    : Quantisation.valueOf(quantize.toUpperCase(Locale.ROOT)));
     encoder = FrozenEncoder.load(Path.of(model), options);
     System.out.println(Machine.describe(encoder.description()));
     prompts = EncodingWorkload.parse(shape).tokenIds();

@@ -60,6 +60,8 @@ public class KernelBenchmark {
     "int8 512 896 4864",
     "int8 128 4864 896",
     "int8 1 896 4864",
+    "blocks 128 896 4864 Q8_0",
+    "blocks 128 896 4864 Q4_0",
     "gradient 4096 128 256",
     "grouped 4 1024 128 256",
     "grouped 4096 1 32 64",

@@ -8,6 +8,7 @@ import java.util.stream.IntStream;
 import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.Attention;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Int8Blocks;
 import org.llm4msr.bindings.cpu.Int8Panels;
 import org.llm4msr.bindings.cpu.Matrices;
 import org.llm4msr.bindings.cpu.StoredType;
@@ -25,7 +26,8 @@ record KernelCase(Runnable call, double flops, boolean int8) {
 
   /**
    * Cases by name: {@code matmul M K N TYPE}, a linear layer with weights {@code [N, K]}; {@code
-   * int8 M K N}, the same with packed weights of 8-bit integers; {@code gradient M K N}, its weight
+   * int8 M K N}, the same with packed weights of 8-bit integers; {@code blocks M K N TYPE}, with
+   * weights in blocks and activations in 8-bit blocks; {@code gradient M K N}, its weight
    * gradient over M rows; {@code grouped GROUPS ROWS K N}, rows per group; {@code attention
    * SEQUENCES LENGTH HEADS KVHEADS HEADDIM}, causal.
    */
@@ -39,6 +41,7 @@ record KernelCase(Runnable call, double flops, boolean int8) {
     return switch (words[0]) {
       case "matmul" -> matmul(pool, arena, n[0], n[1], n[2], StoredType.valueOf(words[4]));
       case "int8" -> int8(pool, arena, n[0], n[1], n[2]);
+      case "blocks" -> blocks(pool, arena, n[0], n[1], n[2], StoredType.valueOf(words[4]));
       case "gradient" -> gradient(pool, arena, n[0], n[1], n[2]);
       case "grouped" -> grouped(pool, arena, n[0], n[1], n[2], n[3]);
       case "attention" -> attention(pool, arena, n[0], n[1], n[2], n[3], n[4]);
@@ -91,6 +94,22 @@ record KernelCase(Runnable call, double flops, boolean int8) {
     Int8Panels.pack(pool, true, n, k, floats(arena, n * k), k, StoredType.F32, packed);
     return new KernelCase(
         () -> Int8Panels.matmul(pool, m, n, k, a, k, packed, null, null, 0, Activation.NONE, c, n),
+        2.0 * m * n * k,
+        true);
+  }
+
+  private static KernelCase blocks(
+      CpuPool pool, Arena arena, long m, long k, long n, StoredType type) {
+    MemorySegment a = floats(arena, m * k);
+    MemorySegment c = floats(arena, m * n);
+    // Blocks of zeros: speed does not depend on what they hold.
+    MemorySegment b = arena.allocate(n * k / type.blockSize() * type.blockBytes());
+    MemorySegment packed = arena.allocate(Int8Blocks.bytes(n, k, type), 64);
+    Int8Blocks.pack(pool, n, k, b, k, type, packed);
+    return new KernelCase(
+        () ->
+            Int8Blocks.matmul(
+                pool, m, n, k, a, k, packed, type, null, null, 0, Activation.NONE, c, n),
         2.0 * m * n * k,
         true);
   }
