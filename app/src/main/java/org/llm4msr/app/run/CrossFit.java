@@ -88,7 +88,8 @@ final class CrossFit {
       }
     }
     return Optional.of(
-        new Prepared(inputs.dataset().withLogits(logits), backbone.file(RunDirectory.MODEL)));
+        new Prepared(
+            inputs.dataset().withLogits(logits, folds), backbone.file(RunDirectory.MODEL)));
   }
 
   private RunDirectory folder(int fold, Folds folds) {

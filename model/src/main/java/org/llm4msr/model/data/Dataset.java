@@ -16,78 +16,65 @@ public final class Dataset implements AutoCloseable {
   /** {@link #time} of a row without one. */
   public static final long NO_TIME = Long.MIN_VALUE;
 
-  private final String name;
-  private final String description;
-  private final List<Scenario> scenarios;
-  private final Dictionary users;
-  private final Dictionary items;
-  private final TextTable userText;
-  private final TextTable itemText;
-  private final List<Field> fields;
-  private final ColumnStore store;
-  private final Runnable release;
-  private final int rows;
-  private final Column user;
-  private final Column item;
-  private final Column scenario;
-  private final Column label;
-  private final Column split;
-  private final Column time;
-  private final ExternalRecommender external;
-  private final int representationWidth;
-  private final Column userHash;
-  private final Column itemHash;
-
   private static final Split[] SPLITS = Split.values();
 
-  /** Takes the builder's columns over; the builder is used up. */
-  Dataset(DatasetBuilder from) {
-    name = from.name;
-    description = from.description;
-    scenarios = from.scenarios;
-    users = from.users;
-    items = from.items;
-    userText = from.userText;
-    itemText = from.itemText;
-    fields = List.copyOf(from.fields);
-    store = from.store;
-    release = store::close;
-    rows = from.rows();
-    user = from.user;
-    item = from.item;
-    scenario = from.scenario;
-    label = from.label;
-    split = from.split;
-    time = from.time;
-    external = from.external();
-    representationWidth = external == null ? 0 : external.representationWidth();
-    userHash = from.hashes(users);
-    itemHash = from.hashes(items);
+  private final Log log;
+  private final Column split;
+  private final ExternalRecommender external;
+  private final Folds heldOut;
+  private final Runnable release;
+
+  /** What all views of a log share. */
+  private record Log(
+      String name,
+      String description,
+      List<Scenario> scenarios,
+      Dictionary users,
+      Dictionary items,
+      TextTable userText,
+      TextTable itemText,
+      List<Field> fields,
+      ColumnStore store,
+      int rows,
+      Column user,
+      Column item,
+      Column scenario,
+      Column label,
+      Column time,
+      Column userHash,
+      Column itemHash) {}
+
+  private Dataset(
+      Log log, Column split, ExternalRecommender external, Folds heldOut, Runnable release) {
+    this.log = log;
+    this.split = split;
+    this.external = external;
+    this.heldOut = heldOut;
+    this.release = release;
   }
 
-  /** Another view of the same log, which owns {@code own} only. */
-  private Dataset(Dataset base, Column split, ExternalRecommender external, Column own) {
-    name = base.name;
-    description = base.description;
-    scenarios = base.scenarios;
-    users = base.users;
-    items = base.items;
-    userText = base.userText;
-    itemText = base.itemText;
-    fields = base.fields;
-    store = base.store;
-    release = own::close;
-    rows = base.rows;
-    user = base.user;
-    item = base.item;
-    scenario = base.scenario;
-    label = base.label;
-    this.split = split;
-    time = base.time;
-    this.external = external;
-    representationWidth = external == null ? 0 : external.representationWidth();
-    userHash = base.userHash;
-    itemHash = base.itemHash;
+  /** Takes the builder's columns over; the builder is used up. */
+  static Dataset of(DatasetBuilder from) {
+    Log log =
+        new Log(
+            from.name,
+            from.description,
+            from.scenarios,
+            from.users,
+            from.items,
+            from.userText,
+            from.itemText,
+            List.copyOf(from.fields),
+            from.store,
+            from.rows(),
+            from.user,
+            from.item,
+            from.scenario,
+            from.label,
+            from.time,
+            from.hashes(from.users),
+            from.hashes(from.items));
+    return new Dataset(log, from.split, from.external(), Folds.NONE, from.store::close);
   }
 
   /**
@@ -100,13 +87,13 @@ public final class Dataset implements AutoCloseable {
     if (fold < 1 || fold > folds.count()) {
       throw new IllegalArgumentException("fold " + fold + " of " + folds.count());
     }
-    Column rest = store.column();
-    rest.reserve(rows, Byte.BYTES);
-    for (int row = 0; row < rows; row++) {
+    Column rest = log.store.column();
+    rest.reserve(log.rows, Byte.BYTES);
+    for (int row = 0; row < log.rows; row++) {
       rest.setByte(
           row, folds.of(this, row) == fold ? (byte) Split.UNUSED.ordinal() : split.getByte(row));
     }
-    return new Dataset(this, rest, external, rest);
+    return new Dataset(log, rest, external, heldOut, rest::close);
   }
 
   /**
@@ -114,92 +101,102 @@ public final class Dataset implements AutoCloseable {
    * data set is.
    *
    * @param logits {@code [rows]}, finite
+   * @param heldOut the folds of which a training row's logit did not see its own, or {@link
+   *     Folds#NONE}
    */
-  public Dataset withLogits(float[] logits) {
-    if (logits.length != rows) {
-      throw new IllegalArgumentException(logits.length + " logits for " + rows + " rows");
+  public Dataset withLogits(float[] logits, Folds heldOut) {
+    if (logits.length != log.rows) {
+      throw new IllegalArgumentException(logits.length + " logits for " + log.rows + " rows");
     }
-    Column values = store.column();
+    Column values = log.store.column();
     ExternalColumns columns = new ExternalColumns(values, 0);
     for (float logit : logits) {
       columns.add(new float[] {logit});
     }
-    return new Dataset(this, split, columns, values);
+    return new Dataset(log, split, columns, heldOut, values::close);
   }
 
   public String name() {
-    return name;
+    return log.name;
   }
 
   /** What the log is about, for prompts; empty when the description says nothing. */
   public String description() {
-    return description;
+    return log.description;
   }
 
   public int rows() {
-    return rows;
+    return log.rows;
   }
 
   public List<Scenario> scenarios() {
-    return scenarios;
+    return log.scenarios;
   }
 
   public int users() {
-    return users.size();
+    return log.users.size();
   }
 
   public int items() {
-    return items.size();
+    return log.items.size();
   }
 
   /** The external id of a user. */
   public String userKey(int userIndex) {
-    return users.value(userIndex);
+    return log.users.value(userIndex);
   }
 
   /** The external id of an item. */
   public String itemKey(int itemIndex) {
-    return items.value(itemIndex);
+    return log.items.value(itemIndex);
   }
 
   /** The dense index of an external user id, or {@link Dictionary#ABSENT}. */
   public int findUser(String key) {
-    return users.find(key);
+    return log.users.find(key);
   }
 
   /** The dense index of an external item id, or {@link Dictionary#ABSENT}. */
   public int findItem(String key) {
-    return items.find(key);
+    return log.items.find(key);
   }
 
   /** Words about users; without entries when the log has none. */
   public TextTable userText() {
-    return userText;
+    return log.userText;
   }
 
   /** Words about items; without entries when the log has none. */
   public TextTable itemText() {
-    return itemText;
+    return log.itemText;
   }
 
   /** The model's inputs, in the order of the ids in a batch. */
   public List<Field> fields() {
-    return fields;
+    return log.fields;
   }
 
   /** Whether rows come with the logit of an existing recommender. */
   public boolean hasLogits() {
-    return external != null && representationWidth == 0;
+    return external != null && representationWidth() == 0;
+  }
+
+  /**
+   * The folds of which a training row's logit ({@link #hasLogits}) did not see its own; {@link
+   * Folds#NONE} where that is not known.
+   */
+  public Folds heldOut() {
+    return heldOut;
   }
 
   /** Width of the representation that an existing recommender gives for each row; 0 without one. */
   public int representationWidth() {
-    return representationWidth;
+    return external == null ? 0 : external.representationWidth();
   }
 
   /** Numbers of a row that come from an existing recommender: 1 for a logit; 0 without one. */
   public int externalColumns() {
-    return external == null ? 0 : Math.max(1, representationWidth);
+    return external == null ? 0 : Math.max(1, representationWidth());
   }
 
   /** What an existing recommender says of rows; for one thread. Null without one. */
@@ -218,32 +215,32 @@ public final class Dataset implements AutoCloseable {
 
   /** Ids of a row over all fields. */
   public int idColumns() {
-    return fields.stream().mapToInt(Field::length).sum();
+    return log.fields.stream().mapToInt(Field::length).sum();
   }
 
   /** Factors of a row over all fields that have some. */
   public int factorColumns() {
-    return fields.stream().filter(Field::isWeighted).mapToInt(Field::length).sum();
+    return log.fields.stream().filter(Field::isWeighted).mapToInt(Field::length).sum();
   }
 
   /** Dense index of the row's user. */
   public int user(int row) {
-    return user.getInt(row);
+    return log.user.getInt(row);
   }
 
   /** Dense index of the row's item. */
   public int item(int row) {
-    return item.getInt(row);
+    return log.item.getInt(row);
   }
 
   /** Index into {@link #scenarios}. */
   public int scenario(int row) {
-    return scenario.getShort(row);
+    return log.scenario.getShort(row);
   }
 
   /** 0 or 1. */
   public int label(int row) {
-    return label.getByte(row);
+    return log.label.getByte(row);
   }
 
   public Split split(int row) {
@@ -252,20 +249,20 @@ public final class Dataset implements AutoCloseable {
 
   /** The time as the log gives it (only its order matters), or {@link #NO_TIME}. */
   public long time(int row) {
-    return time == null ? NO_TIME : time.getLong(row);
+    return log.time == null ? NO_TIME : log.time.getLong(row);
   }
 
   /** The first id of field {@code field} in a row, in [0, vocabulary size). */
   public int fieldId(int field, int row) {
-    Field f = fields.get(field);
+    Field f = log.fields.get(field);
     return f.id(entry(f, row));
   }
 
   /** What a field's ids and factors of a row are found by: its user, its item, or the row. */
   public int entry(Field field, int row) {
     return switch (field.owner()) {
-      case USER -> user.getInt(row);
-      case ITEM -> item.getInt(row);
+      case USER -> log.user.getInt(row);
+      case ITEM -> log.item.getInt(row);
       case ROW -> row;
     };
   }
@@ -280,7 +277,7 @@ public final class Dataset implements AutoCloseable {
   /** Fills {@code found}, {@code [count(part)]}, with the rows of a part, ascending. */
   void rowsOf(Split part, int[] found) {
     int next = 0;
-    for (int row = 0; row < rows; row++) {
+    for (int row = 0; row < log.rows; row++) {
       if (split.getByte(row) == part.ordinal()) {
         found[next++] = row;
       }
@@ -290,7 +287,7 @@ public final class Dataset implements AutoCloseable {
   /** Number of rows of a part. */
   public int count(Split part) {
     int count = 0;
-    for (int row = 0; row < rows; row++) {
+    for (int row = 0; row < log.rows; row++) {
       count += split.getByte(row) == part.ordinal() ? 1 : 0;
     }
     return count;
@@ -298,17 +295,17 @@ public final class Dataset implements AutoCloseable {
 
   /** How many training rows each user has: the evidence behind what is known of her. [users] */
   public int[] trainRowsPerUser() {
-    return trainRows(user, users.size());
+    return trainRows(log.user, log.users.size());
   }
 
   /** How many training rows each item has. [items] */
   public int[] trainRowsPerItem() {
-    return trainRows(item, items.size());
+    return trainRows(log.item, log.items.size());
   }
 
   private int[] trainRows(Column owner, int owners) {
     int[] count = new int[owners];
-    for (int row = 0; row < rows; row++) {
+    for (int row = 0; row < log.rows; row++) {
       if (split.getByte(row) == Split.TRAIN.ordinal()) {
         count[owner.getInt(row)]++;
       }
@@ -318,7 +315,7 @@ public final class Dataset implements AutoCloseable {
 
   /** A hash of the row's (user, item) pair that does not depend on the order of the log. */
   long pairHash(int row) {
-    return StableHash.combine(userHash.getLong(user(row)), itemHash.getLong(item(row)));
+    return StableHash.combine(log.userHash.getLong(user(row)), log.itemHash.getLong(item(row)));
   }
 
   /** Gives the memory of all columns back; what is on the heap needs no closing. */

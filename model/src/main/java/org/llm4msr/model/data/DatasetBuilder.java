@@ -490,6 +490,6 @@ public final class DatasetBuilder {
     if (external != null) {
       external.standardise(row -> split.getByte(row) == Split.TRAIN.ordinal());
     }
-    return new Dataset(this);
+    return Dataset.of(this);
   }
 }

@@ -2,8 +2,9 @@ package org.llm4msr.model.recommender;
 
 /**
  * How much the training rows say about a row's user and item in its scenario, as {@code log(1 +
- * count)}. A training row does not count itself: otherwise no training row would look as cold as
- * the cold rows that the model is asked about later.
+ * count)}. A training row counts only rows that what it is trained against may have seen: not
+ * itself, nor the fold that its logit's model left out. Otherwise no training row would look as
+ * cold as the cold rows that the model is asked about later.
  */
 public final class Evidence {
   /** Rows of the user in this scenario, and of the item in this scenario. */
@@ -13,9 +14,8 @@ public final class Evidence {
 
   /**
    * @param count training rows of the user or item in the scenario
-   * @param counted whether the row in question is one of them
    */
-  public static float feature(int count, boolean counted) {
-    return (float) Math.log1p(Math.max(0, count - (counted ? 1 : 0)));
+  public static float feature(int count) {
+    return (float) Math.log1p(count);
   }
 }

@@ -110,6 +110,7 @@ public record MetaConfig(
     /**
      * yb + k ym with k = sigmoid(Linear(evidence)) for each row, which also scales u: knowledge
      * counts where the training rows say little about the user and the item in this scenario.
+     * Beside a trained backbone wb yb + k ym, as with {@link #SCALARS}.
      */
     EVIDENCE
   }

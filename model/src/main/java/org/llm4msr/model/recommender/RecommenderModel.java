@@ -95,7 +95,11 @@ public final class RecommenderModel {
             : null;
     Value backboneLogit = backbone.logits(builder, x);
     Value content = builder.content(config.embeddingDim(), CONTENT_DEVIATION);
-    knowledgeWeight = isByEvidence(meta) ? evidence(builder) : null;
+    if (isByEvidence(meta)) {
+      // As with scalars: a copy that learned from fewer rows is surer of itself than it should be.
+      backboneLogit = Ops.mul(backboneWeight(builder), backboneLogit);
+      knowledgeWeight = evidence(builder);
+    }
     Value metaLogit = null;
     if (meta.user() == MetaConfig.UserMode.LOGIT) {
       metaLogit = userLayers(meta, content, 1, meta.generators() == Generators.AFFINE, false);
@@ -241,7 +245,7 @@ public final class RecommenderModel {
         yield mix(Ops.sigmoid(alpha), backboneLogit, metaLogit);
       }
       case SCALARS -> {
-        Value wb = builder.parameter("wb", group, Init.ones(), 1);
+        Value wb = backboneWeight(builder);
         Value wm = builder.parameter("wm", group, Init.ones(), 1);
         knowledgeWeight = wm;
         yield Ops.add(Ops.mul(wb, backboneLogit), Ops.mul(wm, metaLogit));
@@ -255,6 +259,10 @@ public final class RecommenderModel {
       case ADD -> Ops.add(backboneLogit, metaLogit);
       case EVIDENCE -> Ops.add(backboneLogit, Ops.mul(knowledgeWeight, metaLogit));
     };
+  }
+
+  private static Value backboneWeight(ModelBuilder builder) {
+    return builder.parameter("wb", ParameterGroup.FACTOR, Init.ones(), 1);
   }
 
   /** {@code a first + (1 - a) second}. */

@@ -183,7 +183,7 @@ final class Leaves {
                 (user, to, at) ->
                     to[at] =
                         Evidence.feature(
-                            user < dataset.users() ? evidence.user(user, scenario) : 0, false)));
+                            user < dataset.users() ? evidence.user(user, scenario) : 0)));
   }
 
   /** What the training rows know of the item in a scenario. */
@@ -198,7 +198,7 @@ final class Leaves {
                 (item, to, at) ->
                     to[at] =
                         Evidence.feature(
-                            item < dataset.items() ? evidence.item(item, scenario) : 0, false)));
+                            item < dataset.items() ? evidence.item(item, scenario) : 0)));
   }
 
   /** The existing recommender's logit, which each request brings. */

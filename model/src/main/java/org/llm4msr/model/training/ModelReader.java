@@ -405,8 +405,8 @@ public final class ModelReader implements AutoCloseable {
     float bias = floats("evidence.bias")[0];
     List<ModelReading.CurvePoint> points = new ArrayList<>();
     for (int n : CURVE) {
-      double known = bias + factors[0] * Evidence.feature(n, false);
-      double item = factors[1] * Evidence.feature(KNOWN_ITEM_ROWS, false);
+      double known = bias + factors[0] * Evidence.feature(n);
+      double item = factors[1] * Evidence.feature(KNOWN_ITEM_ROWS);
       points.add(new ModelReading.CurvePoint(n, sigmoid(known), sigmoid(known + item)));
     }
     return points;

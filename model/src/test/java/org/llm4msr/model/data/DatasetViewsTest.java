@@ -59,7 +59,7 @@ class DatasetViewsTest {
     for (int row = 0; row < logits.length; row++) {
       logits[row] = row / 7f - 50;
     }
-    try (Dataset known = all.withLogits(logits)) {
+    try (Dataset known = all.withLogits(logits, Folds.NONE)) {
       assertThat(known.hasLogits()).isTrue();
       assertThat(known.externalColumns()).isEqualTo(1);
       for (int row : new int[] {0, 1, 500, 1008}) {
@@ -82,7 +82,7 @@ class DatasetViewsTest {
     builder.itemIdField(1);
     try (Dataset base = builder.build()) {
       try (Dataset rest = base.holdingOut(FOLDS, 2);
-          Dataset known = base.withLogits(new float[50])) {
+          Dataset known = base.withLogits(new float[50], Folds.NONE)) {
         assertThat(rest.count(Split.UNUSED)).isPositive();
         assertThat(known.external(49)).containsExactly(0);
       }
@@ -96,6 +96,7 @@ class DatasetViewsTest {
     assertThatThrownBy(() -> all.holdingOut(FOLDS, 0)).hasMessageContaining("fold 0 of 3");
     assertThatThrownBy(() -> all.holdingOut(FOLDS, 4)).hasMessageContaining("fold 4 of 3");
     assertThatThrownBy(() -> all.holdingOut(Folds.NONE, 1)).hasMessageContaining("fold 1 of 0");
-    assertThatThrownBy(() -> all.withLogits(new float[3])).hasMessageContaining("3 logits");
+    assertThatThrownBy(() -> all.withLogits(new float[3], Folds.NONE))
+        .hasMessageContaining("3 logits");
   }
 }

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.llm4msr.model.checkpoint.Safetensors;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.SplitRule;
 import org.llm4msr.model.recommender.MetaConfig;
@@ -89,7 +90,7 @@ class BesideTest {
       alone = trainer.predict(Split.TEST);
       ModelFile.write(file, trainer.model(), trainer.parameters(), Map.of());
     }
-    try (Dataset unknowing = log.dataset().withLogits(new float[log.dataset().rows()]);
+    try (Dataset unknowing = log.dataset().withLogits(new float[log.dataset().rows()], Folds.NONE);
         Trainer trainer =
             new Trainer(backend, unknowing, knowledge, model(BOTTOM, META), training(12), file)) {
       assertThat(trainer.predict(Split.TEST).probabilities())
