@@ -151,7 +151,12 @@ public final class PortableOperators {
       String backend, Device device, Op op, List<Operand> in, List<Operand> out) {
     return switch (op) {
       case MatMulOp matmul -> MatrixCalls.matmul(device, matmul, in, out.get(0));
-      case Int8MatMulOp _, BlockInt8MatMulOp _, GatedMatMulOp _, MatMulsOp _, AddRmsNormOp _, SparseRowAdamOp _ ->
+      case Int8MatMulOp _,
+          BlockInt8MatMulOp _,
+          GatedMatMulOp _,
+          MatMulsOp _,
+          AddRmsNormOp _,
+          SparseRowAdamOp _ ->
           throw new UnsupportedOperationException(
               "the " + backend + " backend has no " + op.name());
       case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));
