@@ -7,10 +7,14 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Locale;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
 /** What a figure depends on besides the code: the processor, its load, and who else uses it. */
 public final class Machine {
+  /** Processors that others may take while something is measured. */
+  public static final double QUIET_PROCESSORS = 0.15;
+
   private static final double TICKS_PER_SECOND = 100;
 
   private Machine() {}
@@ -23,9 +27,30 @@ public final class Machine {
         Instant.now().truncatedTo(ChronoUnit.MINUTES),
         processor(),
         Runtime.getRuntime().availableProcessors(),
-        ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage(),
+        loadAverage(),
         Runtime.version(),
         backend);
+  }
+
+  /** Of the last minute; negative where the system does not say. */
+  public static double loadAverage() {
+    return ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
+  }
+
+  /** Says so on standard error if others keep the processors busy. */
+  public static void warnIfBusy() {
+    double total = totalCpuSeconds();
+    double own = ownCpuSeconds();
+    long start = System.nanoTime();
+    LockSupport.parkNanos(1_000_000_000);
+    double others =
+        (totalCpuSeconds() - total - ownCpuSeconds() + own) / ((System.nanoTime() - start) / 1e9);
+    if (others > QUIET_PROCESSORS) {
+      System.err.printf(
+          Locale.ROOT,
+          "warning: other processes take %.1f processors; figures taken meanwhile are marked NOT quiet%n",
+          others);
+    }
   }
 
   private static String processor() {

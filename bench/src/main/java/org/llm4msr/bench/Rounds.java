@@ -1,9 +1,15 @@
 package org.llm4msr.bench;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Measures contenders in turn, A B A B …, so that a machine whose clock or load wanders treats them
@@ -11,8 +17,8 @@ import java.util.Locale;
  * minutes. A round during which other processes used the processors is discarded.
  */
 public final class Rounds {
-  /** Other processes' processors above which a measurement counts as disturbed. */
-  private static final double QUIET_PROCESSORS = 0.15;
+  /** Environment variable: a file that each result is appended to, one line of JSON. */
+  private static final String FILE = "BENCH_ROUNDS_FILE";
 
   private final List<Contender> contenders = new ArrayList<>();
   private final int wanted;
@@ -84,7 +90,7 @@ public final class Rounds {
       boolean disturbed = false;
       for (int i = 0; i < round.length; i++) {
         round[i] = measure(contenders.get(i), secondsPerMeasurement);
-        disturbed |= round[i][2] > QUIET_PROCESSORS;
+        disturbed |= round[i][2] > Machine.QUIET_PROCESSORS;
       }
       all.add(round);
       if (!disturbed) {
@@ -97,7 +103,26 @@ public final class Rounds {
     for (int i = 0; i < contenders.size(); i++) {
       results.add(summarize(contenders.get(i).name, used, i, enough));
     }
+    append(results);
     return results;
+  }
+
+  private static void append(List<Result> results) {
+    String file = System.getenv(FILE);
+    if (file == null) {
+      return;
+    }
+    try {
+      for (Result result : results) {
+        Files.writeString(
+            Path.of(file),
+            JsonMapper.shared().writeValueAsString(result) + "\n",
+            StandardOpenOption.CREATE,
+            StandardOpenOption.APPEND);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Result summarize(

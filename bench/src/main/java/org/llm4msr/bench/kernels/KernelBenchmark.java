@@ -99,7 +99,7 @@ public class KernelBenchmark {
     }
     long middle = THREADS.getCurrentThreadCpuTime();
     peakFlops +=
-        kernelCase.int8()
+        kernelCase.limit() == KernelCase.Limit.INT8
             ? Int8Panels.peak(pool, PEAK_ITERATIONS)
             : Matrices.fmaPeak(pool, PEAK_ITERATIONS);
     long end = THREADS.getCurrentThreadCpuTime();

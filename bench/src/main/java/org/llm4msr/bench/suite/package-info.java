@@ -1,0 +1,2 @@
+/** Everything measured by one command, beside the rates of the machine. */
+package org.llm4msr.bench.suite;
