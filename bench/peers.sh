@@ -5,7 +5,7 @@
 #   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16]]
 #   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY [INT8.onnx]
 #                                        (DIRECTORY made by bench/onnx_bert.py; INT8.onnx for W8A8 beside it)
-#   bench/peers.sh llama THREADS PROMPTSxTOKENS ROUNDS MODEL.gguf [float|q8_0|q4_0|w8a8]
+#   bench/peers.sh llama THREADS PROMPTSxTOKENS ROUNDS MODEL.gguf [float|a8|w8a8]
 #                                        (how ours computes; bench/gguf_types.py makes models of each type.
 #                                        LLAMA_LIBRARY=libllama.so takes another build than the jar's, which is for
 #                                        AVX2, such as that of the npm package @node-llama-cpp/linux-x64 3.22.1)
