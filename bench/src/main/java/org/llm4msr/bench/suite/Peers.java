@@ -75,11 +75,11 @@ final class Peers {
       builder.environment().put("SKIP_BUILD", "1");
       builder.environment().put("BENCH_ROUNDS_FILE", lines.toString());
       Process process = builder.start();
+      Thread stopped = new Thread(() -> stop(process));
+      Runtime.getRuntime().addShutdownHook(stopped);
       boolean done = process.waitFor(MINUTES, TimeUnit.MINUTES);
-      if (!done) {
-        process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly();
-      }
+      stop(process);
+      Runtime.getRuntime().removeShutdownHook(stopped);
       ArrayNode contenders = JSON.createArrayNode();
       for (String line : Files.readAllLines(lines)) {
         contenders.add(JSON.readTree(line));
@@ -98,6 +98,11 @@ final class Peers {
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  private static void stop(Process process) {
+    process.descendants().forEach(ProcessHandle::destroyForcibly);
+    process.destroyForcibly();
   }
 
   private static String ratio(String name, ArrayNode contenders) {
