@@ -11,6 +11,7 @@ import org.llm4msr.model.encoder.EncoderOptions;
 import org.llm4msr.model.encoder.FrozenEncoder;
 import org.llm4msr.model.encoder.MemoryNeed;
 import org.llm4msr.model.encoder.Quantisation;
+import org.llm4msr.runtime.UserError;
 
 /**
  * How long models take to load and how much heap, how fast they encode, and how near their vectors
@@ -50,8 +51,13 @@ public final class QuantisedWeights {
       for (Quantisation type : Files.isDirectory(model) ? ON_LOAD : AS_STORED) {
         EncoderOptions options = EncoderOptions.defaults().withThreads(threads).withQuantise(type);
         String name = model.getFileName() + (type == null ? "" : " " + type);
-        float[][] vectors = measure(name, model, options, prompts, exact);
-        exact = exact == null ? vectors : exact;
+        try {
+          float[][] vectors = measure(name, model, options, prompts, exact);
+          exact = exact == null ? vectors : exact;
+        } catch (UserError e) {
+          // Not every file holds weights in blocks.
+          System.out.println(name + ": " + e.getMessage());
+        }
       }
     }
   }
