@@ -127,7 +127,8 @@ public record KernelCase(Runnable call, double flops, double bytes, Limit limit)
     MemorySegment packed = arena.allocate(Panels.bytes(n, k, type), 64);
     Panels.pack(pool, true, n, k, weights(arena, n * k, type), k, type, packed);
     return new KernelCase(
-        () -> Panels.matmul(pool, m, n, k, a, k, packed, type, null, null, 0, Activation.NONE, c, n),
+        () ->
+            Panels.matmul(pool, m, n, k, a, k, packed, type, null, null, 0, Activation.NONE, c, n),
         2.0 * m * n * k,
         linearBytes(m, k, n, type.blockBytes()),
         Limit.FMA);
