@@ -2,7 +2,7 @@
 # Measures us beside the native libraries of PyTorch, ONNX Runtime and llama.cpp, in turn and in one process:
 #   bench/peers.sh training star|mmoe|ple THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS [LARGEST_TABLE]]
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
-#   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16]]
+#   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16|int8]]
 #   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY [INT8.onnx]
 #                                        (DIRECTORY made by bench/onnx_bert.py; INT8.onnx for W8A8 beside it)
 #   bench/peers.sh llama THREADS PROMPTSxTOKENS ROUNDS MODEL.gguf [float|a8|w8a8]

@@ -25,12 +25,21 @@ typedef int16_t int8_weight;
 #define BYTE_OFFSET 0
 #endif
 
+typedef int32_t vlanes __attribute__((vector_size(VL * 4)));
+typedef int16_t vhalves __attribute__((vector_size(VL * 4)));
+
 #if VL == 16
 typedef __m512i vi;
 INLINE vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+INLINE void vi_store(int32_t *p, vi v) { _mm512_storeu_si512(p, v); }
 INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 INLINE vi vi_mul(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
 INLINE vf vi_float(vi x) { return _mm512_cvtepi32_ps(x); }
+INLINE vi vi_round(vf x) { return _mm512_cvtps_epi32(x); }
+INLINE void vi_store_u8(uint8_t *p, vi x) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(x)); }
+INLINE vf vload_s8(const int8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
 #if GROUP == 4
 // Not _mm512_dpbusd_epi32: gcc 12 copies its sums to and fro and stores them all in every step, half the speed.
 INLINE vi vi_dot(vi sum, vi a, vi b) {
@@ -71,9 +80,18 @@ INLINE int32_t vi_maxval(vi x) { return _mm512_reduce_max_epi32(x); }
 #elif VL == 8
 typedef __m256i vi;
 INLINE vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINE void vi_store(int32_t *p, vi v) { _mm256_storeu_si256((__m256i *)p, v); }
 INLINE vi vi_set1(int32_t x) { return _mm256_set1_epi32(x); }
 INLINE vi vi_mul(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
 INLINE vf vi_float(vi x) { return _mm256_cvtepi32_ps(x); }
+INLINE vi vi_round(vf x) { return _mm256_cvtps_epi32(x); }
+INLINE void vi_store_u8(uint8_t *p, vi x) {
+    __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
+}
+INLINE vf vload_s8(const int8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
 INLINE vi vi_dot(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
 INLINE void vi_store_elements(void *p, vf x) {
     __m256i q = _mm256_cvtps_epi32(x);
@@ -105,9 +123,15 @@ INLINE vi vi_load(const int32_t *p) {
     memcpy(&v, p, sizeof v);
     return v;
 }
+INLINE void vi_store(int32_t *p, vi v) { memcpy(p, &v, sizeof v); }
 INLINE vi vi_set1(int32_t x) { return (vi){x, x, x, x}; }
 INLINE vi vi_mul(vi a, vi b) { return a * b; }
 INLINE vf vi_float(vi x) { return __builtin_convertvector(x, vf); }
+INLINE vi vi_round(vf x) { return __builtin_convertvector(vround(x), vi); }
+INLINE void vi_store_u8(uint8_t *p, vi x) {
+    for (int i = 0; i < VL; i++) p[i] = (uint8_t)x[i];
+}
+INLINE vf vload_s8(const int8_t *p) { return (vf){p[0], p[1], p[2], p[3]}; }
 #if defined(__SSE2__)
 #include <smmintrin.h>
 INLINE vi vi_dot(vi sum, vi a, vi b) { return sum + (vi)_mm_madd_epi16((__m128i)a, (__m128i)b); }
@@ -148,5 +172,16 @@ INLINE void vi_store_elements(void *p, vf x) {
     memcpy(p, q, sizeof q);
 }
 #endif
+
+// sum + a b over the four unsigned bytes of each lane of a and the four signed ones of b. Without VNNI in pairs of
+// 16-bit numbers: bytes 0 and 2, then 1 and 3.
+INLINE vi vi_dot_quads(vi sum, vi a, vi b) {
+#if GROUP == 4
+    return vi_dot(sum, a, b);
+#else
+    vlanes even = (vlanes)a & 0xff00ff, odd = (vlanes)((vlanes)a >> 8) & 0xff00ff;
+    return vi_dot(vi_dot(sum, (vi)even, (vi)((vhalves)b << 8 >> 8)), (vi)odd, (vi)((vhalves)b >> 8));
+#endif
+}
 
 #endif

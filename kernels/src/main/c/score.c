@@ -1,9 +1,10 @@
 // Scoring one request in one call: first what depends on the user and the request alone, then block after
 // block of items, whose activations never leave the L1 and L2 caches.
-#include "score.h"
-
+#include "int8.h"
 #include "kernels.h"
 #include "vmath.h"
+
+#include "score.h"
 
 // Output columns of a tile: 3 vectors of items x 8 columns use 27 of 32 registers, x 4 columns 16 of 16.
 #if VL == 16
@@ -11,7 +12,9 @@
 #else
 #define TILE 4
 #endif
-#define GROUP 3
+#define VECTORS 3
+// Bytes that memory brings at a time.
+#define LINE 64
 
 // An operand of row instructions: columns of lanes, or one float per column for all items.
 typedef struct {
@@ -39,7 +42,7 @@ typedef struct {
     int32_t activation;
 } tile_result;
 
-INLINE void tile_begin(const int nv, const int to, const tile_result *t, vf acc[TILE][GROUP]) {
+INLINE void tile_begin(const int nv, const int to, const tile_result *t, vf acc[TILE][VECTORS]) {
 #pragma GCC unroll 8
     for (int j = 0; j < to; j++) {
         vf start = vset1(t->bias != NULL && j < t->n ? t->bias[j] : 0.0f);
@@ -49,7 +52,7 @@ INLINE void tile_begin(const int nv, const int to, const tile_result *t, vf acc[
     }
 }
 
-INLINE void tile_end(const int nv, const int to, const tile_result *t, vf acc[TILE][GROUP]) {
+INLINE void tile_end(const int nv, const int to, const tile_result *t, vf acc[TILE][VECTORS]) {
 #pragma GCC unroll 8
     for (int j = 0; j < to; j++) {
         if (j >= t->n) break;
@@ -62,10 +65,10 @@ INLINE void tile_end(const int nv, const int to, const tile_result *t, vf acc[TI
 // `to` columns of `nv` vectors of items: everything stays in registers over the whole inner dimension.
 INLINE void float_tile(const int nv, const int to, const tile_result *t, const float *x, const float *w, int64_t k,
                        int64_t step) {
-    vf acc[TILE][GROUP];
+    vf acc[TILE][VECTORS];
     tile_begin(nv, to, t, acc);
     for (int64_t p = 0; p < k; p++, x += SCORE_LANES, w += step) {
-        vf xv[GROUP];
+        vf xv[VECTORS];
 #pragma GCC unroll 3
         for (int v = 0; v < nv; v++) xv[v] = vload(x + v * VL);
 #pragma GCC unroll 8
@@ -81,10 +84,10 @@ INLINE void float_tile(const int nv, const int to, const tile_result *t, const f
 // The same of pairs of BF16: two rows of the matrix at a time.
 INLINE void pair_tile(const int nv, const int to, const tile_result *t, const uint32_t *x, const uint16_t *w,
                       int64_t pairs, int64_t step) {
-    vf acc[TILE][GROUP];
+    vf acc[TILE][VECTORS];
     tile_begin(nv, to, t, acc);
     for (int64_t p = 0; p < pairs; p++, x += SCORE_LANES, w += step) {
-        vpairs xv[GROUP];
+        vpairs xv[VECTORS];
 #pragma GCC unroll 3
         for (int v = 0; v < nv; v++) xv[v] = vpairs_load(x + v * VL);
 #pragma GCC unroll 8
@@ -121,9 +124,9 @@ INLINE void linear_tiles(const int half, const score_memory *m, const score_inst
                          .n = l4m_min(TILE, s->n - j),
                          .add = !first || (s->flags & SCORE_ACCUMULATE) != 0,
                          .activation = last ? (int32_t)s->kind : L4M_ACT_NONE};
-        for (int64_t v = 0; v < vectors; v += GROUP) {
+        for (int64_t v = 0; v < vectors; v += VECTORS) {
             t.dst = (float *)score_at(m, s->dst) + j * SCORE_LANES + v * VL;
-            switch (l4m_min(GROUP, vectors - v)) {
+            switch (l4m_min(VECTORS, vectors - v)) {
                 case 1:
                     linear_tile(half, 1, &t, x + v * VL, panel, steps, s->inner_stride);
                     break;
@@ -159,38 +162,102 @@ static void linear_pairs(const score_memory *m, const score_instruction *s, int6
 }
 
 static void linear_rows(const score_memory *m, const score_instruction *s, int64_t vectors) {
-    if (score_type(s) == L4M_BF16)
+    if (s->flags & SCORE_INT8)
+        ISA(score_linear_int8)(m, s, vectors);
+    else if (score_type(s) == L4M_BF16)
         linear_pairs(m, s, vectors);
     else
         linear_tiles(0, m, s, (const uint32_t *)score_at(m, s->a), score_at(m, s->b), s->k, 1, 1, vectors);
 }
 
-// Rows of a table become columns: VL items and VL floats at a time, transposed in registers.
-INLINE void gather_typed(const int32_t type, const score_memory *m, const score_instruction *s, const int32_t *items,
-                         int64_t count) {
-    const float *table = score_at(m, s->a);
-    float *dst = score_at(m, s->dst);
-    for (int64_t i = 0; i < count; i += VL) {
-        const void *row[VL];
-        for (int64_t r = 0; r < VL; r++) {
-            int64_t item = items[l4m_min(i + r, count - 1)];
-            row[r] = l4m_at(table, (item < 0 ? s->k - 1 : item) * s->n, type);
-        }
-        for (int64_t j = 0; j < s->n; j += VL) {
-            vf t[VL];
-            int64_t width = l4m_min(VL, s->n - j);
-            for (int r = 0; r < VL; r++) t[r] = vload_any(l4m_at(row[r], j, type), width, type);
-            vtranspose(t);
-            for (int64_t q = 0; q < width; q++) vstore(dst + (j + q) * SCORE_LANES + i, t[q]);
+// Bytes of a table's row, and where that of an item lies.
+INLINE int64_t row_bytes(const score_instruction *s) {
+    if (s->flags & SCORE_INT8) return score_int8_row(s->n) * (int64_t)sizeof(float);
+    return s->n * (score_type(s) == L4M_BF16 ? 2 : 4);
+}
+INLINE const char *row_of(const score_memory *m, const score_instruction *s, int64_t item) {
+    return (const char *)score_at(m, s->a) + (item < 0 ? s->k - 1 : item) * row_bytes(s);
+}
+
+// Asks for the rows that the next block of items will look up, while this one computes: most lie in memory or in the
+// third cache, and each is somewhere else.
+static void ask_for_rows(const score_memory *m, const score_instruction *program, int64_t instructions,
+                         const int32_t *items, int64_t count) {
+    for (int64_t i = 0; i < instructions; i++) {
+        const score_instruction *s = program + i;
+        if (s->op != SCORE_GATHER) continue;
+        int64_t bytes = row_bytes(s);
+        for (int64_t r = 0; r < count; r++) {
+            const char *row = row_of(m, s, items[r]);
+            for (int64_t at = 0; at < bytes; at += LINE) __builtin_prefetch(row + at, 0, 2);
+            __builtin_prefetch(row + bytes - 1, 0, 2);
         }
     }
 }
 
-static void gather_rows(const score_memory *m, const score_instruction *s, const int32_t *items, int64_t count) {
-    if (score_type(s) == L4M_BF16)
-        gather_typed(L4M_BF16, m, s, items, count);
+// VL numbers of a table's row from column j on, those behind the last anything; in 8 bits times its scale.
+INLINE vf table_numbers(const int32_t type, const float *row, int64_t j, int64_t width) {
+    if (type == L4M_TYPE_COUNT) return vload_s8((const int8_t *)(row + 1) + j) * vset1(*row);
+    return vload_any(l4m_at(row, j, type), width, type);
+}
+
+// VL rows and VL of their columns, transposed in registers; `relu` or whatever else the instruction says.
+INLINE void gather_square(const int32_t type, const int relu, const int whole, const score_instruction *s,
+                          const float *const row[VL], int64_t j, vf add, float *dst) {
+    vf t[VL];
+    int64_t width = whole ? VL : s->n - j;
+#pragma GCC unroll 16
+    for (int r = 0; r < VL; r++) {
+        vf y = table_numbers(type, row[r], j, width) + add;
+        t[r] = relu ? vmax(y, vzero()) : y;
+    }
+    vtranspose(t);
+#pragma GCC unroll 16
+    for (int q = 0; q < VL; q++)
+        if (whole || q < width) vstore(dst + q * SCORE_LANES, t[q]);
+}
+
+// Rows of a table become columns. L4M_TYPE_COUNT stands for 8 bits here.
+INLINE void gather_typed(const int32_t type, const int relu, const score_memory *m, const score_instruction *s,
+                         const int32_t *items, int64_t count) {
+    const float *plus = score_at(m, s->b);
+    float *dst = score_at(m, s->dst);
+    for (int64_t i = 0; i < count; i += VL) {
+        const float *row[VL];
+        for (int64_t r = 0; r < VL; r++) row[r] = (const float *)row_of(m, s, items[l4m_min(i + r, count - 1)]);
+        int64_t j = 0;
+        for (; j + VL <= s->n; j += VL)
+            gather_square(type, relu, 1, s, row, j, plus ? vload(plus + j) : vzero(), dst + j * SCORE_LANES + i);
+        if (j < s->n)
+            gather_square(type, relu, 0, s, row, j, plus ? vload_n(plus + j, s->n - j) : vzero(),
+                          dst + j * SCORE_LANES + i);
+    }
+}
+
+INLINE void gather_of(const int32_t type, const score_memory *m, const score_instruction *s, const int32_t *items,
+                      int64_t count) {
+    if (s->kind == L4M_ACT_RELU)
+        gather_typed(type, 1, m, s, items, count);
     else
-        gather_typed(L4M_F32, m, s, items, count);
+        gather_typed(type, 0, m, s, items, count);
+}
+
+static void gather_rows(const score_memory *m, const score_instruction *s, const int32_t *items, int64_t count) {
+    if (s->flags & SCORE_QUANTISED) {
+        ISA(score_gather_quantised)(m, s, items, count);
+        return;
+    }
+    if (s->flags & SCORE_INT8)
+        gather_of(L4M_TYPE_COUNT, m, s, items, count);
+    else if (score_type(s) == L4M_BF16)
+        gather_of(L4M_BF16, m, s, items, count);
+    else
+        gather_of(L4M_F32, m, s, items, count);
+    if (s->kind == L4M_ACT_NONE || s->kind == L4M_ACT_RELU) return;
+    float *dst = score_at(m, s->dst);
+    for (int64_t j = 0; j < s->n; j++)
+        for (int64_t i = 0; i < count; i += VL)
+            vstore(dst + j * SCORE_LANES + i, vactivate(vload(dst + j * SCORE_LANES + i), (int32_t)s->kind));
 }
 
 INLINE vf combine(int64_t kind, vf a, vf b) {
@@ -380,6 +447,9 @@ static void vector_instruction(const score_memory *m, const score_instruction *s
         case SCORE_COPY:
             memcpy(dst, a, (size_t)s->n * sizeof(float));
             break;
+        case SCORE_PACK:
+            ISA(score_pack)(m, s);
+            break;
         default:
             for (int64_t j = 0; j < s->n; j++)
                 for (int64_t r = 0; r < s->m; r++) dst[j * s->m + r] = a[j];
@@ -397,6 +467,9 @@ static void block(const score_memory *m, const score_instruction *program, int64
                 break;
             case SCORE_LINEAR:
                 linear_rows(m, s, vectors);
+                break;
+            case SCORE_QUANTISE:
+                ISA(score_quantise)(m, s, vectors);
                 break;
             case SCORE_INPUT: {
                 float *dst = score_at(m, s->dst);
@@ -423,11 +496,16 @@ int ISA(score)(const void *program, int64_t begin, int64_t vector_end, int64_t e
     score_memory m = {constants, user, context, input, state, rows};
     for (int64_t i = 0; i < count; i++)
         if (items[i] < -1 || items[i] >= known_items) return L4M_ID_OUT_OF_RANGE;
-    for (int64_t i = begin; i < vector_end; i++) vector_instruction(&m, all + i);
     // Blocks of equal size, in whole vectors.
     int64_t blocks = l4m_ceil_div(count, SCORE_LANES);
     int64_t size = blocks == 0 ? 0 : l4m_round_up(l4m_ceil_div(count, blocks), VL);
-    for (int64_t first = 0; first < count; first += size)
+    ask_for_rows(&m, all + vector_end, end - vector_end, items, l4m_min(size, count));
+    for (int64_t i = begin; i < vector_end; i++) vector_instruction(&m, all + i);
+    for (int64_t first = 0; first < count; first += size) {
+        int64_t next = first + size;
+        if (next < count)
+            ask_for_rows(&m, all + vector_end, end - vector_end, items + next, l4m_min(size, count - next));
         block(&m, all + vector_end, end - vector_end, items, first, l4m_min(size, count - first), out);
+    }
     return L4M_OK;
 }

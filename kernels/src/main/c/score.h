@@ -23,7 +23,7 @@ enum {
 
 // Instructions on rows. Operands outside SCORE_ROWS are the same for all items: one float per column.
 enum {
-    SCORE_GATHER = 1,   // dst[n] = row of each item in the table a [k, n]
+    SCORE_GATHER = 1,   // dst[n] = act(b[n] + row of each item in the table a [k, n]), b the same for all items or none
     SCORE_LINEAR = 2,   // dst[n] = act((dst if ACCUMULATE) + c[n] + a[k] W b)
     SCORE_BINARY = 3,   // dst[n] = act(a op b), kind = op, m = activation
     SCORE_UNARY = 4,    // dst[n] = kind(a)
@@ -35,14 +35,37 @@ enum {
     SCORE_REPEAT = 10,    // dst[n m] = every column of a m times
     SCORE_INPUT = 11,     // dst[1] = the request's number for each item
     SCORE_OUTPUT = 12,    // the item's result is a[1]
+    SCORE_QUANTISE = 13,  // dst[2 + n / 4] = a[n] in 8 bits
+    SCORE_PACK = 14,      // before the rows: dst = a[k, n] as SCORE_LINEAR on rows reads a BF16 or INT8 matrix
 };
 
 // Kinds of SCORE_BINARY.
 enum { SCORE_ADD = 0, SCORE_SUB = 1, SCORE_MUL = 2, SCORE_DIV = 3 };
 
 // Flags: an operand of one column stands for all columns; the table of SCORE_GATHER or the matrix of SCORE_LINEAR
-// holds BF16, two numbers for each float of its place.
-enum { SCORE_A_ONE = 1, SCORE_B_ONE = 2, SCORE_ACCUMULATE = 4, SCORE_BF16 = 8 };
+// holds BF16, two numbers for each float of its place; or integers of 8 bits; SCORE_GATHER's result goes through
+// SCORE_QUANTISE at once, which an INT8 table without activation or with ReLU can do.
+enum {
+    SCORE_A_ONE = 1,
+    SCORE_B_ONE = 2,
+    SCORE_ACCUMULATE = 4,
+    SCORE_BF16 = 8,
+    SCORE_INT8 = 16,
+    SCORE_QUANTISED = 32,
+};
+
+// Numbers in 8 bits. A row of an INT8 table is its scale and then n signed bytes, up to a whole float. What
+// SCORE_QUANTISE makes of an item is, in its lane of each column: its scale; its zero point, an int32; and four
+// unsigned bytes at a time, (byte - zero point) * scale. An INT8 matrix on rows has panels of SCORE_PANEL columns:
+// their scales, the sums of their bytes (int32), and then four rows' signed bytes for each column in turn, those
+// behind the last row 0. Products are exact integers whatever the instruction set.
+#define SCORE_QUAD 4
+#define SCORE_PANEL_HEAD (2 * SCORE_PANEL)
+
+static inline int64_t score_quads(int64_t k) { return l4m_ceil_div(k, SCORE_QUAD); }
+// Floats' places of a row of a table, and of a panel, of 8 bits.
+static inline int64_t score_int8_row(int64_t n) { return 1 + score_quads(n); }
+static inline int64_t score_int8_panel(int64_t k) { return SCORE_PANEL_HEAD + score_quads(k) * SCORE_PANEL; }
 
 // The instructions before the rows are the same with one item and vectors in the place of columns, but for
 // SCORE_LINEAR: there dst[m, n] = act(c[n] + a[m, k] b[k, n]), all row-major.
@@ -88,7 +111,16 @@ static inline float *score_at(const score_memory *m, int64_t address) {
     }
 }
 
-// Type of the table or matrix.
+// Type of a table or matrix that is not of 8 bits.
 static inline int32_t score_type(const score_instruction *s) { return s->flags & SCORE_BF16 ? L4M_BF16 : L4M_F32; }
+
+// Those of 8 bits and packing; defined once for each instruction set that has vectors.
+#ifdef ISA
+void ISA(score_quantise)(const score_memory *m, const score_instruction *s, int64_t vectors);
+void ISA(score_gather_quantised)(const score_memory *m, const score_instruction *s, const int32_t *items,
+                                 int64_t count);
+void ISA(score_linear_int8)(const score_memory *m, const score_instruction *s, int64_t vectors);
+void ISA(score_pack)(const score_memory *m, const score_instruction *s);
+#endif
 
 #endif

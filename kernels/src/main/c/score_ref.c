@@ -1,5 +1,8 @@
 // The specification of scoring programs: one item after the other, in double.
+#include <stdlib.h>
+
 #include "kernels.h"
+#include "panels.h"
 #include "ref.h"
 #include "score.h"
 
@@ -15,6 +18,93 @@ static double value(const score_memory *m, int64_t address, int64_t j, int64_t l
 
 static double combine(int64_t kind, double a, double b) {
     return kind == SCORE_ADD ? a + b : kind == SCORE_SUB ? a - b : kind == SCORE_MUL ? a * b : a / b;
+}
+
+// Bits of an int32 in a float's place.
+static int32_t integer(const float *at) {
+    int32_t bits;
+    memcpy(&bits, at, sizeof bits);
+    return bits;
+}
+static void put_integer(float *at, int64_t value) {
+    int32_t bits = (int32_t)value;
+    memcpy(at, &bits, sizeof bits);
+}
+
+static float quantised(float value, float inverse) { return inverse == 0 ? 0 : rintf(value * inverse); }
+
+// n numbers, `step` apart.
+static void quantise(const score_memory *m, const score_instruction *s, const float *x, int64_t step, int64_t lane) {
+    float low = 0, high = 0, inverse;
+    for (int64_t j = 0; j < s->n && !isnan(low); j++) {
+        float y = x[j * step];
+        low = isfinite(y) ? fminf(low, y) : NAN;
+        high = isfinite(y) ? fmaxf(high, y) : NAN;
+    }
+    *element(m, s->dst, 0, lane) = int8_scale(high - low, INT8_STEPS, &inverse);
+    int32_t zero = isnan(low) ? 0 : (int32_t)quantised(-low, inverse);
+    put_integer(element(m, s->dst, 1, lane), zero);
+    for (int64_t j = 0; j < score_quads(s->n) * SCORE_QUAD; j++) {
+        uint8_t *byte = (uint8_t *)element(m, s->dst, 2 + j / SCORE_QUAD, lane) + j % SCORE_QUAD;
+        float q = j < s->n ? quantised(x[j * step], inverse) : 0;
+        *byte = (uint8_t)(zero + (int32_t)fminf(q, INT8_STEPS - (float)zero));
+    }
+}
+
+// On rows, in 8 bits.
+static void linear_int8(const score_memory *m, const score_instruction *s, int64_t lane) {
+    double scale = value(m, s->a, 0, lane);
+    int32_t zero = integer(element(m, s->a, 1, lane));
+    for (int64_t j = 0; j < s->n; j++) {
+        const float *panel = score_at(m, s->b) + j / SCORE_PANEL * score_int8_panel(s->k);
+        int64_t sum = 0;
+        for (int64_t p = 0; p < s->k; p++) {
+            const uint8_t *x = (const uint8_t *)element(m, s->a, 2 + p / SCORE_QUAD, lane);
+            const float *quad = panel + SCORE_PANEL_HEAD + p / SCORE_QUAD * SCORE_PANEL + j % SCORE_PANEL;
+            const int8_t *w = (const int8_t *)quad;
+            sum += (x[p % SCORE_QUAD] - zero) * w[p % SCORE_QUAD];
+        }
+        double y = (double)sum * scale * panel[j % SCORE_PANEL];
+        if (s->c) y += value(m, s->c, j, lane);
+        if (s->flags & SCORE_ACCUMULATE) y += value(m, s->dst, j, lane);
+        *element(m, s->dst, j, lane) = (float)ref_activate(y, (int32_t)s->kind);
+    }
+}
+
+static void pack_column(const score_memory *m, const score_instruction *s, int64_t j) {
+    const float *x = score_at(m, s->a) + j;
+    float largest = 0, inverse;
+    for (int64_t p = 0; p < s->k && !isnan(largest); p++)
+        largest = isfinite(x[p * s->n]) ? fmaxf(largest, fabsf(x[p * s->n])) : NAN;
+    float *panel = score_at(m, s->dst) + j / SCORE_PANEL * score_int8_panel(s->k) + j % SCORE_PANEL;
+    panel[0] = int8_scale(largest, INT8_WEIGHT_LEVELS, &inverse);
+    int64_t sum = 0;
+    for (int64_t p = 0; p < score_quads(s->k) * SCORE_QUAD; p++) {
+        int8_t *byte = (int8_t *)(panel + SCORE_PANEL_HEAD + p / SCORE_QUAD * SCORE_PANEL) + p % SCORE_QUAD;
+        *byte = p < s->k ? (int8_t)quantised(x[p * s->n], inverse) : 0;
+        sum += *byte;
+    }
+    put_integer(panel + SCORE_PANEL, sum);
+}
+
+static void pack(const score_memory *m, const score_instruction *s) {
+    if (s->flags & SCORE_INT8) {
+        for (int64_t j = 0; j < s->n; j++) pack_column(m, s, j);
+        return;
+    }
+    int64_t pairs = l4m_ceil_div(s->k, 2);
+    uint16_t *to = (uint16_t *)score_at(m, s->dst);
+    for (int64_t j = 0; j < s->n; j++)
+        for (int64_t p = 0; p < 2 * pairs; p++)
+            to[(j / SCORE_PANEL * pairs + p / 2) * 2 * SCORE_PANEL + j % SCORE_PANEL * 2 + p % 2] =
+                p < s->k ? l4m_bf16_from_f32(score_at(m, s->a)[p * s->n + j]) : 0;
+}
+
+static float table_number(const score_memory *m, const score_instruction *s, int64_t row, int64_t j) {
+    const float *table = score_at(m, s->a);
+    if (!(s->flags & SCORE_INT8)) return l4m_load(table, row * s->n + j, score_type(s));
+    table += row * score_int8_row(s->n);
+    return *table * (float)((const int8_t *)(table + 1))[j];
 }
 
 // On rows one item; before them m rows of a matrix.
@@ -60,7 +150,16 @@ static void run(const score_memory *m, const score_instruction *s, int64_t lane)
     int64_t sa = (s->flags & SCORE_A_ONE) ? 0 : 1, sb = (s->flags & SCORE_B_ONE) ? 0 : 1;
     switch (s->op) {
         case SCORE_LINEAR:
-            linear(m, s, lane);
+            if (s->flags & SCORE_INT8)
+                linear_int8(m, s, lane);
+            else
+                linear(m, s, lane);
+            return;
+        case SCORE_QUANTISE:
+            quantise(m, s, element(m, s->a, 0, lane), SCORE_LANES, lane);
+            return;
+        case SCORE_PACK:
+            pack(m, s);
             return;
         case SCORE_SOFTMAX:
             softmax(m, s, lane);
@@ -95,6 +194,21 @@ static void run(const score_memory *m, const score_instruction *s, int64_t lane)
     }
 }
 
+static int gather(const score_memory *m, const score_instruction *s, int64_t row, int64_t lane) {
+    float *numbers = malloc(((size_t)s->n + 1) * sizeof *numbers);
+    if (numbers == NULL) return L4M_OUT_OF_MEMORY;
+    for (int64_t j = 0; j < s->n; j++) {
+        double y = table_number(m, s, row, j) + (s->b ? value(m, s->b, j, lane) : 0);
+        numbers[j] = (float)ref_activate(y, (int32_t)s->kind);
+    }
+    if (s->flags & SCORE_QUANTISED)
+        quantise(m, s, numbers, 1, lane);
+    else
+        for (int64_t j = 0; j < s->n; j++) *element(m, s->dst, j, lane) = numbers[j];
+    free(numbers);
+    return L4M_OK;
+}
+
 int score_ref(const void *program, int64_t begin, int64_t vector_end, int64_t end, const float *constants,
               const float *user, const float *context, const float *input, int64_t known_items, const int32_t *items,
               int64_t count, float *state, float *rows, float *out) {
@@ -108,9 +222,7 @@ int score_ref(const void *program, int64_t begin, int64_t vector_end, int64_t en
         for (int64_t i = vector_end; i < end; i++) {
             const score_instruction *s = all + i;
             if (s->op == SCORE_GATHER) {
-                int64_t row = (items[item] < 0 ? s->k - 1 : items[item]) * s->n;
-                for (int64_t j = 0; j < s->n; j++)
-                    *element(&m, s->dst, j, lane) = l4m_load(score_at(&m, s->a), row + j, score_type(s));
+                if (gather(&m, s, items[item] < 0 ? s->k - 1 : items[item], lane) != L4M_OK) return L4M_OUT_OF_MEMORY;
             } else if (s->op == SCORE_INPUT) {
                 *element(&m, s->dst, 0, lane) = input[item];
             } else if (s->op == SCORE_OUTPUT) {

@@ -5,7 +5,9 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.llm4msr.app.run.SnapshotExport;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.SnapshotWriter;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -27,7 +29,8 @@ import tools.jackson.databind.node.ObjectNode;
       "Examples:",
       "  llm4msr export --run runs/star --out star.snapshot",
       "  llm4msr export --run runs/star --out star.snapshot --no-precompute     (a smaller file)",
-      "  llm4msr export --run runs/star --out star.snapshot --bf16              (half the size)"
+      "  llm4msr export --run runs/star --out star.snapshot --bf16              (half the size)",
+      "  llm4msr export --run runs/star --out star.snapshot --int8              (a quarter, fastest)"
     })
 public final class ExportCommand implements Callable<Integer> {
   @Option(
@@ -51,20 +54,33 @@ public final class ExportCommand implements Callable<Integer> {
       })
   private boolean precompute;
 
-  @Option(
-      names = "--bf16",
-      description = {
-        "Hold matrices and items' parts as BF16, in half the memory. Scores differ in the third"
-            + " digit; what that costs of the AUC is measured on the test rows."
-      })
-  private boolean bf16;
+  /** In what matrices and items' parts are held, if not in F32. */
+  private static final class Rounded {
+    @Option(
+        names = "--bf16",
+        description = {
+          "Hold matrices and items' parts as BF16, in half the memory. Scores differ in the third"
+              + " digit; what that costs of the AUC is measured on the test rows."
+        })
+    private boolean bf16;
+
+    @Option(
+        names = "--int8",
+        description = {
+          "Hold them as integers of 8 bits, in a quarter of the memory, and multiply integers. Scores"
+              + " differ in the second digit; what that costs is measured likewise."
+        })
+    private boolean int8;
+  }
+
+  @ArgGroup private Rounded rounded;
 
   @Option(
       names = "--max-auc-loss",
       paramLabel = "LOSS",
       defaultValue = "" + SnapshotExport.MOST_AUC_LOSS,
       description = {
-        "What --bf16 may cost of the AUC of all test rows, and of each scenario's; more is refused"
+        "What --bf16 or --int8 may cost of the AUC of all test rows, and of each scenario's; more is refused"
             + " (default: ${DEFAULT-VALUE})."
       })
   private double mostAucLoss;
@@ -80,8 +96,10 @@ public final class ExportCommand implements Callable<Integer> {
     if (!(mostAucLoss >= 0)) {
       throw Checks.wrong(spec, "--max-auc-loss: expected 0 or more, found " + mostAucLoss);
     }
+    Precision precision =
+        rounded == null ? Precision.F32 : rounded.int8 ? Precision.INT8 : Precision.BF16;
     SnapshotExport.Options options =
-        new SnapshotExport.Options(new SnapshotWriter.Options(precompute, bf16), mostAucLoss);
+        new SnapshotExport.Options(new SnapshotWriter.Options(precompute, precision), mostAucLoss);
     SnapshotExport.Result result =
         SnapshotExport.write(run, out, options, step -> err.println(step + " ..."));
     PrintWriter printed = spec.commandLine().getOut();
@@ -118,7 +136,8 @@ public final class ExportCommand implements Callable<Integer> {
     if (result.aucLoss() != null) {
       printed.printf(
           Locale.ROOT,
-          "BF16 costs at most %.5f of an AUC, of %s%n",
+          "%s costs at most %.5f of an AUC, of %s%n",
+          precision,
           result.aucLoss().loss(),
           result.aucLoss().where());
     }

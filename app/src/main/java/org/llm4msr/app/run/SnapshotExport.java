@@ -20,6 +20,7 @@ import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.data.Vocabulary;
 import org.llm4msr.model.metrics.MetricsReport;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.Snapshot;
 import org.llm4msr.model.scorer.SnapshotWriter;
 import org.llm4msr.model.training.Predictions;
@@ -33,7 +34,7 @@ public final class SnapshotExport {
   /** How far a probability may lie from evaluation's. */
   public static final double TOLERANCE = 1e-5;
 
-  /** How much of the AUC BF16 may cost unless somebody says otherwise. */
+  /** How much of the AUC BF16 or 8 bits may cost unless somebody says otherwise. */
   public static final double MOST_AUC_LOSS = 0.001;
 
   private static final int MOST_ROWS = 10_000;
@@ -44,17 +45,18 @@ public final class SnapshotExport {
    * How to export.
    *
    * @param snapshot what the file holds
-   * @param mostAucLoss how much of the AUC of all test rows, or of a scenario's, BF16 may cost
+   * @param mostAucLoss how much of the AUC of all test rows, or of a scenario's, BF16 or 8 bits may
+   *     cost
    */
   public record Options(SnapshotWriter.Options snapshot, double mostAucLoss) {
     /** Precomputed, in F32. */
     public static Options defaults() {
-      return new Options(new SnapshotWriter.Options(true, false), MOST_AUC_LOSS);
+      return new Options(new SnapshotWriter.Options(true, Precision.F32), MOST_AUC_LOSS);
     }
   }
 
   /**
-   * The AUC that BF16 costs most.
+   * The AUC that BF16 or 8 bits cost most.
    *
    * @param where the scenario, or {@code all test rows}
    * @param loss evaluation's AUC less the snapshot's
@@ -87,8 +89,8 @@ public final class SnapshotExport {
    *
    * @param progress is told what is being done
    * @throws UserError if the run is not finished, its data have changed, the model cannot be
-   *     exported, a score in F32 differs by more than {@link #TOLERANCE}, or BF16 costs more of an
-   *     AUC than it may
+   *     exported, a score in F32 differs by more than {@link #TOLERANCE}, or BF16 or 8 bits cost
+   *     more of an AUC than they may
    */
   public static Result write(Path run, Path file, Options options, Consumer<String> progress) {
     RunDirectory directory = new RunDirectory(run);
@@ -107,8 +109,9 @@ public final class SnapshotExport {
       model.export(unchecked, config.model().toConfig().backbone().name(), options.snapshot());
       progress.accept("comparing its scores with evaluation's");
       Result result = check(unchecked, model.predict(Split.TEST));
-      if (options.snapshot().bf16()) {
-        requireAuc(result.aucLoss(), options.mostAucLoss());
+      Precision precision = options.snapshot().precision();
+      if (precision != Precision.F32) {
+        requireAuc(precision, result.aucLoss(), options.mostAucLoss());
       } else if (!(result.largestDifference() <= TOLERANCE)) {
         throw new UserError(
             "the snapshot was not written: a test row scores "
@@ -131,22 +134,27 @@ public final class SnapshotExport {
     }
   }
 
-  /** Refuses what BF16 costs, where nobody knows it or it is too much. */
-  static void requireAuc(AucLoss loss, double most) {
+  /** Refuses what the precision costs, where nobody knows it or it is too much. */
+  static void requireAuc(Precision precision, AucLoss loss, double most) {
+    String option = "--" + precision.name().toLowerCase(Locale.ROOT);
     if (loss == null) {
       throw new UserError(
-          "the snapshot was not written: without test rows of both labels nobody knows what BF16"
-              + " costs; leave out --bf16");
+          "the snapshot was not written: without test rows of both labels nobody knows what "
+              + precision
+              + " costs; leave out "
+              + option);
     }
     if (loss.loss() > most) {
       throw new UserError(
           String.format(
               Locale.ROOT,
-              "the snapshot was not written: BF16 costs %.5f of the AUC of %s, expected at most %s;"
-                  + " leave out --bf16, or raise --max-auc-loss",
+              "the snapshot was not written: %s costs %.5f of the AUC of %s, expected at most %s;"
+                  + " leave out %s, or raise --max-auc-loss",
+              precision,
               loss.loss(),
               loss.where(),
-              most));
+              most,
+              option));
     }
   }
 
@@ -158,7 +166,7 @@ public final class SnapshotExport {
         RequestScorer scorer = new RequestScorer(snapshot, 1)) {
       ContextValues context = new ContextValues(dataset, snapshot.contextFields());
       // An AUC wants all rows.
-      int checked = snapshot.isBf16() ? rows : Math.min(rows, MOST_ROWS);
+      int checked = snapshot.precision() != Precision.F32 ? rows : Math.min(rows, MOST_ROWS);
       double[] probabilities = new double[checked];
       for (int i = 0; i < checked; i++) {
         int at = (int) ((long) i * rows / checked);
@@ -186,7 +194,7 @@ public final class SnapshotExport {
           snapshot.scenarios(),
           checked,
           largest,
-          snapshot.isBf16() ? aucLoss(expected, probabilities) : null);
+          snapshot.precision() != Precision.F32 ? aucLoss(expected, probabilities) : null);
     }
   }
 

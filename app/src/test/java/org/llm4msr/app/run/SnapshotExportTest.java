@@ -11,6 +11,7 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.DatasetBuilder;
 import org.llm4msr.model.data.Scenario;
 import org.llm4msr.model.data.Split;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.training.Predictions;
 import org.llm4msr.runtime.UserError;
 
@@ -43,8 +44,8 @@ class SnapshotExportTest {
       AucLoss loss = SnapshotExport.aucLoss(new Predictions(dataset, ROWS, evaluated), scored);
       assertThat(loss.where()).isEqualTo("scenario 'web'");
       assertThat(loss.loss()).isCloseTo(0.25, within(1e-12));
-      SnapshotExport.requireAuc(loss, 0.25);
-      assertThatThrownBy(() -> SnapshotExport.requireAuc(loss, 0.2))
+      SnapshotExport.requireAuc(Precision.BF16, loss, 0.25);
+      assertThatThrownBy(() -> SnapshotExport.requireAuc(Precision.BF16, loss, 0.2))
           .isInstanceOf(UserError.class)
           .hasMessageContaining("BF16 costs 0.25000 of the AUC of scenario 'web', expected at most")
           .hasMessageContaining("0.2;");
@@ -62,8 +63,8 @@ class SnapshotExportTest {
       Predictions none = new Predictions(dataset, new int[0], new double[0]);
       assertThat(SnapshotExport.aucLoss(none, new double[0])).isNull();
     }
-    assertThatThrownBy(() -> SnapshotExport.requireAuc(null, 1))
+    assertThatThrownBy(() -> SnapshotExport.requireAuc(Precision.INT8, null, 1))
         .isInstanceOf(UserError.class)
-        .hasMessageContaining("leave out --bf16");
+        .hasMessageContaining("leave out --int8");
   }
 }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.llm4msr.bench.Machine;
 import org.llm4msr.bindings.cpu.Isa;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.Scorer;
 import org.llm4msr.model.scorer.Snapshot;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -36,8 +37,8 @@ public class ScoringBenchmark {
   @Param({"0", "896", "4096"})
   public int knowledgeWidth;
 
-  @Param({"false", "true"})
-  public boolean bf16;
+  @Param({"F32", "BF16", "INT8"})
+  public Precision precision;
 
   @Param({"best"})
   public String isa;
@@ -59,7 +60,7 @@ public class ScoringBenchmark {
     file = Files.createTempFile("bench", ".snapshot");
     arena = Arena.ofConfined();
     try (ScoringWorkload workload = new ScoringWorkload(knowledgeWidth)) {
-      workload.export(file, bf16);
+      workload.export(file, precision);
       int[][] drawn = workload.requests(REQUESTS, items);
       requests = new MemorySegment[REQUESTS];
       for (int r = 0; r < REQUESTS; r++) {

@@ -20,6 +20,7 @@ import org.llm4msr.model.recommender.ParameterGroup;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.RecommenderModel;
 import org.llm4msr.model.recommender.backbone.Star;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.SnapshotWriter;
 import org.llm4msr.model.scorer.VectorOrigin;
 import org.llm4msr.model.training.KnowledgeTables;
@@ -175,19 +176,19 @@ public final class ScoringWorkload implements AutoCloseable {
 
   /** Writes the model as a snapshot. */
   public void export(Path file) {
-    export(file, false);
+    export(file, Precision.F32);
   }
 
   /**
    * Writes the model as a snapshot.
    *
-   * @param bf16 whether matrices and items' parts are BF16
+   * @param precision of matrices and items' parts
    */
-  public void export(Path file, boolean bf16) {
+  public void export(Path file, Precision precision) {
     SnapshotWriter.write(
         file,
         new SnapshotWriter.Source("star", model, store, dataset, Folds.NONE, null, origin),
-        new SnapshotWriter.Options(true, bf16));
+        new SnapshotWriter.Options(true, precision));
   }
 
   /** Requests: one user each, {@code n} items. */

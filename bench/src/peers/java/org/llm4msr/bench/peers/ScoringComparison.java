@@ -15,17 +15,18 @@ import org.llm4msr.bench.Machine;
 import org.llm4msr.bench.Rounds;
 import org.llm4msr.bench.scoring.ScoringWorkload;
 import org.llm4msr.bindings.cpu.Isa;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.Scorer;
 import org.llm4msr.model.scorer.Snapshot;
 
 /**
  * Requests to a scorer beside PyTorch and ONNX Runtime, in turn, on one thread; each request is
- * another user's. Arguments: items, width of the knowledge (0 = none), rounds, f32 or bf16 for our
+ * another user's. Arguments: items, width of the knowledge (0 = none), rounds, f32, bf16 or int8 for our
  * snapshot.
  */
 public final class ScoringComparison {
   private static final double TOLERANCE = 1e-5;
-  private static final double BF16_TOLERANCE = 1e-2;
+  private static final double ROUNDED_TOLERANCE = 1e-2;
   private static final int REQUESTS = 256;
   private static final int SCENARIO = 1;
 
@@ -34,7 +35,7 @@ public final class ScoringComparison {
   public static void main(String[] args) throws IOException, OrtException {
     int items = Integer.parseInt(args[0]);
     int rounds = Integer.parseInt(args[2]);
-    boolean bf16 = args[3].equals("bf16");
+    Precision precision = Precision.valueOf(args[3].toUpperCase(Locale.ROOT));
     Engine engine = Engine.getInstance();
     JniUtils.setNumThreads(1);
     Path file = Files.createTempFile("bench", ".snapshot");
@@ -42,10 +43,10 @@ public final class ScoringComparison {
         NDManager manager = NDManager.newBaseManager();
         ScoringPeer torch = new TorchScorer(manager, workload, SCENARIO);
         ScoringPeer onnx = new OnnxScorer(workload, SCENARIO)) {
-      workload.export(file, bf16);
+      workload.export(file, precision);
       System.out.println(Machine.describe("C kernels for " + Isa.selected()) + "; " + engine);
       System.out.printf(
-          "%d items, knowledge %d, %s%n", items, workload.knowledgeWidth(), bf16 ? "BF16" : "F32");
+          "%d items, knowledge %d, %s%n", items, workload.knowledgeWidth(), precision);
       int[][] requests = workload.requests(REQUESTS, items);
       List<ScoringPeer> peers = List.of(torch, onnx);
       for (int r = 0; r < REQUESTS; r++) {
@@ -55,7 +56,7 @@ public final class ScoringComparison {
       }
       try (Snapshot snapshot = Snapshot.open(file);
           Scorer scorer = snapshot.scorer()) {
-        double tolerance = bf16 ? BF16_TOLERANCE : TOLERANCE;
+        double tolerance = precision == Precision.F32 ? TOLERANCE : ROUNDED_TOLERANCE;
         peers.forEach(peer -> check(scorer, peer, requests, tolerance));
         compare(scorer, peers, requests, rounds);
       }

@@ -44,7 +44,9 @@ public final class ScoringProgram {
     COPY,
     REPEAT,
     INPUT,
-    OUTPUT
+    OUTPUT,
+    QUANTISE,
+    PACK
   }
 
   /** Flag: operand a of one column stands for all. */
@@ -57,13 +59,34 @@ public final class ScoringProgram {
   public static final int ACCUMULATE = 4;
 
   /**
-   * Flag: the table of GATHER or the constant matrix of LINEAR holds BF16, two in a float's place.
-   * The matrix of a LINEAR on rows then lies in pairs of rows, and what it is multiplied with is
+   * Flag: the table of GATHER or the matrix of LINEAR holds BF16, two in a float's place. The
+   * matrix of a LINEAR on rows then lies in pairs of rows, and what it is multiplied with is
    * rounded to BF16.
    */
   public static final int BF16 = 8;
 
-  private static final int ALL_FLAGS = A_ONE | B_ONE | ACCUMULATE | BF16;
+  /**
+   * Flag: the table of GATHER or the matrix of LINEAR on rows holds integers of 8 bits with scales,
+   * and what that LINEAR multiplies has been through QUANTISE.
+   */
+  public static final int INT8 = 16;
+
+  /** Flag: what GATHER fetches from a table of 8 bits goes through QUANTISE at once. */
+  public static final int QUANTISED = 32;
+
+  /** Numbers of 8 bits in a float's place. */
+  public static final int QUAD = 4;
+
+  /** Floats' places before the bytes of a panel of 8 bits: scales and sums of its columns. */
+  public static final int PANEL_HEAD = 2 * PANEL;
+
+  /** Columns before the bytes of what QUANTISE makes: scales and zero points. */
+  private static final int QUANTISED_HEAD = 2;
+
+  /** For longer sums products of 8 bits might not fit into 32. */
+  private static final int MAX_INT8_K = 65_536;
+
+  private static final int ALL_FLAGS = A_ONE | B_ONE | ACCUMULATE | BF16 | INT8 | QUANTISED;
 
   /** Where the number of its {@link Space} begins in an address. */
   public static final int SPACE_SHIFT = 56;
@@ -223,6 +246,25 @@ public final class ScoringProgram {
     }
   }
 
+  /** Floats' places of a row of a table of 8 bits: its scale, and n bytes. */
+  public static long int8Row(long n) {
+    return 1 + quads(n);
+  }
+
+  /** Floats' places of a panel of a matrix of 8 bits with k rows. */
+  public static long int8Panel(long k) {
+    return PANEL_HEAD + quads(k) * PANEL;
+  }
+
+  /** Columns of what QUANTISE makes of n columns. */
+  public static long quantisedColumns(long n) {
+    return QUANTISED_HEAD + quads(n);
+  }
+
+  private static long quads(long n) {
+    return (n + QUAD - 1) / QUAD;
+  }
+
   /** The address of an operand: an offset in floats, or in columns of row registers. */
   public static long address(Space space, long offset) {
     if (offset < 0 || offset > OFFSET_MASK) {
@@ -245,12 +287,26 @@ public final class ScoringProgram {
     switch (s.code) {
       case GATHER -> {
         require(rows && s.k == sizes.items + 1L, "a table of " + s.k + " rows");
-        inside(s.a, floats(s, Math.multiplyExact(s.n, s.k)), Space.CONSTANT);
-        result(s, rows, s.n);
+        require(!half(s) || !int8(s), "a table of two types");
+        long numbers = Math.multiplyExact(s.n, s.k);
+        inside(
+            s.a,
+            int8(s) ? Math.multiplyExact(s.k, int8Row(s.n)) : floats(s, numbers),
+            Space.CONSTANT);
+        if (s.b != 0) {
+          require(space(s.b) != Space.ROWS, "an addend per item");
+          operand(s.b, rows, s.n);
+        }
+        boolean quantised = (s.flags & QUANTISED) != 0;
+        require(
+            !quantised || int8(s) && s.kind <= Activation.RELU.ordinal(),
+            "8 bits of a table of others, or behind activation " + s.kind);
+        result(s, rows, quantised ? quantisedColumns(s.n) : s.n);
       }
       case LINEAR -> {
-        require(rows ? s.m == 1 : (s.flags & ACCUMULATE) == 0, "a layer of another stage");
-        operand(s.a, rows, Math.multiplyExact(s.m, s.k));
+        require(rows ? s.m == 1 : (s.flags & (ACCUMULATE | INT8)) == 0, "a layer of another stage");
+        require(!half(s) || !int8(s), "a matrix of two types");
+        operand(s.a, rows, int8(s) ? quantisedColumns(s.k) : Math.multiplyExact(s.m, s.k));
         if (rows) {
           require(space(s.a) == Space.ROWS, "a layer of " + space(s.a) + " on rows");
           weights(s);
@@ -297,8 +353,27 @@ public final class ScoringProgram {
         require(rows && space(s.a) == Space.ROWS, "a result that is no row register");
         operand(s.a, true, 1);
       }
+      case QUANTISE -> {
+        require(rows && space(s.a) == Space.ROWS, "8 bits of " + space(s.a));
+        operand(s.a, true, s.n);
+        result(s, true, quantisedColumns(s.n));
+      }
+      case PACK -> {
+        require(!rows && half(s) != int8(s), "a matrix of no or two types");
+        operand(s.a, false, Math.multiplyExact(s.k, s.n));
+        long panel = int8(s) ? int8Panel(s.k) : (s.k + 1) / 2 * PANEL;
+        result(s, false, Math.multiplyExact(panels(s.n), panel));
+      }
       case NONE -> throw new IllegalArgumentException("no instruction");
     }
+  }
+
+  private static boolean int8(Instruction s) {
+    return (s.flags & INT8) != 0;
+  }
+
+  private static long panels(long n) {
+    return (n + PANEL - 1) / PANEL;
   }
 
   private static boolean half(Instruction s) {
@@ -359,7 +434,12 @@ public final class ScoringProgram {
   /** A tile reads whole panels, so the last one may reach into the slack. */
   private void weights(Instruction s) {
     Space space = space(s.b);
-    require(space == Space.CONSTANT || space == Space.STATE && !half(s), "weights in " + space);
+    require(space == Space.CONSTANT || space == Space.STATE, "weights in " + space);
+    if (int8(s)) {
+      require(s.k <= MAX_INT8_K, "sums over " + s.k + " numbers of 8 bits");
+      inside(s.b, Math.multiplyExact(panels(s.n), int8Panel(s.k)), space);
+      return;
+    }
     require(s.innerStride >= 0 && s.panelStride >= 0, "a negative stride");
     if (s.n == 0 || s.k == 0) {
       return;

@@ -60,15 +60,15 @@ class ScoringProgramTest {
     return Float.intBitsToFloat((bits + 0x7fff + (bits >>> 16 & 1)) & 0xffff0000);
   }
 
-  private static long constant(long offset) {
+  static long constant(long offset) {
     return ScoringProgram.address(Space.CONSTANT, offset);
   }
 
-  private static long at(Space space, long offset) {
+  static long at(Space space, long offset) {
     return ScoringProgram.address(space, offset);
   }
 
-  private static MemorySegment write(Arena arena, List<Instruction> program) {
+  static MemorySegment write(Arena arena, List<Instruction> program) {
     MemorySegment memory =
         arena.allocate((long) program.size() * Instruction.WORDS * Long.BYTES, Long.BYTES);
     long index = 0;
@@ -231,10 +231,10 @@ class ScoringProgramTest {
         assertThatThrownBy(() -> new ScoringProgram(write(arena, List.of(wrong)), 0, 1, sizes))
             .isInstanceOf(IllegalArgumentException.class);
       }
-      Instruction ofState =
-          linear(at(Space.ROWS, 4), at(Space.ROWS, 0), at(Space.STATE, 0), 0, 3, 4, 1, 3, 8);
-      assertThatThrownBy(() -> new ScoringProgram(write(arena, List.of(ofState)), 0, 0, sizes))
-          .hasMessageContaining("weights in STATE");
+      Instruction ofUser =
+          linear(at(Space.ROWS, 4), at(Space.ROWS, 0), at(Space.USER, 0), 0, 3, 4, 1, 3, 8);
+      assertThatThrownBy(() -> new ScoringProgram(write(arena, List.of(ofUser)), 0, 0, sizes))
+          .hasMessageContaining("weights in USER");
       // Native code reads a block of items for each column of what a layer on rows multiplies.
       Instruction ofVector =
           linear(at(Space.ROWS, 4), at(Space.CONTEXT, 0), constant(0), 0, 1, 2, 1, 16, 16);

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.llm4msr.bindings.cpu.ScoringProgram;
 
 /**
  * The constants of a snapshot's programs, equal ones once: matrices, vectors, and the tables of
@@ -26,26 +27,25 @@ final class ConstantPool {
   /**
    * @param term a constant, or what a table's rows hold
    * @param rows of the matrix or table
-   * @param half whether it is held as BF16
    * @param offset in floats
-   * @param floats that it takes; BF16 numbers take half of one
+   * @param floats that it takes
    */
-  record Entry(Term term, Layout layout, int rows, boolean half, long offset, long floats) {}
+  record Entry(Term term, Layout layout, int rows, Precision precision, long offset, long floats) {}
 
-  private record Key(Term term, Layout layout, int rows, boolean half) {}
+  private record Key(Term term, Layout layout, int rows, Precision precision) {}
 
   private final int items;
-  private final boolean half;
+  private final Precision precision;
   private final Map<Key, Entry> entries = new LinkedHashMap<>();
   private long floats;
 
   /**
    * @param items known ones
-   * @param half whether matrices and tables are held as BF16
+   * @param precision of matrices and tables
    */
-  ConstantPool(int items, boolean half) {
+  ConstantPool(int items, Precision precision) {
     this.items = items;
-    this.half = half;
+    this.precision = precision;
   }
 
   /** Known items: a table has one row more. */
@@ -55,39 +55,55 @@ final class ConstantPool {
 
   /** Offset of a constant as it is. */
   long plain(Term constant) {
-    return add(new Key(constant, Layout.PLAIN, 1, false), constant.width());
+    return add(new Key(constant, Layout.PLAIN, 1, Precision.F32), constant.width());
   }
 
-  /** Offset of a constant matrix, row after row. */
+  /** Offset of a constant matrix, row after row; of {@link #vectorPrecision}. */
   long matrix(Term constant) {
-    return add(new Key(constant, Layout.PLAIN, 1, half), constant.width());
+    Precision type = vectorPrecision();
+    int width = constant.width();
+    return add(new Key(constant, Layout.PLAIN, 1, type), floats(width, type));
   }
 
-  /** Whether matrices and tables are BF16. */
-  boolean half() {
-    return half;
+  /** Of tables, and of matrices on rows that are not too narrow. */
+  Precision precision() {
+    return precision;
+  }
+
+  /**
+   * Of matrices that are applied once for a request. They are read once, and what they generate is
+   * rounded again.
+   */
+  Precision vectorPrecision() {
+    return precision == Precision.F32 ? Precision.F32 : Precision.BF16;
   }
 
   /** Offset of a constant matrix of {@code rows} rows in panels. */
-  long panels(Term constant, int rows) {
-    return add(
-        new Key(constant, Layout.PANELS, rows, half),
-        Panels.count(constant.width() / rows) * Panels.stride(rows, half));
+  long panels(Term constant, int rows, Precision type) {
+    int columns = rows == 0 ? 0 : constant.width() / rows;
+    return add(new Key(constant, Layout.PANELS, rows, type), Panels.floats(rows, columns, type));
   }
 
   /** Offset of the table of a term that depends on the item alone. */
   long table(Term term) {
     int rows = items + 1;
-    return add(new Key(term, Layout.TABLE, rows, half), (long) rows * term.width());
+    long size =
+        precision == Precision.INT8
+            ? rows * ScoringProgram.int8Row(term.width())
+            : floats((long) rows * term.width(), precision);
+    return add(new Key(term, Layout.TABLE, rows, precision), size);
   }
 
-  private long add(Key key, long numbers) {
-    long size = key.half() ? (numbers + 1) / 2 : numbers;
+  private static long floats(long numbers, Precision type) {
+    return type == Precision.BF16 ? (numbers + 1) / 2 : numbers;
+  }
+
+  private long add(Key key, long size) {
     return entries
         .computeIfAbsent(
             key,
             k -> {
-              Entry entry = new Entry(k.term(), k.layout(), k.rows(), k.half(), floats, size);
+              Entry entry = new Entry(k.term(), k.layout(), k.rows(), k.precision(), floats, size);
               floats += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
               return entry;
             })

@@ -26,6 +26,17 @@ final class Panels {
     return half ? (rows + 1L) / 2 * innerStride(true) : (long) rows * WIDTH;
   }
 
+  /** Floats' places that a matrix takes. */
+  static long floats(int rows, int columns, Precision precision) {
+    long panel =
+        switch (precision) {
+          case F32 -> stride(rows, false);
+          case BF16 -> stride(rows, true) / 2;
+          case INT8 -> ScoringProgram.int8Panel(rows);
+        };
+    return count(columns) * panel;
+  }
+
   /**
    * @param matrix {@code [rows, columns]}
    * @return {@code [panels, rows, WIDTH]}, or with {@code half} {@code [panels, pairs, WIDTH, 2]};

@@ -40,11 +40,9 @@ final class ProgramBuilder {
   private final List<Term> order = new ArrayList<>();
   private final Map<Term, Long> addresses = new IdentityHashMap<>();
   private final List<Instruction> instructions = new ArrayList<>();
-  private final Columns columns = new Columns();
-  // Row registers: who still needs them, by the term that owns the columns.
-  private final Map<Term, Term> owners = new IdentityHashMap<>();
-  private final Map<Term, Integer> pending = new IdentityHashMap<>();
-  private final Map<Term, Integer> firstColumn = new IdentityHashMap<>();
+  private final RowRegisters registers = new RowRegisters();
+  // Generated matrices as layers on rows read them.
+  private final Map<Term, Long> packed = new IdentityHashMap<>();
   private int state;
 
   /**
@@ -67,14 +65,14 @@ final class ProgramBuilder {
     int userEnd = instructions.size();
     vectors(false);
     int vectorEnd = instructions.size();
-    countUses(logit);
+    registers.countUses(order, logit);
     for (Term term : order) {
       if (term.stage() == Term.Stage.ROW) {
         row(term);
       }
     }
     emit(Code.OUTPUT, Activation.SIGMOID.ordinal(), 0, register(logit), 0, 0, 1, 0, 0, 0);
-    return new Program(List.copyOf(instructions), userEnd, vectorEnd, state, columns.size());
+    return new Program(List.copyOf(instructions), userEnd, vectorEnd, state, registers.size());
   }
 
   /** Whether it is computed before the rows; leaves are there already. */
@@ -108,21 +106,47 @@ final class ProgramBuilder {
       }
     }
     for (Term term : order) {
-      if (term.stage() == Term.Stage.ROW && term.op() instanceof Term.Linear) {
+      if (term.stage() == Term.Stage.ROW && term.op() instanceof Term.Linear linear) {
         Term w = term.input(1);
         if (w.stage() == Term.Stage.VECTOR && ofUser == (w.dependencies() == Term.USER)) {
-          weightsToState(w);
+          weightsToState(w, linear);
         }
       }
     }
   }
 
-  /** Generated weights must lie in the state, which has slack behind its last number. */
-  private void weightsToState(Term w) {
+  /** Generated weights lie in the state, which has slack behind its last number, or are packed. */
+  private void weightsToState(Term w, Term.Linear linear) {
+    Precision precision = precision(linear);
     long from = vectorAddress(w);
-    if (from >> ScoringProgram.SPACE_SHIFT != Space.STATE.ordinal()) {
-      emit(Code.COPY, 0, allocate(w), from, 0, 0, w.width(), 0, 0, 0);
+    if (precision == Precision.F32) {
+      if (from >> ScoringProgram.SPACE_SHIFT != Space.STATE.ordinal()) {
+        emit(Code.COPY, 0, allocate(w), from, 0, 0, w.width(), 0, 0, 0);
+      }
+      return;
     }
+    if (packed.containsKey(w)) {
+      return;
+    }
+    long floats = Panels.floats(linear.in(), linear.out(), precision);
+    long to = inState(Math.toIntExact(floats));
+    packed.put(w, to);
+    emit(flag(precision), Code.PACK, 0, to, from, 0, 0, linear.out(), linear.in(), 0);
+  }
+
+  /** Rounding what comes in costs as much as some columns of the product. */
+  private Precision precision(Term.Linear linear) {
+    return pool.precision() == Precision.INT8 && linear.out() < Panels.WIDTH
+        ? Precision.F32
+        : pool.precision();
+  }
+
+  private static int flag(Precision precision) {
+    return switch (precision) {
+      case F32 -> 0;
+      case BF16 -> ScoringProgram.BF16;
+      case INT8 -> ScoringProgram.INT8;
+    };
   }
 
   private void vector(Term term) {
@@ -140,12 +164,15 @@ final class ProgramBuilder {
   }
 
   private long allocate(Term term) {
+    long address = inState(term.width());
+    addresses.put(term, address);
+    return address;
+  }
+
+  private long inState(int floats) {
     long address = ScoringProgram.address(Space.STATE, state);
     state +=
-        (term.width() + ConstantPool.ALIGNMENT - 1)
-            / ConstantPool.ALIGNMENT
-            * ConstantPool.ALIGNMENT;
-    addresses.put(term, address);
+        (floats + ConstantPool.ALIGNMENT - 1) / ConstantPool.ALIGNMENT * ConstantPool.ALIGNMENT;
     return address;
   }
 
@@ -170,31 +197,6 @@ final class ProgramBuilder {
 
   // ---- Rows.
 
-  /** Every use of a row register, through slices and at the end. */
-  private void countUses(Term logit) {
-    for (Term term : order) {
-      if (term.stage() == Term.Stage.ROW) {
-        owners.put(term, term.op() instanceof Term.Slice ? owner(term.input(0)) : term);
-      }
-    }
-    for (Term term : order) {
-      if (term.stage() == Term.Stage.ROW && !(term.op() instanceof Term.Slice)) {
-        for (Term input : term.inputs()) {
-          if (owners.containsKey(input)) {
-            pending.merge(owner(input), 1, Integer::sum);
-          }
-        }
-      }
-    }
-    if (owners.containsKey(logit)) {
-      pending.merge(owner(logit), 1, Integer::sum);
-    }
-  }
-
-  private Term owner(Term term) {
-    return owners.get(term);
-  }
-
   private void row(Term term) {
     switch (term.op()) {
       case Term.FromLeaf _ -> emit(Code.INPUT, 0, columnsFor(term), 0, 0, 0, 1, 0, 0, 0);
@@ -211,41 +213,89 @@ final class ProgramBuilder {
         }
       }
       case Term.Linear linear when linear.row() -> accumulated(term, linear);
+      case Term.Binary(BinaryOp.Kind kind, UnaryOp.Kind activation)
+          when kind == BinaryOp.Kind.ADD && isItemAndVector(term) -> {
+        int item = term.input(0).stage() == Term.Stage.ITEM ? 0 : 1;
+        boolean quantised = onlyQuantised(term, activation);
+        long to =
+            quantised
+                ? ScoringProgram.address(Space.ROWS, registers.quantised(term))
+                : columnsFor(term);
+        long addend = operand(term.input(1 - item));
+        int flag = quantised ? ScoringProgram.QUANTISED : 0;
+        gather(term.input(item), to, addend, activation, flag);
+      }
       default -> {
-        List<Term> gathered = gatherItems(term.inputs());
+        List<Term> gathered = gatherItems(inColumns(term, term.inputs()));
         long to = columnsFor(term);
         compute(term, to);
-        gathered.forEach(this::forget);
+        release(term, gathered);
       }
     }
-    releaseInputs(term);
+    registers.releaseInputs(term);
+  }
+
+  /** Of the same width, one to be fetched and one the same for all items. */
+  private static boolean isItemAndVector(Term term) {
+    boolean first = term.input(0).stage() == Term.Stage.ITEM;
+    Term other = term.input(first ? 1 : 0);
+    return (first || term.input(1).stage() == Term.Stage.ITEM)
+        && (other.stage() == Term.Stage.VECTOR || other.stage() == Term.Stage.CONSTANT)
+        && term.inputs().stream().allMatch(input -> input.width() == term.width());
+  }
+
+  /** Whether nothing but layers in 8 bits reads a term. */
+  private boolean onlyQuantised(Term term, UnaryOp.Kind activation) {
+    return pool.precision() == Precision.INT8
+        && (activation == null || activation == UnaryOp.Kind.RELU)
+        && term != order.getLast()
+        && order.stream()
+            .filter(reader -> reader.inputs().contains(term))
+            .allMatch(reader -> readsInt8(reader) && reader.inputs().lastIndexOf(term) == 0);
+  }
+
+  /** Whether a term is a layer on rows whose input is of 8 bits. */
+  private boolean readsInt8(Term term) {
+    return term.stage() == Term.Stage.ROW
+        && term.op() instanceof Term.Linear linear
+        && precision(linear) == Precision.INT8;
+  }
+
+  /** What a term reads that must be in columns: of a layer in 8 bits all but its input. */
+  private List<Term> inColumns(Term term, List<Term> inputs) {
+    return readsInt8(term) ? inputs.subList(1, inputs.size()) : inputs;
   }
 
   /** The row addend is put where the result will be. */
   private void accumulated(Term term, Term.Linear linear) {
     Term addend = term.inputs().getLast();
-    List<Term> gathered = gatherItems(List.of(term.input(0)));
+    List<Term> gathered = gatherItems(inColumns(term, List.of(term.input(0))));
     long to;
     if (addend.stage() == Term.Stage.ITEM) {
       to = columnsFor(term);
       gather(addend, to);
-    } else if (owner(addend) == addend && pending.get(addend) == 1 && addend != term.input(0)) {
-      // Nobody else reads the addend: its columns become the result's.
+    } else if (addend != term.input(0) && registers.isLastUse(addend)) {
       to = register(addend);
-      firstColumn.put(term, firstColumn.remove(addend));
+      registers.handOver(addend, term);
       addresses.put(term, to);
     } else {
       to = columnsFor(term);
       emit(Code.COPY, 0, to, register(addend), 0, 0, term.width(), 0, 0, 0);
     }
     compute(term, to);
-    gathered.forEach(this::forget);
+    release(term, gathered);
+  }
+
+  /** Items' terms are fetched for one reader. */
+  private void release(Term reader, List<Term> gathered) {
+    gathered.forEach(registers::release);
+    if (readsInt8(reader) && reader.input(0).stage() == Term.Stage.ITEM) {
+      registers.releaseQuantised(reader.input(0));
+    }
   }
 
   private long columnsFor(Term term) {
-    int first = columns.allocate(term.width());
-    firstColumn.put(term, first);
-    long address = ScoringProgram.address(Space.ROWS, first);
+    long address = ScoringProgram.address(Space.ROWS, registers.allocate(term));
     addresses.put(term, address);
     return address;
   }
@@ -263,47 +313,27 @@ final class ProgramBuilder {
   }
 
   private void gather(Term item, long to) {
+    gather(item, to, 0, null, 0);
+  }
+
+  /** {@code activation(item + addend)}; without an addend 0. */
+  private void gather(Term item, long to, long addend, UnaryOp.Kind activation, int quantised) {
     long table = ScoringProgram.address(Space.CONSTANT, pool.table(item));
-    instructions.add(
-        new Instruction(
-            Code.GATHER,
-            0,
-            to,
-            table,
-            0,
-            0,
-            item.width(),
-            pool.items() + 1L,
-            0,
-            0,
-            0,
-            ofConstants(),
-            0,
-            0));
+    int flags = flag(pool.precision()) | quantised;
+    long rows = pool.items() + 1L;
+    emit(flags, Code.GATHER, code(activation), to, table, addend, 0, item.width(), rows, 0);
   }
 
-  /** The flag of constant matrices and tables. */
-  private int ofConstants() {
-    return pool.half() ? ScoringProgram.BF16 : 0;
-  }
-
-  private void forget(Term term) {
-    columns.release(firstColumn.remove(term), term.width());
-  }
-
-  private void releaseInputs(Term term) {
-    if (term.op() instanceof Term.Slice) {
-      return;
+  /** The columns of a term in 8 bits, made where they do not exist yet. */
+  private long quantised(Term term) {
+    boolean exists = registers.hasQuantised(term);
+    long to = ScoringProgram.address(Space.ROWS, registers.quantised(term));
+    if (!exists && term.stage() == Term.Stage.ITEM) {
+      gather(term, to, 0, null, ScoringProgram.QUANTISED);
+    } else if (!exists) {
+      emit(Code.QUANTISE, 0, to, operand(term), 0, 0, term.width(), 0, 0, 0);
     }
-    for (Term input : term.inputs()) {
-      if (!owners.containsKey(input)) {
-        continue;
-      }
-      Term owner = owner(input);
-      if (pending.merge(owner, -1, Integer::sum) == 0 && firstColumn.containsKey(owner)) {
-        forget(owner);
-      }
-    }
+    return to;
   }
 
   /** The columns of a term, brought there first if it has none yet. */
@@ -343,42 +373,18 @@ final class ProgramBuilder {
         Term a = term.input(0);
         Term b = term.input(1);
         int flags = one(a, term, ScoringProgram.A_ONE) | one(b, term, ScoringProgram.B_ONE);
-        instructions.add(
-            new Instruction(
-                Code.BINARY,
-                kind.ordinal(),
-                to,
-                operand(a),
-                operand(b),
-                0,
-                term.width(),
-                0,
-                code(activation),
-                0,
-                0,
-                flags,
-                0,
-                0));
+        int act = code(activation);
+        long width = term.width();
+        emit(flags, Code.BINARY, kind.ordinal(), to, operand(a), operand(b), 0, width, 0, act);
       }
       case Term.Unary(UnaryOp.Kind kind) ->
           emit(Code.UNARY, code(kind), to, operand(term.input(0)), 0, 0, term.width(), 0, 0, 0);
-      case Term.Scale(double factor, double offset) ->
-          instructions.add(
-              new Instruction(
-                  Code.SCALE,
-                  0,
-                  to,
-                  operand(term.input(0)),
-                  0,
-                  0,
-                  term.width(),
-                  0,
-                  0,
-                  0,
-                  0,
-                  0,
-                  factor,
-                  offset));
+      case Term.Scale(double factor, double offset) -> {
+        long from = operand(term.input(0));
+        long width = term.width();
+        instructions.add(
+            new Instruction(Code.SCALE, 0, to, from, 0, 0, width, 0, 0, 0, 0, 0, factor, offset));
+      }
       case Term.Softmax _ ->
           emit(Code.SOFTMAX, 0, to, operand(term.input(0)), 0, 0, term.width(), 0, 0, 0);
       case Term.Mixture _ ->
@@ -431,7 +437,7 @@ final class ProgramBuilder {
               linear.rows(),
               0,
               0,
-              constant ? ofConstants() : 0,
+              constant ? flag(pool.vectorPrecision()) : 0,
               0,
               0));
       return;
@@ -439,27 +445,30 @@ final class ProgramBuilder {
     if (linear.rows() != 1 || w.stage() == Term.Stage.ROW || w.stage() == Term.Stage.ITEM) {
       throw new IllegalStateException("a matrix for each item");
     }
+    Precision precision = precision(linear);
+    boolean half = precision == Precision.BF16;
     long weights =
         constant
-            ? ScoringProgram.address(Space.CONSTANT, pool.panels(w, linear.in()))
-            : vectorAddress(w);
-    boolean half = constant && pool.half();
-    long innerStride = constant ? Panels.innerStride(half) : linear.out();
-    long panelStride = constant ? Panels.stride(linear.in(), half) : Panels.WIDTH;
+            ? ScoringProgram.address(Space.CONSTANT, pool.panels(w, linear.in(), precision))
+            : precision == Precision.F32 ? vectorAddress(w) : packed.get(w);
+    boolean inPanels = constant || precision != Precision.F32;
+    long innerStride = inPanels ? Panels.innerStride(half) : linear.out();
+    long panelStride = inPanels ? Panels.stride(linear.in(), half) : Panels.WIDTH;
+    boolean int8 = precision == Precision.INT8;
     instructions.add(
         new Instruction(
             Code.LINEAR,
             code(linear.activation()),
             to,
-            operand(term.input(0)),
+            int8 ? quantised(term.input(0)) : operand(term.input(0)),
             weights,
             bias,
             linear.out(),
             linear.in(),
             1,
-            innerStride,
-            panelStride,
-            (linear.row() ? ScoringProgram.ACCUMULATE : 0) | (half ? ScoringProgram.BF16 : 0),
+            int8 ? 0 : innerStride,
+            int8 ? 0 : panelStride,
+            (linear.row() ? ScoringProgram.ACCUMULATE : 0) | flag(precision),
             0,
             0));
   }
@@ -476,5 +485,10 @@ final class ProgramBuilder {
   private void emit(
       Code code, int kind, long dst, long a, long b, long c, long n, long k, long m, double p) {
     instructions.add(new Instruction(code, kind, dst, a, b, c, n, k, m, 0, 0, 0, p, 0));
+  }
+
+  private void emit(
+      int flags, Code code, int kind, long dst, long a, long b, long c, long n, long k, long m) {
+    instructions.add(new Instruction(code, kind, dst, a, b, c, n, k, m, 0, 0, flags, 0, 0));
   }
 }

@@ -47,7 +47,7 @@ public final class Snapshot implements AutoCloseable {
   private final KnowledgeLayers knowledge;
   private final KeyIndex items;
   private final boolean needsLogits;
-  private final boolean bf16;
+  private final Precision precision;
 
   /**
    * Maps a snapshot and checks it.
@@ -88,7 +88,7 @@ public final class Snapshot implements AutoCloseable {
     items = new KeyIndex(file, "item_keys", count(directory, "items"));
     int recordWidth = count(directory, "record");
     needsLogits = directory.path("input").asBoolean(false);
-    bf16 = directory.path("bf16").asBoolean(false);
+    precision = precision(directory);
     constants = file.section("constants");
     long rows = userKeys.count() + 1L;
     users =
@@ -129,7 +129,7 @@ public final class Snapshot implements AutoCloseable {
     knowledge = before.knowledge;
     items = before.items;
     needsLogits = before.needsLogits;
-    bf16 = before.bf16;
+    precision = before.precision;
     base.retain();
   }
 
@@ -166,6 +166,16 @@ public final class Snapshot implements AutoCloseable {
       throw new SnapshotContainer.DamagedException("its " + name);
     }
     return value.asString();
+  }
+
+  private static Precision precision(JsonNode directory) throws SnapshotContainer.DamagedException {
+    String key = text(directory, "precision");
+    for (Precision precision : Precision.values()) {
+      if (precision.key().equals(key)) {
+        return precision;
+      }
+    }
+    throw new SnapshotContainer.DamagedException("its precision");
   }
 
   /** Name of the model's backbone. */
@@ -231,9 +241,9 @@ public final class Snapshot implements AutoCloseable {
     return context.get(field).kind();
   }
 
-  /** Whether matrices and items' tables are held as BF16. */
-  public boolean isBf16() {
-    return bf16;
+  /** In which matrices and items' tables are held. */
+  public Precision precision() {
+    return precision;
   }
 
   /** Bytes of the mapped file and of later knowledge that scoring reads. */

@@ -59,16 +59,15 @@ public final class SnapshotWriter {
    *
    * @param precompute whether the items' parts of layers are held ready, which takes memory for
    *     every item and scenario; without them a request takes longer
-   * @param bf16 whether matrices and items' tables are held as BF16: half the memory, and scores
-   *     that differ in the third digit
+   * @param precision of matrices and items' tables
    */
-  public record Options(boolean precompute, boolean bf16) {}
+  public record Options(boolean precompute, Precision precision) {}
 
   private SnapshotWriter(Source source, Options options, Leaves leaves) {
     dataset = source.dataset();
     origin = source.origin();
     this.leaves = leaves;
-    pool = new ConstantPool(dataset.items(), options.bf16());
+    pool = new ConstantPool(dataset.items(), options.precision());
   }
 
   /**
@@ -102,7 +101,7 @@ public final class SnapshotWriter {
       directory.put("users", dataset.users());
       directory.put("items", dataset.items());
       directory.put("record", record.width());
-      directory.put("bf16", pool.half());
+      directory.put("precision", pool.precision().key());
       directory.put("input", programs.stream().anyMatch(ProgramBuilder.Program::readsInput));
       ArrayNode scenarios = directory.putArray("scenarios");
       for (int s = 0; s < programs.size(); s++) {
@@ -143,12 +142,24 @@ public final class SnapshotWriter {
     file.begin("constants");
     for (ConstantPool.Entry entry : pool.entries()) {
       file.padTo(entry.offset() * Float.BYTES);
-      Consumer<float[]> numbers = entry.half() ? file::writeBf16 : file::writeFloats;
+      Term term = entry.term();
+      boolean half = entry.precision() == Precision.BF16;
+      boolean int8 = entry.precision() == Precision.INT8;
+      Consumer<float[]> numbers = half ? file::writeBf16 : file::writeFloats;
       switch (entry.layout()) {
-        case PLAIN -> numbers.accept(entry.term().elements());
-        case PANELS ->
-            numbers.accept(Panels.pack(entry.term().elements(), entry.rows(), entry.half()));
-        case TABLE -> writeRows(numbers, entry.rows(), List.of(entry.term()));
+        case PLAIN -> numbers.accept(term.elements());
+        case PANELS -> {
+          if (int8) {
+            file.writeBytes(Int8.panels(term.elements(), entry.rows()));
+          } else {
+            numbers.accept(Panels.pack(term.elements(), entry.rows(), half));
+          }
+        }
+        case TABLE ->
+            writeRows(
+                int8 ? rows -> file.writeBytes(Int8.table(rows, term.width())) : numbers,
+                entry.rows(),
+                List.of(term));
       }
     }
     file.padTo((pool.floats() + ScoringProgram.SLACK) * Float.BYTES);

@@ -199,7 +199,7 @@ final class ScoredLog implements AutoCloseable {
   }
 
   void export(Path file, boolean precompute) {
-    export(file, new SnapshotWriter.Options(precompute, false));
+    export(file, new SnapshotWriter.Options(precompute, Precision.F32));
   }
 
   void export(Path file, SnapshotWriter.Options options) {

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.bindings.cpu.Isa;
 import org.llm4msr.model.data.Dataset;
@@ -338,17 +339,18 @@ class SnapshotTest {
           .hasMessageContaining("snapshot");
     }
     byte[] future = whole.clone();
-    future[8] = 3;
+    future[8] = 4;
     Files.write(broken, future);
-    assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 3");
+    assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 4");
   }
 
   /** Damage with a checksum that fits: no program leaves its memory, whatever it is. */
-  @Test
-  void forgedSnapshotsDoNoHarm() throws IOException {
+  @ParameterizedTest
+  @EnumSource(Precision.class)
+  void forgedSnapshotsDoNoHarm(Precision precision) throws IOException {
     Path file = folder.resolve("model.snapshot");
     try (ScoredLog log = new ScoredLog(small(BackboneKind.STAR, Map.of()), both())) {
-      log.export(file, true);
+      log.export(file, new SnapshotWriter.Options(true, precision));
     }
     byte[] whole = Files.readAllBytes(file);
     Random random = new Random(13);

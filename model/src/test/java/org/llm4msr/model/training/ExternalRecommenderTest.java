@@ -32,6 +32,7 @@ import org.llm4msr.model.recommender.MetaConfig;
 import org.llm4msr.model.recommender.OptimizerConfig;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.backbone.External;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.SnapshotWriter;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
@@ -228,7 +229,7 @@ class ExternalRecommenderTest {
                             Folds.NONE,
                             null,
                             null),
-                        new SnapshotWriter.Options(true, false)))
+                        new SnapshotWriter.Options(true, Precision.F32)))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("representation of an existing recommender")
                 .hasMessageContaining("logit");

@@ -21,6 +21,7 @@ import org.llm4msr.model.recommender.MetaConfig;
 import org.llm4msr.model.recommender.OptimizerConfig;
 import org.llm4msr.model.recommender.RecommenderConfig;
 import org.llm4msr.model.recommender.backbone.SharedBottom;
+import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.SnapshotWriter;
 import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
@@ -105,7 +106,7 @@ class HistoryTest {
                       Folds.NONE,
                       null,
                       null),
-                  new SnapshotWriter.Options(true, false)))
+                  new SnapshotWriter.Options(true, Precision.F32)))
           .isInstanceOf(UserError.class)
           .hasMessageContainingAll("pools by attention (history)", "pooling: mean or sum");
       assertThat(file).doesNotExist();
