@@ -13,8 +13,6 @@
 #define TILE 4
 #endif
 #define VECTORS 3
-// Bytes that memory brings at a time.
-#define LINE 64
 
 // An operand of row instructions: columns of lanes, or one float per column for all items.
 typedef struct {
@@ -170,29 +168,11 @@ static void linear_rows(const score_memory *m, const score_instruction *s, int64
         linear_tiles(0, m, s, (const uint32_t *)score_at(m, s->a), score_at(m, s->b), s->k, 1, 1, vectors);
 }
 
-// Bytes of a table's row, and where that of an item lies.
-INLINE int64_t row_bytes(const score_instruction *s) {
-    if (s->flags & SCORE_INT8) return score_int8_row(s->n) * (int64_t)sizeof(float);
-    return s->n * (score_type(s) == L4M_BF16 ? 2 : 4);
-}
-INLINE const char *row_of(const score_memory *m, const score_instruction *s, int64_t item) {
-    return (const char *)score_at(m, s->a) + (item < 0 ? s->k - 1 : item) * row_bytes(s);
-}
-
-// Asks for the rows that the next block of items will look up, while this one computes: most lie in memory or in the
-// third cache, and each is somewhere else.
-static void ask_for_rows(const score_memory *m, const score_instruction *program, int64_t instructions,
-                         const int32_t *items, int64_t count) {
-    for (int64_t i = 0; i < instructions; i++) {
-        const score_instruction *s = program + i;
-        if (s->op != SCORE_GATHER) continue;
-        int64_t bytes = row_bytes(s);
-        for (int64_t r = 0; r < count; r++) {
-            const char *row = row_of(m, s, items[r]);
-            for (int64_t at = 0; at < bytes; at += LINE) __builtin_prefetch(row + at, 0, 2);
-            __builtin_prefetch(row + bytes - 1, 0, 2);
-        }
-    }
+// Where an item's row of a table lies.
+INLINE const float *row_of(const score_memory *m, const score_instruction *s, int64_t item) {
+    int64_t row = item < 0 ? s->k - 1 : item;
+    const float *table = score_at(m, s->a);
+    return s->flags & SCORE_INT8 ? table + row * score_int8_row(s->n) : l4m_at(table, row * s->n, score_type(s));
 }
 
 // VL numbers of a table's row from column j on, those behind the last anything; in 8 bits times its scale.
@@ -224,7 +204,7 @@ INLINE void gather_typed(const int32_t type, const int relu, const score_memory 
     float *dst = score_at(m, s->dst);
     for (int64_t i = 0; i < count; i += VL) {
         const float *row[VL];
-        for (int64_t r = 0; r < VL; r++) row[r] = (const float *)row_of(m, s, items[l4m_min(i + r, count - 1)]);
+        for (int64_t r = 0; r < VL; r++) row[r] = row_of(m, s, items[l4m_min(i + r, count - 1)]);
         int64_t j = 0;
         for (; j + VL <= s->n; j += VL)
             gather_square(type, relu, 1, s, row, j, plus ? vload(plus + j) : vzero(), dst + j * SCORE_LANES + i);
@@ -496,16 +476,11 @@ int ISA(score)(const void *program, int64_t begin, int64_t vector_end, int64_t e
     score_memory m = {constants, user, context, input, state, rows};
     for (int64_t i = 0; i < count; i++)
         if (items[i] < -1 || items[i] >= known_items) return L4M_ID_OUT_OF_RANGE;
+    for (int64_t i = begin; i < vector_end; i++) vector_instruction(&m, all + i);
     // Blocks of equal size, in whole vectors.
     int64_t blocks = l4m_ceil_div(count, SCORE_LANES);
     int64_t size = blocks == 0 ? 0 : l4m_round_up(l4m_ceil_div(count, blocks), VL);
-    ask_for_rows(&m, all + vector_end, end - vector_end, items, l4m_min(size, count));
-    for (int64_t i = begin; i < vector_end; i++) vector_instruction(&m, all + i);
-    for (int64_t first = 0; first < count; first += size) {
-        int64_t next = first + size;
-        if (next < count)
-            ask_for_rows(&m, all + vector_end, end - vector_end, items + next, l4m_min(size, count - next));
+    for (int64_t first = 0; first < count; first += size)
         block(&m, all + vector_end, end - vector_end, items, first, l4m_min(size, count - first), out);
-    }
     return L4M_OK;
 }

@@ -74,15 +74,6 @@ public final class ScoringProgram {
   /** Flag: what GATHER fetches from a table of 8 bits goes through QUANTISE at once. */
   public static final int QUANTISED = 32;
 
-  /** Numbers of 8 bits in a float's place. */
-  public static final int QUAD = 4;
-
-  /** Floats' places before the bytes of a panel of 8 bits: scales and sums of its columns. */
-  public static final int PANEL_HEAD = 2 * PANEL;
-
-  /** Columns before the bytes of what QUANTISE makes: scales and zero points. */
-  private static final int QUANTISED_HEAD = 2;
-
   /** For longer sums products of 8 bits might not fit into 32. */
   private static final int MAX_INT8_K = 65_536;
 
@@ -246,25 +237,6 @@ public final class ScoringProgram {
     }
   }
 
-  /** Floats' places of a row of a table of 8 bits: its scale, and n bytes. */
-  public static long int8Row(long n) {
-    return 1 + quads(n);
-  }
-
-  /** Floats' places of a panel of a matrix of 8 bits with k rows. */
-  public static long int8Panel(long k) {
-    return PANEL_HEAD + quads(k) * PANEL;
-  }
-
-  /** Columns of what QUANTISE makes of n columns. */
-  public static long quantisedColumns(long n) {
-    return QUANTISED_HEAD + quads(n);
-  }
-
-  private static long quads(long n) {
-    return (n + QUAD - 1) / QUAD;
-  }
-
   /** The address of an operand: an offset in floats, or in columns of row registers. */
   public static long address(Space space, long offset) {
     if (offset < 0 || offset > OFFSET_MASK) {
@@ -291,7 +263,7 @@ public final class ScoringProgram {
         long numbers = Math.multiplyExact(s.n, s.k);
         inside(
             s.a,
-            int8(s) ? Math.multiplyExact(s.k, int8Row(s.n)) : floats(s, numbers),
+            int8(s) ? Math.multiplyExact(s.k, Int8Layout.row(s.n)) : floats(s, numbers),
             Space.CONSTANT);
         if (s.b != 0) {
           require(space(s.b) != Space.ROWS, "an addend per item");
@@ -301,12 +273,13 @@ public final class ScoringProgram {
         require(
             !quantised || int8(s) && s.kind <= Activation.RELU.ordinal(),
             "8 bits of a table of others, or behind activation " + s.kind);
-        result(s, rows, quantised ? quantisedColumns(s.n) : s.n);
+        result(s, rows, quantised ? Int8Layout.quantisedColumns(s.n) : s.n);
       }
       case LINEAR -> {
         require(rows ? s.m == 1 : (s.flags & (ACCUMULATE | INT8)) == 0, "a layer of another stage");
         require(!half(s) || !int8(s), "a matrix of two types");
-        operand(s.a, rows, int8(s) ? quantisedColumns(s.k) : Math.multiplyExact(s.m, s.k));
+        operand(
+            s.a, rows, int8(s) ? Int8Layout.quantisedColumns(s.k) : Math.multiplyExact(s.m, s.k));
         if (rows) {
           require(space(s.a) == Space.ROWS, "a layer of " + space(s.a) + " on rows");
           weights(s);
@@ -356,12 +329,12 @@ public final class ScoringProgram {
       case QUANTISE -> {
         require(rows && space(s.a) == Space.ROWS, "8 bits of " + space(s.a));
         operand(s.a, true, s.n);
-        result(s, true, quantisedColumns(s.n));
+        result(s, true, Int8Layout.quantisedColumns(s.n));
       }
       case PACK -> {
         require(!rows && half(s) != int8(s), "a matrix of no or two types");
         operand(s.a, false, Math.multiplyExact(s.k, s.n));
-        long panel = int8(s) ? int8Panel(s.k) : (s.k + 1) / 2 * PANEL;
+        long panel = int8(s) ? Int8Layout.panel(s.k) : (s.k + 1) / 2 * PANEL;
         result(s, false, Math.multiplyExact(panels(s.n), panel));
       }
       case NONE -> throw new IllegalArgumentException("no instruction");
@@ -437,7 +410,7 @@ public final class ScoringProgram {
     require(space == Space.CONSTANT || space == Space.STATE, "weights in " + space);
     if (int8(s)) {
       require(s.k <= MAX_INT8_K, "sums over " + s.k + " numbers of 8 bits");
-      inside(s.b, Math.multiplyExact(panels(s.n), int8Panel(s.k)), space);
+      inside(s.b, Math.multiplyExact(panels(s.n), Int8Layout.panel(s.k)), space);
       return;
     }
     require(s.innerStride >= 0 && s.panelStride >= 0, "a negative stride");

@@ -132,13 +132,13 @@ class PackedProgramTest {
     }
     byte[] table = new byte[(ITEMS + 1) * w];
     random.nextBytes(table);
-    long rowFloats = ScoringProgram.int8Row(w);
+    long rowFloats = Int8Layout.row(w);
     long matrixAt = (ITEMS + 1) * rowFloats;
     long panels = (n + 7) / 8;
-    long lastAt = matrixAt + panels * ScoringProgram.int8Panel(w);
+    long lastAt = matrixAt + panels * Int8Layout.panel(w);
     long floats = lastAt + n * 8L + ScoringProgram.SLACK;
     int quantised = w + n;
-    int columns = quantised + (int) ScoringProgram.quantisedColumns(w) + 1;
+    int columns = quantised + (int) Int8Layout.quantisedColumns(w) + 1;
     Instruction gatherQuantised =
         instruction(
             Code.GATHER,
@@ -262,7 +262,7 @@ class PackedProgramTest {
       for (int j = 0; j < n; j++) {
         constants.setAtIndex(ValueLayout.JAVA_FLOAT, lastAt + j * 8L, last[j]);
       }
-      long state = panels * ScoringProgram.int8Panel(w) + ScoringProgram.SLACK;
+      long state = panels * Int8Layout.panel(w) + ScoringProgram.SLACK;
       Sizes sizes = new Sizes(floats, state, columns, 0, context.length, ITEMS, false);
       ScoringProgram checked = new ScoringProgram(write(arena, program), 0, 1, sizes);
       for (Isa isa : Isa.values()) {

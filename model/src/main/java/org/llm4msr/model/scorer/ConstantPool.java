@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.llm4msr.bindings.cpu.ScoringProgram;
+import org.llm4msr.bindings.cpu.Int8Layout;
 
 /**
  * The constants of a snapshot's programs, equal ones once: matrices, vectors, and the tables of
@@ -89,7 +89,7 @@ final class ConstantPool {
     int rows = items + 1;
     long size =
         precision == Precision.INT8
-            ? rows * ScoringProgram.int8Row(term.width())
+            ? rows * Int8Layout.row(term.width())
             : floats((long) rows * term.width(), precision);
     return add(new Key(term, Layout.TABLE, rows, precision), size);
   }

@@ -2,7 +2,7 @@ package org.llm4msr.model.scorer;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import org.llm4msr.bindings.cpu.ScoringProgram;
+import org.llm4msr.bindings.cpu.Int8Layout;
 
 /** Numbers in 8 bits as programs read them, symmetric around zero; see {@code score.h}. */
 final class Int8 {
@@ -44,8 +44,8 @@ final class Int8 {
    */
   static byte[] table(float[] rows, int width) {
     int count = rows.length / width;
-    long stride = ScoringProgram.int8Row(width) * Float.BYTES;
-    ByteBuffer to = buffer(count * ScoringProgram.int8Row(width));
+    long stride = Int8Layout.row(width) * Float.BYTES;
+    ByteBuffer to = buffer(count * Int8Layout.row(width));
     for (int r = 0; r < count; r++) {
       Scale scale = Scale.of(rows, r * width, 1, width);
       int at = (int) (r * stride);
@@ -64,8 +64,8 @@ final class Int8 {
    */
   static byte[] panels(float[] matrix, int rows) {
     int columns = rows == 0 ? 0 : matrix.length / rows;
-    long panel = ScoringProgram.int8Panel(rows) * Float.BYTES;
-    ByteBuffer to = buffer(Panels.count(columns) * ScoringProgram.int8Panel(rows));
+    long panel = Int8Layout.panel(rows) * Float.BYTES;
+    ByteBuffer to = buffer(Panels.count(columns) * Int8Layout.panel(rows));
     for (int c = 0; c < columns; c++) {
       Scale scale = Scale.of(matrix, c, columns, rows);
       int at = (int) (c / Panels.WIDTH * panel) + c % Panels.WIDTH * Float.BYTES;
@@ -73,8 +73,8 @@ final class Int8 {
       int sum = 0;
       for (int r = 0; r < rows; r++) {
         byte value = scale.quantised(matrix[r * columns + c]);
-        int quad = ScoringProgram.PANEL_HEAD + r / ScoringProgram.QUAD * Panels.WIDTH;
-        to.put(at + quad * Float.BYTES + r % ScoringProgram.QUAD, value);
+        int quad = Int8Layout.PANEL_HEAD + r / Int8Layout.QUAD * Panels.WIDTH;
+        to.put(at + quad * Float.BYTES + r % Int8Layout.QUAD, value);
         sum += value;
       }
       to.putInt(at + Panels.WIDTH * Float.BYTES, sum);

@@ -1,5 +1,6 @@
 package org.llm4msr.model.scorer;
 
+import org.llm4msr.bindings.cpu.Int8Layout;
 import org.llm4msr.bindings.cpu.ScoringProgram;
 
 /**
@@ -32,7 +33,7 @@ final class Panels {
         switch (precision) {
           case F32 -> stride(rows, false);
           case BF16 -> stride(rows, true) / 2;
-          case INT8 -> ScoringProgram.int8Panel(rows);
+          case INT8 -> Int8Layout.panel(rows);
         };
     return count(columns) * panel;
   }

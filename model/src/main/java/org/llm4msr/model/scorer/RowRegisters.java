@@ -3,7 +3,7 @@ package org.llm4msr.model.scorer;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import org.llm4msr.bindings.cpu.ScoringProgram;
+import org.llm4msr.bindings.cpu.Int8Layout;
 
 /**
  * Which columns hold a term's numbers for the items of a block, as they are and in 8 bits, and how
@@ -65,7 +65,7 @@ final class RowRegisters {
   }
 
   private static int quantisedColumns(Term term) {
-    return Math.toIntExact(ScoringProgram.quantisedColumns(term.width()));
+    return Math.toIntExact(Int8Layout.quantisedColumns(term.width()));
   }
 
   /** Whether one use of a term is left, and its columns are its own. */
