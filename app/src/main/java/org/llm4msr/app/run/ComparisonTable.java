@@ -108,10 +108,10 @@ public final class ComparisonTable {
       return List.of("", "", "", "");
     }
     Sample difference = change.get().difference();
-    String low = number("%+.4f", difference.low());
-    String interval = low + " to " + number("%+.4f", difference.high());
+    String low = signed(difference.low());
+    String interval = low + " to " + signed(difference.high());
     return List.of(
-        number("%+.4f", difference.mean()),
+        signed(difference.mean()),
         Double.isFinite(difference.low()) ? interval : UNDEFINED,
         number("%.4f", difference.tTest()),
         number("%.4f", change.get().holm()));
@@ -218,6 +218,12 @@ public final class ComparisonTable {
     String mean = number("%.4f", sample.mean());
     double deviation = sample.deviation();
     return Double.isFinite(deviation) ? mean + " ± " + number("%.4f", deviation) : mean;
+  }
+
+  /** A difference with its sign; one that rounds to nothing has a plus. */
+  static String signed(double difference) {
+    // Adding 0 turns -0 into 0.
+    return number("%+.4f", Math.rint(difference * 1e4) / 1e4 + 0.0);
   }
 
   private static String number(String format, double value) {

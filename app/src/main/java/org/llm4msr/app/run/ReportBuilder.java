@@ -180,10 +180,7 @@ public final class ReportBuilder {
   }
 
   private static String signed(double value) {
-    // Adding 0 turns -0 into 0.
-    return Double.isFinite(value)
-        ? String.format(Locale.ROOT, "%+.4f", Math.rint(value * 1e4) / 1e4 + 0.0)
-        : "an unknown amount";
+    return Double.isFinite(value) ? ComparisonTable.signed(value) : "an unknown amount";
   }
 
   /**

@@ -47,7 +47,8 @@ public final class Ladder implements AutoCloseable {
   public static final int K = 896;
   public static final int N = 4864;
   public static final double FLOPS = 2.0 * M * N * K;
-  public static final double BYTES = Float.BYTES * ((double) M * K + (double) K * N + (double) M * N);
+  public static final double BYTES =
+      Float.BYTES * ((double) M * K + (double) K * N + (double) M * N);
 
   private static final int PANEL = 16;
   private static final FunctionDescriptor TYPE =
@@ -62,10 +63,8 @@ public final class Ladder implements AutoCloseable {
   private final MemorySegment w = random((long) N * K, 2);
   private final MemorySegment bias = random(N, 3);
   private final MemorySegment c = arena.allocate((long) M * N * Float.BYTES, 64);
-  private final MemorySegment work =
-      arena.allocate((long) (N + PANEL) * K * Float.BYTES, 64);
-  private final MemorySegment packed =
-      arena.allocate(Panels.bytes(N, K, StoredType.F32), 64);
+  private final MemorySegment work = arena.allocate((long) (N + PANEL) * K * Float.BYTES, 64);
+  private final MemorySegment packed = arena.allocate(Panels.bytes(N, K, StoredType.F32), 64);
   private final CpuPool pool;
   private float[] reference;
 
@@ -149,8 +148,23 @@ public final class Ladder implements AutoCloseable {
     }
     return () ->
         Matrices.matmul(
-            pool, false, true, M, N, K, a, K, w, K, StoredType.F32, bias, null, 0,
-            Activation.RELU, c, N);
+            pool,
+            false,
+            true,
+            M,
+            N,
+            K,
+            a,
+            K,
+            w,
+            K,
+            StoredType.F32,
+            bias,
+            null,
+            0,
+            Activation.RELU,
+            c,
+            N);
   }
 
   @Override

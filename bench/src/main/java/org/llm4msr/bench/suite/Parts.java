@@ -199,7 +199,9 @@ final class Parts {
     found.accept(sampler.measure(work, ceilings));
   }
 
-  /** The 110M shape; every token's state is computed in every layer, so that operations are known. */
+  /**
+   * The 110M shape; every token's state is computed in every layer, so that operations are known.
+   */
   void encoding() {
     RandomCheckpoint.writeIfAbsent(MODEL);
     List<String> shapes = full ? List.of("1x128", "8x128", "1x512") : List.of("1x128", "8x128");
@@ -272,8 +274,7 @@ final class Parts {
         Runnable request =
             () -> {
               int r = next[0]++ & (REQUESTS - 1);
-              scorer.score(
-                  r % 3, ScoringWorkload.user(r), requests[r], ITEMS, probabilities);
+              scorer.score(r % 3, ScoringWorkload.user(r), requests[r], ITEMS, probabilities);
             };
         // The first layer's parts of items are looked up. The meta part's own are not counted.
         double flops = width == 0 ? 2.0 * ITEMS * layers(ScoringWorkload.HIDDEN) : 0;

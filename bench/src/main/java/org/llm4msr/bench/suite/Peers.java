@@ -33,14 +33,20 @@ final class Peers {
   }
 
   void run() {
-    for (String threads : List.of("1", String.valueOf(Runtime.getRuntime().availableProcessors()))) {
+    for (String threads :
+        List.of("1", String.valueOf(Runtime.getRuntime().availableProcessors()))) {
       compare("encoding", threads, "8x128", ROUNDS);
       compare("encoding", threads, "1x128", ROUNDS);
       for (String type : List.of("bf16", "q8_0")) {
         compareIfMade("llama", threads, "1x128", ROUNDS, MODELS.resolve(type + ".gguf"));
       }
       compareIfMade(
-          "onnx", threads, "8x128", ROUNDS, MODELS.resolve("minilm.onnx"), MODELS.resolve("minilm"));
+          "onnx",
+          threads,
+          "8x128",
+          ROUNDS,
+          MODELS.resolve("minilm.onnx"),
+          MODELS.resolve("minilm"));
     }
     compare("scoring", "200", "0", ROUNDS);
     compare("scoring", "200", "896", ROUNDS);
@@ -52,7 +58,8 @@ final class Peers {
     table.forEach(System.out::println);
   }
 
-  private void compareIfMade(String kind, String threads, String shape, String rounds, Path... files) {
+  private void compareIfMade(
+      String kind, String threads, String shape, String rounds, Path... files) {
     List<String> command = new ArrayList<>(List.of(kind, threads, shape, rounds));
     for (Path file : files) {
       if (!Files.exists(file)) {

@@ -83,7 +83,11 @@ final class RooflineChart {
       text(LEFT - 6, y(y) + 4, "end", "#444", 11, label(y));
     }
     text(
-        (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 14, "middle", "#222", 12,
+        (LEFT + WIDTH - RIGHT) / 2.0,
+        HEIGHT - 14,
+        "middle",
+        "#222",
+        12,
         "operations for each byte of least traffic");
     add(
         "<text transform=\"translate(16 %d) rotate(-90)\" text-anchor=\"middle\" font-size=\"12\""
@@ -104,7 +108,8 @@ final class RooflineChart {
     line(x(fma / memory), y(fma), x(MOST_X), y(fma), colour, "");
     line(x(int8 / memory), y(int8), x(MOST_X), y(int8), colour, "6 4");
     double right = x(MOST_X) - 4;
-    // Sets whose vectors are computed in halves share a roof: one label goes above it, the other below.
+    // Sets whose vectors are computed in halves share a roof: one label goes above it, the other
+    // below.
     double below = colour.equals(COLOURS[0]) ? -4 : 12;
     text(right, y(fma) + below, "end", colour, 11, isa + " F32 " + Math.round(fma));
     text(right, y(int8) - 4, "end", colour, 11, isa + " int8 " + Math.round(int8));

@@ -25,7 +25,12 @@ record Sampler(String part, int rounds, double seconds) {
    * @param bytes of one call at least, 0 if not counted
    */
   record Work(
-      String name, Runnable call, double units, String unit, double flops, double bytes,
+      String name,
+      Runnable call,
+      double units,
+      String unit,
+      double flops,
+      double bytes,
       Limit limit) {}
 
   private record Round(double seconds, double ceiling, boolean quiet) {}

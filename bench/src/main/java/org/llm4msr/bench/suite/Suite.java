@@ -22,7 +22,7 @@ import org.llm4msr.runtime.UserError;
  * and the kernels' and the ladder's to rooflines in {@code docs/figures}.
  */
 public final class Suite {
-  private static final List<String> QUICK = 
+  private static final List<String> QUICK =
       List.of("kernels", "ladder", "encoding", "scoring", "training");
   private static final String PEERS = "peers";
 
