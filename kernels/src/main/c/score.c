@@ -223,10 +223,6 @@ INLINE void gather_of(const int32_t type, const score_memory *m, const score_ins
 }
 
 static void gather_rows(const score_memory *m, const score_instruction *s, const int32_t *items, int64_t count) {
-    if (s->flags & SCORE_QUANTISED) {
-        ISA(score_gather_quantised)(m, s, items, count);
-        return;
-    }
     if (s->flags & SCORE_INT8)
         gather_of(L4M_TYPE_COUNT, m, s, items, count);
     else if (score_type(s) == L4M_BF16)

@@ -43,15 +43,13 @@ enum {
 enum { SCORE_ADD = 0, SCORE_SUB = 1, SCORE_MUL = 2, SCORE_DIV = 3 };
 
 // Flags: an operand of one column stands for all columns; the table of SCORE_GATHER or the matrix of SCORE_LINEAR
-// holds BF16, two numbers for each float of its place; or integers of 8 bits; SCORE_GATHER's result goes through
-// SCORE_QUANTISE at once, which an INT8 table without activation or with ReLU can do.
+// holds BF16, two numbers for each float of its place; or integers of 8 bits.
 enum {
     SCORE_A_ONE = 1,
     SCORE_B_ONE = 2,
     SCORE_ACCUMULATE = 4,
     SCORE_BF16 = 8,
     SCORE_INT8 = 16,
-    SCORE_QUANTISED = 32,
 };
 
 // Numbers in 8 bits. A row of an INT8 table is its scale and then n signed bytes, up to a whole float. What
@@ -117,8 +115,6 @@ static inline int32_t score_type(const score_instruction *s) { return s->flags &
 // Those of 8 bits and packing; defined once for each instruction set that has vectors.
 #ifdef ISA
 void ISA(score_quantise)(const score_memory *m, const score_instruction *s, int64_t vectors);
-void ISA(score_gather_quantised)(const score_memory *m, const score_instruction *s, const int32_t *items,
-                                 int64_t count);
 void ISA(score_linear_int8)(const score_memory *m, const score_instruction *s, int64_t vectors);
 void ISA(score_pack)(const score_memory *m, const score_instruction *s);
 #endif

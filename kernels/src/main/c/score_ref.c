@@ -1,5 +1,4 @@
 // The specification of scoring programs: one item after the other, in double.
-#include <stdlib.h>
 
 #include "kernels.h"
 #include "panels.h"
@@ -33,11 +32,11 @@ static void put_integer(float *at, int64_t value) {
 
 static float quantised(float value, float inverse) { return inverse == 0 ? 0 : rintf(value * inverse); }
 
-// n numbers, `step` apart.
-static void quantise(const score_memory *m, const score_instruction *s, const float *x, int64_t step, int64_t lane) {
+static void quantise(const score_memory *m, const score_instruction *s, int64_t lane) {
+    const float *x = element(m, s->a, 0, lane);
     float low = 0, high = 0, inverse;
     for (int64_t j = 0; j < s->n && !isnan(low); j++) {
-        float y = x[j * step];
+        float y = x[j * SCORE_LANES];
         low = isfinite(y) ? fminf(low, y) : NAN;
         high = isfinite(y) ? fmaxf(high, y) : NAN;
     }
@@ -46,7 +45,7 @@ static void quantise(const score_memory *m, const score_instruction *s, const fl
     put_integer(element(m, s->dst, 1, lane), zero);
     for (int64_t j = 0; j < score_quads(s->n) * SCORE_QUAD; j++) {
         uint8_t *byte = (uint8_t *)element(m, s->dst, 2 + j / SCORE_QUAD, lane) + j % SCORE_QUAD;
-        float q = j < s->n ? quantised(x[j * step], inverse) : 0;
+        float q = j < s->n ? quantised(x[j * SCORE_LANES], inverse) : 0;
         *byte = (uint8_t)(zero + (int32_t)fminf(q, INT8_STEPS - (float)zero));
     }
 }
@@ -156,7 +155,7 @@ static void run(const score_memory *m, const score_instruction *s, int64_t lane)
                 linear(m, s, lane);
             return;
         case SCORE_QUANTISE:
-            quantise(m, s, element(m, s->a, 0, lane), SCORE_LANES, lane);
+            quantise(m, s, lane);
             return;
         case SCORE_PACK:
             pack(m, s);
@@ -194,19 +193,11 @@ static void run(const score_memory *m, const score_instruction *s, int64_t lane)
     }
 }
 
-static int gather(const score_memory *m, const score_instruction *s, int64_t row, int64_t lane) {
-    float *numbers = malloc(((size_t)s->n + 1) * sizeof *numbers);
-    if (numbers == NULL) return L4M_OUT_OF_MEMORY;
+static void gather(const score_memory *m, const score_instruction *s, int64_t row, int64_t lane) {
     for (int64_t j = 0; j < s->n; j++) {
         double y = table_number(m, s, row, j) + (s->b ? value(m, s->b, j, lane) : 0);
-        numbers[j] = (float)ref_activate(y, (int32_t)s->kind);
+        *element(m, s->dst, j, lane) = (float)ref_activate(y, (int32_t)s->kind);
     }
-    if (s->flags & SCORE_QUANTISED)
-        quantise(m, s, numbers, 1, lane);
-    else
-        for (int64_t j = 0; j < s->n; j++) *element(m, s->dst, j, lane) = numbers[j];
-    free(numbers);
-    return L4M_OK;
 }
 
 int score_ref(const void *program, int64_t begin, int64_t vector_end, int64_t end, const float *constants,
@@ -222,7 +213,7 @@ int score_ref(const void *program, int64_t begin, int64_t vector_end, int64_t en
         for (int64_t i = vector_end; i < end; i++) {
             const score_instruction *s = all + i;
             if (s->op == SCORE_GATHER) {
-                if (gather(&m, s, items[item] < 0 ? s->k - 1 : items[item], lane) != L4M_OK) return L4M_OUT_OF_MEMORY;
+                gather(&m, s, items[item] < 0 ? s->k - 1 : items[item], lane);
             } else if (s->op == SCORE_INPUT) {
                 *element(&m, s->dst, 0, lane) = input[item];
             } else if (s->op == SCORE_OUTPUT) {

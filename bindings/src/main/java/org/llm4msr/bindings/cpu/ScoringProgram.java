@@ -71,13 +71,10 @@ public final class ScoringProgram {
    */
   public static final int INT8 = 16;
 
-  /** Flag: what GATHER fetches from a table of 8 bits goes through QUANTISE at once. */
-  public static final int QUANTISED = 32;
-
   /** For longer sums products of 8 bits might not fit into 32. */
   private static final int MAX_INT8_K = 65_536;
 
-  private static final int ALL_FLAGS = A_ONE | B_ONE | ACCUMULATE | BF16 | INT8 | QUANTISED;
+  private static final int ALL_FLAGS = A_ONE | B_ONE | ACCUMULATE | BF16 | INT8;
 
   /** Where the number of its {@link Space} begins in an address. */
   public static final int SPACE_SHIFT = 56;
@@ -269,11 +266,7 @@ public final class ScoringProgram {
           require(space(s.b) != Space.ROWS, "an addend per item");
           operand(s.b, rows, s.n);
         }
-        boolean quantised = (s.flags & QUANTISED) != 0;
-        require(
-            !quantised || int8(s) && s.kind <= Activation.RELU.ordinal(),
-            "8 bits of a table of others, or behind activation " + s.kind);
-        result(s, rows, quantised ? Int8Layout.quantisedColumns(s.n) : s.n);
+        result(s, rows, s.n);
       }
       case LINEAR -> {
         require(rows ? s.m == 1 : (s.flags & (ACCUMULATE | INT8)) == 0, "a layer of another stage");

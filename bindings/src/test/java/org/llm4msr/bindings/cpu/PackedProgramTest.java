@@ -10,7 +10,6 @@ import static org.llm4msr.bindings.cpu.ScoringProgramTest.write;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -110,19 +109,16 @@ class PackedProgramTest {
    */
   @ParameterizedTest
   @CsvSource({
-    "1, 1, 1, NONE, false",
-    "3, 5, 47, RELU, false",
-    "8, 8, 48, NONE, false",
-    "9, 7, 49, NONE, false",
-    "17, 16, 5, RELU, false",
-    "1, 1, 1, RELU, true",
-    "3, 5, 47, NONE, true",
-    "15, 16, 5, RELU, true",
-    "40, 70, 100, NONE, true",
-    "64, 24, 200, RELU, true",
-    "131, 9, 64, RELU, true"
+    "1, 1, 1, NONE",
+    "3, 5, 47, RELU",
+    "8, 8, 48, NONE",
+    "9, 7, 49, NONE",
+    "17, 16, 5, RELU",
+    "40, 70, 100, NONE",
+    "64, 24, 200, RELU",
+    "131, 9, 64, RELU"
   })
-  void computesInInt8(int w, int n, int count, Activation activation, boolean atOnce) {
+  void computesInInt8(int w, int n, int count, Activation activation) {
     float[] matrix = gaussians(w * n);
     float[] last = gaussians(n);
     // The request's: what is added to rows, to the first product, and a matrix.
@@ -139,96 +135,70 @@ class PackedProgramTest {
     long floats = lastAt + n * 8L + ScoringProgram.SLACK;
     int quantised = w + n;
     int columns = quantised + (int) Int8Layout.quantisedColumns(w) + 1;
-    Instruction gatherQuantised =
-        instruction(
-            Code.GATHER,
-            activation.ordinal(),
-            at(Space.ROWS, quantised),
-            constant(0),
-            at(Space.CONTEXT, 0),
-            0,
-            w,
-            ITEMS + 1,
-            0,
-            ScoringProgram.INT8 | ScoringProgram.QUANTISED);
     List<Instruction> program =
-        new ArrayList<>(
-            List.of(
-                instruction(
-                    Code.PACK,
-                    0,
-                    at(Space.STATE, 0),
-                    at(Space.CONTEXT, w + n),
-                    0,
-                    0,
-                    n,
-                    w,
-                    0,
-                    ScoringProgram.INT8),
-                instruction(
-                    Code.GATHER,
-                    activation.ordinal(),
-                    at(Space.ROWS, 0),
-                    constant(0),
-                    at(Space.CONTEXT, 0),
-                    0,
-                    w,
-                    ITEMS + 1,
-                    0,
-                    ScoringProgram.INT8),
-                instruction(
-                    Code.QUANTISE,
-                    0,
-                    at(Space.ROWS, quantised),
-                    at(Space.ROWS, 0),
-                    0,
-                    0,
-                    w,
-                    0,
-                    0,
-                    0),
-                instruction(
-                    Code.LINEAR,
-                    0,
-                    at(Space.ROWS, w),
-                    at(Space.ROWS, quantised),
-                    constant(matrixAt),
-                    at(Space.CONTEXT, w),
-                    n,
-                    w,
-                    1,
-                    ScoringProgram.INT8),
-                instruction(
-                    Code.LINEAR,
-                    0,
-                    at(Space.ROWS, w),
-                    at(Space.ROWS, quantised),
-                    at(Space.STATE, 0),
-                    0,
-                    n,
-                    w,
-                    1,
-                    ScoringProgram.INT8 | ScoringProgram.ACCUMULATE),
-                new Instruction(
-                    Code.LINEAR,
-                    0,
-                    at(Space.ROWS, columns - 1),
-                    at(Space.ROWS, w),
-                    constant(lastAt),
-                    0,
-                    1,
-                    n,
-                    1,
-                    8,
-                    n * 8L,
-                    0,
-                    0,
-                    0),
-                instruction(Code.OUTPUT, 0, 0, at(Space.ROWS, columns - 1), 0, 0, 1, 0, 0, 0)));
-    if (atOnce) {
-      program.set(1, gatherQuantised);
-      program.remove(2);
-    }
+        List.of(
+            instruction(
+                Code.PACK,
+                0,
+                at(Space.STATE, 0),
+                at(Space.CONTEXT, w + n),
+                0,
+                0,
+                n,
+                w,
+                0,
+                ScoringProgram.INT8),
+            instruction(
+                Code.GATHER,
+                activation.ordinal(),
+                at(Space.ROWS, 0),
+                constant(0),
+                at(Space.CONTEXT, 0),
+                0,
+                w,
+                ITEMS + 1,
+                0,
+                ScoringProgram.INT8),
+            instruction(
+                Code.QUANTISE, 0, at(Space.ROWS, quantised), at(Space.ROWS, 0), 0, 0, w, 0, 0, 0),
+            instruction(
+                Code.LINEAR,
+                0,
+                at(Space.ROWS, w),
+                at(Space.ROWS, quantised),
+                constant(matrixAt),
+                at(Space.CONTEXT, w),
+                n,
+                w,
+                1,
+                ScoringProgram.INT8),
+            instruction(
+                Code.LINEAR,
+                0,
+                at(Space.ROWS, w),
+                at(Space.ROWS, quantised),
+                at(Space.STATE, 0),
+                0,
+                n,
+                w,
+                1,
+                ScoringProgram.INT8 | ScoringProgram.ACCUMULATE),
+            new Instruction(
+                Code.LINEAR,
+                0,
+                at(Space.ROWS, columns - 1),
+                at(Space.ROWS, w),
+                constant(lastAt),
+                0,
+                1,
+                n,
+                1,
+                8,
+                n * 8L,
+                0,
+                0,
+                0),
+            instruction(Code.OUTPUT, 0, 0, at(Space.ROWS, columns - 1), 0, 0, 1, 0, 0, 0));
     int[] items = random.ints(count, -1, ITEMS).toArray();
     double[] expected = new double[count];
     double[] magnitude = new double[count];
@@ -436,30 +406,6 @@ class PackedProgramTest {
               instruction(Code.GATHER, 0, rows, constant(17), 0, 0, 4, 4, 0, int8),
               instruction(Code.GATHER, 0, rows, constant(0), at(Space.CONTEXT, 29), 0, 4, 4, 0, 0),
               instruction(Code.GATHER, 0, rows, constant(0), rows, 0, 4, 4, 0, 0),
-              instruction(
-                  Code.GATHER, 0, rows, constant(0), 0, 0, 4, 4, 0, ScoringProgram.QUANTISED),
-              instruction(
-                  Code.GATHER,
-                  Activation.SIGMOID.ordinal(),
-                  rows,
-                  constant(16),
-                  0,
-                  0,
-                  4,
-                  4,
-                  0,
-                  int8 | ScoringProgram.QUANTISED),
-              instruction(
-                  Code.GATHER,
-                  0,
-                  at(Space.ROWS, 6),
-                  constant(16),
-                  0,
-                  0,
-                  4,
-                  4,
-                  0,
-                  int8 | ScoringProgram.QUANTISED),
               instruction(Code.GATHER, 99, rows, constant(0), 0, 0, 4, 4, 0, 0),
               instruction(Code.QUANTISE, 0, at(Space.ROWS, 6), rows, 0, 0, 4, 0, 0, 0),
               instruction(Code.QUANTISE, 0, at(Space.ROWS, 5), context, 0, 0, 4, 0, 0, 0),

@@ -216,20 +216,14 @@ final class ProgramBuilder {
       case Term.Binary(BinaryOp.Kind kind, UnaryOp.Kind activation)
           when kind == BinaryOp.Kind.ADD && isItemAndVector(term) -> {
         int item = term.input(0).stage() == Term.Stage.ITEM ? 0 : 1;
-        boolean quantised = onlyQuantised(term, activation);
-        long to =
-            quantised
-                ? ScoringProgram.address(Space.ROWS, registers.quantised(term))
-                : columnsFor(term);
-        long addend = operand(term.input(1 - item));
-        int flag = quantised ? ScoringProgram.QUANTISED : 0;
-        gather(term.input(item), to, addend, activation, flag);
+        long to = columnsFor(term);
+        gather(term.input(item), to, operand(term.input(1 - item)), activation);
       }
       default -> {
-        List<Term> gathered = gatherItems(inColumns(term, term.inputs()));
+        List<Term> gathered = gatherItems(term.inputs());
         long to = columnsFor(term);
         compute(term, to);
-        release(term, gathered);
+        gathered.forEach(registers::release);
       }
     }
     registers.releaseInputs(term);
@@ -244,16 +238,6 @@ final class ProgramBuilder {
         && term.inputs().stream().allMatch(input -> input.width() == term.width());
   }
 
-  /** Whether nothing but layers in 8 bits reads a term. */
-  private boolean onlyQuantised(Term term, UnaryOp.Kind activation) {
-    return pool.precision() == Precision.INT8
-        && (activation == null || activation == UnaryOp.Kind.RELU)
-        && term != order.getLast()
-        && order.stream()
-            .filter(reader -> reader.inputs().contains(term))
-            .allMatch(reader -> readsInt8(reader) && reader.inputs().lastIndexOf(term) == 0);
-  }
-
   /** Whether a term is a layer on rows whose input is of 8 bits. */
   private boolean readsInt8(Term term) {
     return term.stage() == Term.Stage.ROW
@@ -261,15 +245,10 @@ final class ProgramBuilder {
         && precision(linear) == Precision.INT8;
   }
 
-  /** What a term reads that must be in columns: of a layer in 8 bits all but its input. */
-  private List<Term> inColumns(Term term, List<Term> inputs) {
-    return readsInt8(term) ? inputs.subList(1, inputs.size()) : inputs;
-  }
-
   /** The row addend is put where the result will be. */
   private void accumulated(Term term, Term.Linear linear) {
     Term addend = term.inputs().getLast();
-    List<Term> gathered = gatherItems(inColumns(term, List.of(term.input(0))));
+    List<Term> gathered = gatherItems(List.of(term.input(0)));
     long to;
     if (addend.stage() == Term.Stage.ITEM) {
       to = columnsFor(term);
@@ -283,15 +262,7 @@ final class ProgramBuilder {
       emit(Code.COPY, 0, to, register(addend), 0, 0, term.width(), 0, 0, 0);
     }
     compute(term, to);
-    release(term, gathered);
-  }
-
-  /** Items' terms are fetched for one reader. */
-  private void release(Term reader, List<Term> gathered) {
     gathered.forEach(registers::release);
-    if (readsInt8(reader) && reader.input(0).stage() == Term.Stage.ITEM) {
-      registers.releaseQuantised(reader.input(0));
-    }
   }
 
   private long columnsFor(Term term) {
@@ -313,24 +284,31 @@ final class ProgramBuilder {
   }
 
   private void gather(Term item, long to) {
-    gather(item, to, 0, null, 0);
+    gather(item, to, 0, null);
   }
 
   /** {@code activation(item + addend)}; without an addend 0. */
-  private void gather(Term item, long to, long addend, UnaryOp.Kind activation, int quantised) {
+  private void gather(Term item, long to, long addend, UnaryOp.Kind activation) {
     long table = ScoringProgram.address(Space.CONSTANT, pool.table(item));
-    int flags = flag(pool.precision()) | quantised;
     long rows = pool.items() + 1L;
-    emit(flags, Code.GATHER, code(activation), to, table, addend, 0, item.width(), rows, 0);
+    emit(
+        flag(pool.precision()),
+        Code.GATHER,
+        code(activation),
+        to,
+        table,
+        addend,
+        0,
+        item.width(),
+        rows,
+        0);
   }
 
   /** The columns of a term in 8 bits, made where they do not exist yet. */
   private long quantised(Term term) {
     boolean exists = registers.hasQuantised(term);
     long to = ScoringProgram.address(Space.ROWS, registers.quantised(term));
-    if (!exists && term.stage() == Term.Stage.ITEM) {
-      gather(term, to, 0, null, ScoringProgram.QUANTISED);
-    } else if (!exists) {
+    if (!exists) {
       emit(Code.QUANTISE, 0, to, operand(term), 0, 0, term.width(), 0, 0, 0);
     }
     return to;
