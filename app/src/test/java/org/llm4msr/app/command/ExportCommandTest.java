@@ -8,11 +8,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.llm4msr.app.run.TinyShop;
 import org.llm4msr.runtime.memory.AllocationTracker;
 import tools.jackson.databind.JsonNode;
@@ -137,20 +140,28 @@ class ExportCommandTest {
     return file;
   }
 
-  @Test
-  void bf16IsHeldAgainstABoundOfTheAuc() throws IOException {
-    Path file = folder.resolve("half.snapshot");
+  @ParameterizedTest
+  @ValueSource(strings = {"bf16", "int8"})
+  void roundingIsHeldAgainstABoundOfTheAuc(String precision) throws IOException {
+    Path file = folder.resolve("rounded.snapshot");
     CommandLineRun exported =
         CommandLineRun.of(
-            "export", "--run=" + run, "--out=" + file, "--bf16", "--max-auc-loss=0.05");
+            "export", "--run=" + run, "--out=" + file, "--" + precision, "--max-auc-loss=0.05");
     assertThat(exported.exitCode()).as(exported.err()).isZero();
     assertThat(exported.out())
-        .contains("on 200 test rows", "BF16 costs at most ", " of an AUC, of");
+        .contains(
+            "on 200 test rows",
+            precision.toUpperCase(Locale.ROOT) + " costs at most ",
+            " of an AUC, of");
     assertThat(Files.size(file)).isLessThan(Files.size(export()));
     CommandLineRun wrong =
         CommandLineRun.of("export", "--run=" + run, "--out=" + file, "--max-auc-loss=-1");
     assertThat(wrong.exitCode()).isEqualTo(2);
     assertThat(wrong.err()).contains("--max-auc-loss: expected 0 or more");
+    CommandLineRun both =
+        CommandLineRun.of("export", "--run=" + run, "--out=" + file, "--bf16", "--int8");
+    assertThat(both.exitCode()).isEqualTo(2);
+    assertThat(both.err()).contains("--bf16", "--int8", "mutually exclusive");
   }
 
   @Test
