@@ -14,7 +14,7 @@ name=llm4msr-gpu-check
 folder=bench/target/$name
 archive=$(pwd)/bench/target/$name.tgz
 # What our jars, JUnit and Jackson use of it.
-modules=java.base,java.instrument,java.logging,java.management,java.xml,jdk.management,jdk.unsupported
+modules=java.base,java.instrument,java.logging,java.management,java.xml,jdk.management,jdk.unsupported,jdk.zipfs
 run=yes
 case ${1:-} in
   pack)

@@ -116,7 +116,7 @@ suite conformance 40 --select-class org.llm4msr.cuda.CudaConformanceTest
 suite encoder 12 --select-class org.llm4msr.model.encoder.CudaEncoderTest
 suite recommender 12 --select-class org.llm4msr.model.recommender.CudaRecommenderGoldenTest
 suite training 15 --select-class org.llm4msr.model.training.CudaTrainingTest
-suite device 12 --select-package org.llm4msr.cuda --exclude-classname '.*\.(CudaConformance|StandIn)Test'
+suite device 20 --select-package org.llm4msr.cuda --exclude-classname '.*\.(CudaConformance|StandIn)Test'
 
 echo
 models=$temporary
