@@ -36,7 +36,6 @@ INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 INLINE vi vi_mul(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
 INLINE vf vi_float(vi x) { return _mm512_cvtepi32_ps(x); }
 INLINE vi vi_round(vf x) { return _mm512_cvtps_epi32(x); }
-INLINE void vi_store_u8(uint8_t *p, vi x) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(x)); }
 INLINE vf vload_s8(const int8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
@@ -85,10 +84,6 @@ INLINE vi vi_set1(int32_t x) { return _mm256_set1_epi32(x); }
 INLINE vi vi_mul(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
 INLINE vf vi_float(vi x) { return _mm256_cvtepi32_ps(x); }
 INLINE vi vi_round(vf x) { return _mm256_cvtps_epi32(x); }
-INLINE void vi_store_u8(uint8_t *p, vi x) {
-    __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
-}
 INLINE vf vload_s8(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
@@ -128,9 +123,6 @@ INLINE vi vi_set1(int32_t x) { return (vi){x, x, x, x}; }
 INLINE vi vi_mul(vi a, vi b) { return a * b; }
 INLINE vf vi_float(vi x) { return __builtin_convertvector(x, vf); }
 INLINE vi vi_round(vf x) { return __builtin_convertvector(vround(x), vi); }
-INLINE void vi_store_u8(uint8_t *p, vi x) {
-    for (int i = 0; i < VL; i++) p[i] = (uint8_t)x[i];
-}
 INLINE vf vload_s8(const int8_t *p) { return (vf){p[0], p[1], p[2], p[3]}; }
 #if defined(__SSE2__)
 #include <smmintrin.h>

@@ -104,7 +104,7 @@ final class RowRegisters {
   }
 
   /** What has been made of a term's columns, or of some of them. */
-  void releaseQuantised(Term owner) {
+  private void releaseQuantised(Term owner) {
     quantised
         .entrySet()
         .removeIf(entry -> {

@@ -125,62 +125,81 @@ final class MatrixBindings {
     };
   }
 
-  /** B is packed once where it is frozen, in every run where it is not. */
-  static Kernel int8Matmul(
-      CpuPool pool, Int8MatMulOp op, List<Operand> in, FrozenMatrices frozen, Operand out) {
-    Operand a = in.get(0);
-    Operand b = in.get(1);
-    MemorySegment aSegment = a.segment();
-    MemorySegment bSegment = b.segment();
-    MemorySegment kept = frozen.int8Panels(b, op.transposeB());
-    StoredType type = storedType(b.dtype());
-    MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
-    MemorySegment residual = op.hasResidual() ? in.get(in.size() - 1).segment() : null;
-    MemorySegment c = out.segment();
-    Activation activation = activation(op.activation());
+  /** Packs B {@code [k, n]}. */
+  private interface Packing {
+    MemorySegment pack(long n, long k, Arena arena);
+  }
+
+  /** Multiplies with packed B. */
+  private interface PackedProduct {
+    void multiply(long m, long n, long k, MemorySegment panels);
+  }
+
+  /**
+   * @param kept B packed once where it is frozen; null packs it in every run
+   */
+  private static Kernel packed(
+      MemorySegment kept, Operand a, Operand out, Packing packing, PackedProduct product) {
     return () -> {
       long m = out.dim(0);
       long n = out.dim(1);
       long k = a.dim(1);
       if (kept != null) {
-        Int8Panels.matmul(pool, m, n, k, aSegment, k, kept, bias, residual, n, activation, c, n);
+        product.multiply(m, n, k, kept);
         return;
       }
       try (Arena arena = Arena.ofConfined()) {
-        MemorySegment panels = arena.allocate(Int8Panels.bytes(n, k), 64);
-        Int8Panels.pack(pool, op.transposeB(), n, k, bSegment, b.dim(1), type, panels);
-        Int8Panels.matmul(pool, m, n, k, aSegment, k, panels, bias, residual, n, activation, c, n);
+        product.multiply(m, n, k, packing.pack(n, k, arena));
       }
     };
   }
 
-  /** As {@link #int8Matmul}. */
+  static Kernel int8Matmul(
+      CpuPool pool, Int8MatMulOp op, List<Operand> in, FrozenMatrices frozen, Operand out) {
+    Operand a = in.get(0);
+    Operand b = in.get(1);
+    MemorySegment x = a.segment();
+    MemorySegment w = b.segment();
+    StoredType type = storedType(b.dtype());
+    MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
+    MemorySegment residual = op.hasResidual() ? in.get(in.size() - 1).segment() : null;
+    MemorySegment c = out.segment();
+    Activation act = activation(op.activation());
+    return packed(
+        frozen.int8Panels(b, op.transposeB()),
+        a,
+        out,
+        (n, k, arena) -> {
+          MemorySegment panels = arena.allocate(Int8Panels.bytes(n, k), 64);
+          Int8Panels.pack(pool, op.transposeB(), n, k, w, b.dim(1), type, panels);
+          return panels;
+        },
+        (m, n, k, panels) ->
+            Int8Panels.matmul(pool, m, n, k, x, k, panels, bias, residual, n, act, c, n));
+  }
+
   static Kernel blockInt8Matmul(
       CpuPool pool, BlockInt8MatMulOp op, List<Operand> in, FrozenMatrices frozen, Operand out) {
     Operand a = in.get(0);
     Operand b = in.get(1);
     MemorySegment x = a.segment();
-    MemorySegment bSegment = b.segment();
-    MemorySegment kept = frozen.int8Blocks(b);
+    MemorySegment w = b.segment();
     StoredType type = storedType(b.dtype());
     MemorySegment bias = op.hasBias() ? in.get(2).segment() : null;
     MemorySegment residual = op.hasResidual() ? in.get(in.size() - 1).segment() : null;
     MemorySegment c = out.segment();
-    Activation activation = activation(op.activation());
-    return () -> {
-      long m = out.dim(0);
-      long n = out.dim(1);
-      long k = a.dim(1);
-      if (kept != null) {
-        Int8Blocks.matmul(pool, m, n, k, x, k, kept, type, bias, residual, n, activation, c, n);
-        return;
-      }
-      try (Arena arena = Arena.ofConfined()) {
-        MemorySegment panels = arena.allocate(Int8Blocks.bytes(n, k, type), 64);
-        Int8Blocks.pack(pool, n, k, bSegment, k, type, panels);
-        Int8Blocks.matmul(pool, m, n, k, x, k, panels, type, bias, residual, n, activation, c, n);
-      }
-    };
+    Activation act = activation(op.activation());
+    return packed(
+        frozen.int8Blocks(b),
+        a,
+        out,
+        (n, k, arena) -> {
+          MemorySegment panels = arena.allocate(Int8Blocks.bytes(n, k, type), 64);
+          Int8Blocks.pack(pool, n, k, w, k, type, panels);
+          return panels;
+        },
+        (m, n, k, panels) ->
+            Int8Blocks.matmul(pool, m, n, k, x, k, panels, type, bias, residual, n, act, c, n));
   }
 
   static Kernel groupedMatmul(CpuPool pool, GroupedMatMulOp op, List<Operand> in, Operand out) {

@@ -37,8 +37,8 @@ final class BlockInt8Kernels {
         for (int j = 0; j < cols; j++) {
           line[inner + j] = dot(line, weights, j * inner, inner);
         }
-        addTo(line, inner, cols, bias, 0);
-        addTo(line, inner, cols, residual, i * cols);
+        Elements.addTo(line, inner, cols, bias, 0);
+        Elements.addTo(line, inner, cols, residual, i * cols);
         Activations.apply(op.activation(), line, inner, cols);
         Elements.store(line, inner, c, i * cols, cols);
       }
@@ -51,13 +51,6 @@ final class BlockInt8Kernels {
       sum += row[p] * weights[at + p];
     }
     return sum;
-  }
-
-  private static void addTo(double[] line, int at, int count, Operand addend, long index) {
-    if (addend != null) {
-      Elements.load(addend, index, line, at + count, count);
-      Vectors.addScaled(1, line, at + count, line, at, count);
-    }
   }
 
   /** Rounds one block in place. */

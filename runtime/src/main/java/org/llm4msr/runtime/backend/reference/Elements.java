@@ -73,6 +73,19 @@ final class Elements {
     }
   }
 
+  /**
+   * Adds {@code count} elements from {@code index} on to those of a line from {@code at} on; the
+   * same number behind them is room to load into.
+   *
+   * @param addend null adds nothing
+   */
+  static void addTo(double[] line, int at, int count, Operand addend, long index) {
+    if (addend != null) {
+      load(addend, index, line, at + count, count);
+      Vectors.addScaled(1, line, at + count, line, at, count);
+    }
+  }
+
   /** Copies elements between operands of one type. */
   static void copy(Operand from, long fromIndex, Operand to, long toIndex, long count) {
     DType dtype = from.dtype();

@@ -29,7 +29,7 @@ final class Int8Kernels {
     return () -> {
       int cols = Math.toIntExact(c.dim(1));
       int inner = Math.toIntExact(a.dim(1));
-      double[] line = scratch.doubles(LINE, Math.max(inner, 3L * cols));
+      double[] line = scratch.doubles(LINE, Math.max(inner, 2L * cols));
       double[] scales = scratch.doubles(SCALES, cols);
       int[] row = scratch.ints(ROW, inner);
       int[] matrix = scratch.ints(MATRIX, Math.multiplyExact((long) cols, inner));
@@ -49,14 +49,8 @@ final class Int8Kernels {
         for (int j = 0; j < cols; j++) {
           line[j] = scale * scales[j] * dot(row, matrix, j * inner, inner);
         }
-        if (bias != null) {
-          Elements.load(bias, 0, line, cols, cols);
-          Vectors.addScaled(1, line, cols, line, 0, cols);
-        }
-        if (residual != null) {
-          Elements.load(residual, i * cols, line, cols, cols);
-          Vectors.addScaled(1, line, cols, line, 0, cols);
-        }
+        Elements.addTo(line, 0, cols, bias, 0);
+        Elements.addTo(line, 0, cols, residual, i * cols);
         Activations.apply(op.activation(), line, 0, cols);
         Elements.store(line, 0, c, i * cols, cols);
       }
