@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures us beside the native libraries of PyTorch, ONNX Runtime and llama.cpp, in turn and in one process:
+# Measures us beside PyTorch, ONNX Runtime, llama.cpp and Jlama, in turn and in one process:
 #   bench/peers.sh training star|mmoe|ple THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS [LARGEST_TABLE]]
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
 #   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16|int8]]
@@ -9,14 +9,15 @@
 #                                        (how ours computes; bench/gguf_types.py makes models of each type.
 #                                        LLAMA_LIBRARY=libllama.so takes another build than the jar's, which is for
 #                                        AVX2, such as that of the npm package @node-llama-cpp/linux-x64 3.22.1)
-# The first build downloads 250 MB from Maven Central, and PyTorch unpacks 430 MB under ~/.djl.ai.
+#   bench/peers.sh jlama THREADS PROMPTSxTOKENS [ROUNDS]
+# The first build downloads 270 MB from Maven Central, and PyTorch unpacks 430 MB under ~/.djl.ai.
 # BACKEND=reference measures another backend than cpu; SKIP_BUILD=1 runs what was built before.
 set -eu
 cd "$(dirname "$0")/.."
 JAVA_HOME=$(.mvn/find-jdk.sh) || exit 1
 export JAVA_HOME
 usage() {
-  sed -n '2,13s/^# *//p' "$0" >&2
+  sed -n '2,14s/^# *//p' "$0" >&2
   exit 2
 }
 [ $# -ge 3 ] || usage
@@ -36,6 +37,9 @@ case $what in
   onnx)
     main=OnnxComparison
     [ $# -eq 5 ] || [ $# -eq 6 ] || usage ;;
+  jlama)
+    main=JlamaComparison
+    set -- "$1" "$2" "${3:-5}" bench/target/random-110m ;;
   llama)
     main=LlamaComparison
     [ $# -eq 4 ] || [ $# -eq 5 ] || usage ;;
@@ -45,6 +49,7 @@ if [ -z "${SKIP_BUILD:-}" ]; then
   MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED" \
     ./mvnw -q -Ppeers -pl bench -am -DskipTests package
 fi
-exec "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -Dai.djl.offline=true \
+# Jlama computes with the Vector API, an incubator.
+exec "$JAVA_HOME/bin/java" --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED -Dai.djl.offline=true \
   -cp 'bench/target/classes:bench/target/lib/*' \
   "org.llm4msr.bench.peers.$main" "$@"

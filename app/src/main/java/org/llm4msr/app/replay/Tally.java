@@ -3,6 +3,7 @@ package org.llm4msr.app.replay;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
+import org.apache.commons.math3.stat.descriptive.rank.Percentile;
 
 /** Gathers what is measured of the requests of one scenario, or of all. */
 final class Tally {
@@ -65,16 +66,10 @@ final class Tally {
         percentiles(otherMicros, otherTimed));
   }
 
-  private static ReplayResult.Latency percentiles(double[] values, int count) {
-    double[] sorted = Arrays.copyOf(values, count);
-    Arrays.sort(sorted);
-    return new ReplayResult.Latency(percentile(sorted, 0.5), percentile(sorted, 0.99));
-  }
-
   /** By nearest rank. */
-  private static double percentile(double[] sorted, double share) {
-    return sorted.length == 0
-        ? Double.NaN
-        : sorted[Math.max(0, (int) Math.ceil(share * sorted.length) - 1)];
+  private static ReplayResult.Latency percentiles(double[] values, int count) {
+    Percentile percentile = new Percentile().withEstimationType(Percentile.EstimationType.R_1);
+    percentile.setData(values, 0, count);
+    return new ReplayResult.Latency(percentile.evaluate(50), percentile.evaluate(99));
   }
 }

@@ -66,17 +66,17 @@ public final class RandomCheckpoint {
     return new Declaration(name + ".weight", DType.F32, Shape.of(HIDDEN));
   }
 
-  /** Writes the directory unless it is there; 440 MB. */
+  /** Writes the directory, 440 MB, unless its weights are there. */
   public static void writeIfAbsent(Path directory) {
-    Path weights = directory.resolve("model.safetensors");
-    if (Files.exists(weights)) {
-      return;
-    }
     try {
       Files.createDirectories(directory);
       Files.writeString(directory.resolve("config.json"), config());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+    Path weights = directory.resolve("model.safetensors");
+    if (Files.exists(weights)) {
+      return;
     }
     List<Declaration> tensors = declarations();
     SplittableRandom random = new SplittableRandom(SEED);
@@ -108,6 +108,8 @@ public final class RandomCheckpoint {
       "num_key_value_heads": %d,
       "intermediate_size": %d,
       "vocab_size": %d,
+      "bos_token_id": 1,
+      "eos_token_id": 2,
       "max_position_embeddings": 2048,
       "rope_theta": %s,
       "rms_norm_eps": %s,

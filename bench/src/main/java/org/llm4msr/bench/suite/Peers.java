@@ -37,6 +37,7 @@ final class Peers {
         List.of("1", String.valueOf(Runtime.getRuntime().availableProcessors()))) {
       compare("encoding", threads, "8x128", ROUNDS);
       compare("encoding", threads, "1x128", ROUNDS);
+      compare("jlama", threads, "1x128", ROUNDS);
       for (String type : List.of("bf16", "q8_0")) {
         compareIfMade("llama", threads, "1x128", ROUNDS, MODELS.resolve(type + ".gguf"));
       }
