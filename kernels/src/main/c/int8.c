@@ -1,8 +1,7 @@
 // Products of 8-bit integers: weights with a scale for each column of B, quantised once; activations with a scale
 // and a zero point for each row of A, quantised as they come (dynamic quantisation). Integer sums run over the whole
 // of k, so that they are exact and scales are applied once for each element of C.
-#include "int8.h"
-#include "int8_product.h"
+#include "int8_amx.h"
 #include "kernels.h"
 #include "panels.h"
 #include "quant.h"
@@ -11,15 +10,8 @@
 // Weights that are read at a time, whole blocks of every type.
 #define READ 256
 
-// NR columns of B: sums, scales, and lanes [k / GROUP, NR].
-typedef struct {
-    int32_t sums[NR];
-    float scales[NR];
-    int32_t lanes[];
-} panel;
-
 static int64_t groups_of(int64_t k) { return l4m_ceil_div(k, GROUP); }
-static int64_t panel_size(int64_t k) { return (int64_t)sizeof(panel) + groups_of(k) * NR * 4; }
+static int64_t panel_size(int64_t k) { return (int64_t)sizeof(int8_panel) + groups_of(k) * NR * 4; }
 
 int ISA(int8_panel_bytes)(int64_t n, int64_t k, int64_t *bytes) {
     *bytes += (int64_t)sizeof(panel_header) + l4m_ceil_div(n, NR) * panel_size(k);
@@ -49,7 +41,7 @@ static void read_column(const packing *w, int64_t j, int64_t p, int64_t count, f
 // NaN if one of the values that were added up, each times zero, is infinite or NaN.
 static float unless_bad(vf zeros, float value) { return vsum(zeros) == 0 ? value : NAN; }
 
-static void pack_column(const packing *w, int64_t j, panel *to) {
+static void pack_column(const packing *w, int64_t j, int8_panel *to) {
     float x[READ], inverse;
     vf largest = vzero(), zeros = vzero();
     for (int64_t p = 0; p < w->k; p += READ) {
@@ -81,7 +73,7 @@ static void pack_range(const void *context, int64_t begin, int64_t end) {
     const packing *w = context;
     for (int64_t q = begin; q < end; q++)
         for (int64_t j = q * NR; j < l4m_min(w->n, (q + 1) * NR); j++)
-            pack_column(w, j, (panel *)(w->panels + q * panel_size(w->k)));
+            pack_column(w, j, (int8_panel *)(w->panels + q * panel_size(w->k)));
 }
 
 int ISA(pack_int8)(l4m_pool *pool, int32_t trans_b, int64_t n, int64_t k, const void *b, int64_t ldb, int32_t type,
@@ -93,8 +85,7 @@ int ISA(pack_int8)(l4m_pool *pool, int32_t trans_b, int64_t n, int64_t k, const 
     return l4m_ranges(pool, l4m_ceil_div(n, NR), 8.0 * (double)(k * NR), pack_range, &w);
 }
 
-// One row of A as k elements; the lane that k does not fill is anything, since it is zeros in B.
-static float quantise_row(const float *x, int64_t k, char *to, int32_t *above) {
+float ISA(int8_quantise_row)(const float *x, int64_t k, char *to, int32_t *above) {
     vf low = vzero(), high = vzero(), zeros = vzero();
     for (int64_t p = 0; p < k; p += VL) {
         vf y = vload_any(x + p, k - p, L4M_F32);
@@ -121,7 +112,7 @@ static void quantise_rows(const int8_product *w, const float *x, int64_t rows, v
     int64_t groups = groups_of(w->k), ld = groups + VL;
     int32_t *lanes = scratch;
     for (int64_t i = 0; i < rows; i++) {
-        float scale = quantise_row(x + i * w->lda, w->k, (char *)(lanes + i * ld), tile + rows + i);
+        float scale = ISA(int8_quantise_row)(x + i * w->lda, w->k, (char *)(lanes + i * ld), tile + rows + i);
         memcpy(tile + i, &scale, sizeof scale);
     }
     // Lanes are moved like floats.
@@ -129,7 +120,7 @@ static void quantise_rows(const int8_product *w, const float *x, int64_t rows, v
 }
 
 // c[mr, NR] = scales a b + addends, all sums in registers.
-INLINE void tile_body(const int mr, int64_t k, const int32_t *restrict a, const panel *restrict b, float *c,
+INLINE void tile_body(const int mr, int64_t k, const int32_t *restrict a, const int8_panel *restrict b, float *c,
                       int64_t ldc, const int8_addends *plus) {
     vi acc[MR][NV];
     const float *scales = (const float *)a;
@@ -188,6 +179,9 @@ int ISA(matmul_int8)(l4m_pool *pool, int64_t m, int64_t n, int64_t k, const floa
                       .residual = residual, .ldr = ldr, .activation = activation, .c = c, .ldc = ldc,
                       .multiply = tiles, .quantise = quantise_rows, .rows = int8_rows(m, MR)};
     w.stride = l4m_round_up(2 * w.rows + panel_stride(w.rows, groups_of(k)), 16);
+#if defined(L4M_AMX) && defined(__AVX512BF16__)
+    if (l4m_isa_selected() == L4M_ISA_AVX512_AMX) ISA(int8_amx)(&w);
+#endif
     return ISA(int8_run)(&w, (size_t)(MR * (groups_of(k) + VL)) * 4);
 }
 

@@ -27,7 +27,7 @@ static void one_tile(const int8_product *w, int64_t t, int64_t j, const void *b)
         return;
     }
     static const int8_addends none = {NULL, NULL, 0};
-    float tile[MR * NR];
+    float tile[INT8_MOST_ROWS * NR];
     w->multiply[m](w->k, a, b, tile, NR, &none);
     for (int64_t r = 0; r < m; r++)
         ISA(gemm_epilogue)
@@ -41,10 +41,12 @@ static void product_chunk(void *context, int64_t chunk, int thread) {
     int64_t r = chunk / w->col_chunks, c = chunk % w->col_chunks, panels = l4m_ceil_div(w->n, NR);
     int64_t last = l4m_chunk_start(w->tiles, w->row_chunks, r + 1);
     int64_t step = l4m_max(1, KEPT_BYTES / (w->stride * 4));
+    if (w->begin) w->begin(w);
     for (int64_t t0 = l4m_chunk_start(w->tiles, w->row_chunks, r); t0 < last; t0 += step)
         for (int64_t q = l4m_chunk_start(panels, w->col_chunks, c); q < l4m_chunk_start(panels, w->col_chunks, c + 1); q++)
             for (int64_t t = t0; t < l4m_min(t0 + step, last); t++)
                 one_tile(w, t, q * NR, w->panels + q * w->panel_bytes);
+    if (w->end) w->end();
 }
 
 // Columns are cut first: tiles of A are read from L2 again and again as it is, but a panel only once. As many

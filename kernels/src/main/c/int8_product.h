@@ -30,11 +30,17 @@ typedef struct int8_product {
     const int8_tile *multiply;
     // Quantises rows x[i * lda] as a tile; scratch is the thread's own.
     void (*quantise)(const struct int8_product *w, const float *x, int64_t rows, void *scratch, int32_t *tile);
+    // Around each thread's products; NULL where there is nothing to do.
+    void (*begin)(const struct int8_product *w);
+    void (*end)(void);
     // A as tiles of `rows` rows, `stride` words apart.
     int64_t rows, tiles, stride;
     int32_t *packed;
     int64_t row_chunks, col_chunks;
 } int8_product;
+
+// A tile of any instruction set has no more rows.
+#define INT8_MOST_ROWS 16
 
 // Equal tiles rather than full ones and a rest.
 static inline int64_t int8_rows(int64_t m, int64_t most) { return l4m_ceil_div(m, l4m_ceil_div(m, most)); }

@@ -67,8 +67,12 @@ enum {
     L4M_ISA_AVX512 = 3,
     L4M_ISA_AVX512_VNNI = 4,
     L4M_ISA_AVX512_BF16 = 5,
-    L4M_ISA_COUNT = 6,
+    // That, with 8-bit products on tile registers.
+    L4M_ISA_AVX512_AMX = 6,
+    L4M_ISA_COUNT = 7,
 };
+
+L4M_API int32_t l4m_isa_selected(void);
 
 static inline int64_t l4m_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t l4m_max(int64_t a, int64_t b) { return a > b ? a : b; }

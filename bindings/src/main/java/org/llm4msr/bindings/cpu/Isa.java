@@ -6,7 +6,7 @@ import java.lang.invoke.MethodHandle;
 /**
  * Instruction sets that the kernels are compiled for. The best one of this machine is chosen when
  * the library loads; the environment variable {@code LLM4MSR_ISA} (ref, base, avx2, avx512,
- * avx512vnni, avx512bf16) or {@link #select} choose another, for the whole process.
+ * avx512vnni, avx512bf16, avx512amx) or {@link #select} choose another, for the whole process.
  */
 public enum Isa {
   /** Plain C with double accumulation: the specification that the others are tested against. */
@@ -20,7 +20,9 @@ public enum Isa {
   /** AVX-512 with VNNI, which multiplies 8-bit integers. */
   AVX512_VNNI,
   /** That with products of BF16. */
-  AVX512_BF16;
+  AVX512_BF16,
+  /** That, with 8-bit products on the tile registers of AMX. */
+  AVX512_AMX;
 
   private static final MethodHandle SUPPORTED =
       CpuLibrary.function(ValueLayout.JAVA_INT, "l4m_isa_supported", "I");

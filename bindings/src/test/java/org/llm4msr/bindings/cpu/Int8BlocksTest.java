@@ -174,7 +174,7 @@ class Int8BlocksTest {
           .hasMessage("products of blocks of F16: expected Q8_0, Q4_0, Q4_K or Q6_K");
       assertThatThrownBy(() -> Int8Blocks.bytes(1, 48, type))
           .hasMessage("k is 48: expected whole blocks of 32 for Q4_0");
-      Set<Isa> alike = EnumSet.of(Isa.AVX512_VNNI, Isa.AVX512_BF16);
+      Set<Isa> alike = EnumSet.of(Isa.AVX512_VNNI, Isa.AVX512_BF16, Isa.AVX512_AMX);
       for (Isa isa : Isa.values()) {
         boolean sameForm = isa == CHOSEN || alike.contains(isa) && alike.contains(CHOSEN);
         if (isa.isSupported() && !sameForm) {

@@ -199,7 +199,7 @@ class Int8PanelsTest {
           .hasMessageContaining("may not fit into 32 bits");
       assertThatThrownBy(() -> pack(arena, false, 32, 32, b, StoredType.Q8_0))
           .hasMessage("b is Q8_0 and must be transposed");
-      Set<Isa> alike = EnumSet.of(Isa.AVX512_VNNI, Isa.AVX512_BF16);
+      Set<Isa> alike = EnumSet.of(Isa.AVX512_VNNI, Isa.AVX512_BF16, Isa.AVX512_AMX);
       for (Isa isa : Isa.values()) {
         boolean sameForm = isa == CHOSEN || alike.contains(isa) && alike.contains(CHOSEN);
         if (isa.isSupported() && !sameForm) {
