@@ -1,7 +1,8 @@
 #!/bin/sh
 # Measures us beside PyTorch, ONNX Runtime, llama.cpp and Jlama, in turn and in one process:
 #   bench/peers.sh training star|mmoe|ple THREADS BATCH_SIZE KNOWLEDGE_WIDTH lazy|dense [ROUNDS [LARGEST_TABLE]]
-#   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS]
+#   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS [DIRECTORY]]
+#                                        (of a llama or qwen2 in F32, as RandomModel writes it; else 110 M random weights)
 #   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16|int8]]
 #   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY [INT8.onnx]
 #                                        (DIRECTORY made by bench/onnx_bert.py; INT8.onnx for W8A8 beside it)
@@ -17,7 +18,7 @@ cd "$(dirname "$0")/.."
 JAVA_HOME=$(.mvn/find-jdk.sh) || exit 1
 export JAVA_HOME
 usage() {
-  sed -n '2,14s/^# *//p' "$0" >&2
+  sed -n '2,15s/^# *//p' "$0" >&2
   exit 2
 }
 [ $# -ge 3 ] || usage
@@ -30,7 +31,7 @@ case $what in
     set -- "${BACKEND:-cpu}" "$1" "${7:-1000000}" "$2" "$3" "$4" "$5" "${6:-7}" ;;
   encoding)
     main=EncodingComparison
-    set -- "${BACKEND:-cpu}" "$1" "$2" "${3:-7}" bench/target/random-110m ;;
+    set -- "${BACKEND:-cpu}" "$1" "$2" "${3:-7}" "${4:-bench/target/random-110m}" ;;
   scoring)
     main=ScoringComparison
     set -- "$1" "$2" "${3:-7}" "${4:-f32}" ;;

@@ -24,21 +24,16 @@ import org.llm4msr.runtime.Shape;
 public final class RandomCheckpoint {
   public static final int HIDDEN = 768;
   public static final int LAYERS = 12;
-  public static final int HEADS = 12;
+  private static final int HEADS = 12;
   public static final int INNER = 2048;
   public static final int VOCABULARY = 32_000;
-  public static final double ROPE_THETA = 10_000;
-  public static final double RMS_NORM_EPSILON = 1e-5;
+  private static final double ROPE_THETA = 10_000;
+  private static final double RMS_NORM_EPSILON = 1e-5;
 
   private static final double DEVIATION = 0.02;
   private static final long SEED = 3;
 
   private RandomCheckpoint() {}
-
-  /** Tensor names in the order in which they are stored: those of Hugging Face's llama. */
-  public static List<String> names() {
-    return declarations().stream().map(Declaration::name).toList();
-  }
 
   private static List<Declaration> declarations() {
     List<Declaration> tensors = new ArrayList<>();

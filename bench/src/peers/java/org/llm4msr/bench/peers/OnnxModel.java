@@ -9,7 +9,11 @@ import java.nio.charset.StandardCharsets;
 final class OnnxModel {
   private static final int FLOAT = 1;
   private static final int INT64 = 7;
+  private static final int INT8 = 3;
+  private static final int EXTERNAL = 1;
   private static final int ATTRIBUTE_INT = 2;
+  private static final int ATTRIBUTE_INTS = 7;
+  private static final String MICROSOFT = "com.microsoft";
 
   private final Message graph = new Message();
   private int values;
@@ -85,13 +89,38 @@ final class OnnxModel {
     return constant(INT64, raw.array(), elements.length);
   }
 
+  /** A constant of signed bytes. */
+  String bytes(byte[] elements, long... shape) {
+    return constant(INT8, elements, shape);
+  }
+
+  /** A constant of floats in a file beside the model's. */
+  String external(String file, long offset, long length, long... shape) {
+    Message tensor = tensor(FLOAT, shape).message(13, entry("location", file));
+    tensor.message(13, entry("offset", String.valueOf(offset)));
+    tensor.message(13, entry("length", String.valueOf(length)));
+    return initializer(tensor.number(14, EXTERNAL));
+  }
+
+  private static Message entry(String key, String value) {
+    return new Message().text(1, key).text(2, value);
+  }
+
   private String constant(int type, byte[] raw, long... shape) {
-    String name = "v" + values++;
+    return initializer(tensor(type, shape).bytes(9, raw));
+  }
+
+  private static Message tensor(int type, long... shape) {
     Message tensor = new Message();
     for (long extent : shape) {
       tensor.number(1, extent);
     }
-    graph.message(5, tensor.number(2, type).text(8, name).bytes(9, raw));
+    return tensor.number(2, type);
+  }
+
+  private String initializer(Message tensor) {
+    String name = "v" + values++;
+    graph.message(5, tensor.text(8, name));
     return name;
   }
 
@@ -106,14 +135,36 @@ final class OnnxModel {
    * @param attribute null for none
    */
   String node(String operator, String attribute, long number, String... inputs) {
+    Message value =
+        attribute == null
+            ? null
+            : new Message().text(1, attribute).number(3, number).number(20, ATTRIBUTE_INT);
+    return add(operator, "", value, inputs);
+  }
+
+  /** The same with an attribute that is a list of whole numbers. */
+  String node(String operator, String attribute, long[] numbers, String... inputs) {
+    Message value = new Message().text(1, attribute);
+    for (long number : numbers) {
+      value.number(8, number);
+    }
+    return add(operator, "", value.number(20, ATTRIBUTE_INTS), inputs);
+  }
+
+  /** The same of an operator that ONNX Runtime adds to those of ONNX. */
+  String microsoftNode(String operator, String... inputs) {
+    return add(operator, MICROSOFT, null, inputs);
+  }
+
+  private String add(String operator, String domain, Message attribute, String... inputs) {
     String result = "v" + values++;
     Message node = new Message();
     for (String input : inputs) {
       node.text(1, input);
     }
-    node.text(2, result).text(4, operator);
+    node.text(2, result).text(4, operator).text(7, domain);
     if (attribute != null) {
-      node.message(5, new Message().text(1, attribute).number(3, number).number(20, ATTRIBUTE_INT));
+      node.message(5, attribute);
     }
     graph.message(1, node);
     return result;
@@ -123,6 +174,7 @@ final class OnnxModel {
   byte[] bytes() {
     Message model = new Message().number(1, 8).message(7, graph.text(2, "scorer"));
     model.message(8, new Message().text(1, "").number(2, 13));
+    model.message(8, new Message().text(1, MICROSOFT).number(2, 1));
     return model.bytes.toByteArray();
   }
 }

@@ -8,15 +8,15 @@ import ai.djl.ndarray.types.Shape;
 import java.nio.ByteOrder;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.llm4msr.bench.encoding.EncodingWorkload;
-import org.llm4msr.bench.encoding.RandomCheckpoint;
 import org.llm4msr.model.checkpoint.Checkpoint;
 import org.llm4msr.model.checkpoint.StoredTensor;
 
 /**
- * The llama forward pass in PyTorch, operator by operator as the transformers library runs it (with
+ * The forward pass of a llama or qwen2 in PyTorch, operator by operator as the transformers library runs it (with
  * {@code scaled_dot_product_attention}), F32.
  */
 final class TorchEncoder implements AutoCloseable {
@@ -28,10 +28,8 @@ final class TorchEncoder implements AutoCloseable {
     ONE_DNN_PACKED
   }
 
-  private static final int HEAD_DIM = RandomCheckpoint.HIDDEN / RandomCheckpoint.HEADS;
-  private static final int TENSORS_PER_LAYER = 9;
-
   private final NDManager manager;
+  private final LlamaForm form;
   private final Linear linear;
   private final TorchScript script;
 
@@ -41,11 +39,17 @@ final class TorchEncoder implements AutoCloseable {
   TorchEncoder(NDManager parent, Path model, Linear linear, int tokens) {
     manager = parent.newSubManager();
     this.linear = linear;
-    script = new TorchScript(manager, source(tokens), List.of("w"));
+    form = LlamaForm.of(model);
+    List<String> names = new ArrayList<>(List.of("model.embed_tokens.weight"));
+    for (int layer = 0; layer < form.layers(); layer++) {
+      names.addAll(form.tensors(layer));
+    }
+    names.add("model.norm.weight");
+    script = new TorchScript(manager, source(tokens, names.size()), List.of("w"));
     // The arrays borrow the mapped file's memory, which "load" copies.
     try (Checkpoint checkpoint = Checkpoint.open(model)) {
       NDList weights = new NDList();
-      for (String name : RandomCheckpoint.names()) {
+      for (String name : names) {
         weights.add(array(checkpoint.tensor(name)));
       }
       weights.add(inverseFrequencies());
@@ -62,9 +66,9 @@ final class TorchEncoder implements AutoCloseable {
   }
 
   private NDArray inverseFrequencies() {
-    float[] frequencies = new float[HEAD_DIM / 2];
+    float[] frequencies = new float[form.headDim() / 2];
     for (int i = 0; i < frequencies.length; i++) {
-      frequencies[i] = (float) Math.pow(RandomCheckpoint.ROPE_THETA, -2.0 * i / HEAD_DIM);
+      frequencies[i] = (float) Math.pow(form.ropeTheta(), -2.0 * i / form.headDim());
     }
     return manager.create(frequencies);
   }
@@ -84,7 +88,7 @@ final class TorchEncoder implements AutoCloseable {
     return script.call("encode", false, new NDList(ids));
   }
 
-  private String source(int tokens) {
+  private String source(int tokens, int weights) {
     StringBuilder code =
         new StringBuilder(
             """
@@ -114,36 +118,53 @@ final class TorchEncoder implements AutoCloseable {
                     sin = torch.sin(angles)
             """
                 .formatted(
-                    packs("p"), tokens, 2 + RandomCheckpoint.LAYERS * TENSORS_PER_LAYER));
-    for (int layer = 0; layer < RandomCheckpoint.LAYERS; layer++) {
-      layer(code, 1 + layer * TENSORS_PER_LAYER);
+                    packs("p"), tokens, weights));
+    for (int layer = 0; layer < form.layers(); layer++) {
+      layer(code, 1 + layer * form.tensors(layer).size());
     }
-    norm(code, 1 + RandomCheckpoint.LAYERS * TENSORS_PER_LAYER);
+    norm(code, weights - 1);
     return code.append("        return h\n").toString();
   }
 
   private void layer(StringBuilder code, int first) {
     norm(code, first);
-    project(code, "q", first + 1);
-    project(code, "k", first + 2);
-    project(code, "v", first + 3);
+    int step = form.bias() ? 2 : 1;
+    project(code, "q", first + 1, form.heads());
+    project(code, "k", first + 1 + step, form.keyHeads());
+    project(code, "v", first + 1 + 2 * step, form.keyHeads());
     rotate(code, "q");
     rotate(code, "k");
+    repeat(code, "k");
+    repeat(code, "v");
+    int next = first + 1 + 3 * step;
     code.append(
         """
                 a = torch.scaled_dot_product_attention(q, k, v, None, 0., True)
                 a = torch.reshape(torch.transpose(a, 1, 2), [n, l, %d])
                 x = torch.add(x, %s)
         """
-            .formatted(RandomCheckpoint.HIDDEN, product("a", first + 4)));
-    norm(code, first + 5);
+            .formatted(form.hidden(), product("a", next, false)));
+    norm(code, next + 1);
     code.append(
         """
                 g = torch.mul(torch.silu(%s), %s)
                 x = torch.add(x, %s)
         """
             .formatted(
-                product("h", first + 6), product("h", first + 7), product("g", first + 8)));
+                product("h", next + 2, false),
+                product("h", next + 3, false),
+                product("g", next + 4, false)));
+  }
+
+  /** Keys or values for every head of the queries. */
+  private void repeat(StringBuilder code, String name) {
+    if (form.keyHeads() < form.heads()) {
+      code.append(
+          """
+                  %1$s = torch.repeat_interleave(%1$s, %2$d, 1)
+          """
+              .formatted(name, form.heads() / form.keyHeads()));
+    }
   }
 
   /** Matrices are packed, but not the embedding table, which is looked up in. */
@@ -151,40 +172,41 @@ final class TorchEncoder implements AutoCloseable {
     return linear == Linear.EAGER
         ? "False"
         : "torch.__and__(torch.eq(torch.dim(%1$s), 2), torch.ne(torch.size(%1$s, 0), %2$d))"
-            .formatted(tensor, RandomCheckpoint.VOCABULARY);
+            .formatted(tensor, form.vocabulary());
   }
 
-  private String product(String x, int weight) {
+  private String product(String x, int weight, boolean bias) {
+    String added = bias ? "w[%d]".formatted(weight + 1) : "None";
     return linear == Linear.EAGER
-        ? "torch.linear(%s, w[%d])".formatted(x, weight)
-        : "ops.mkldnn._linear_pointwise(%s, w[%d], None, \"none\", annotate(List[Optional[number]], []), \"\")"
-            .formatted(x, weight);
+        ? "torch.linear(%s, w[%d], %s)".formatted(x, weight, added)
+        : "ops.mkldnn._linear_pointwise(%s, w[%d], %s, \"none\", annotate(List[Optional[number]], []), \"\")"
+            .formatted(x, weight, added);
   }
 
-  private static void norm(StringBuilder code, int weight) {
+  private void norm(StringBuilder code, int weight) {
     code.append(
         """
                 m = torch.mean(torch.pow(x, 2), [-1], True)
                 h = torch.mul(w[%d], torch.mul(x, torch.rsqrt(torch.add(m, %s))))
         """
-            .formatted(weight, RandomCheckpoint.RMS_NORM_EPSILON));
+            .formatted(weight, form.rmsNormEpsilon()));
   }
 
-  private void project(StringBuilder code, String name, int weight) {
+  private void project(StringBuilder code, String name, int weight, int heads) {
     code.append(
         """
                 %s = torch.transpose(torch.view(%s, [n, l, %d, %d]), 1, 2)
         """
-            .formatted(name, product("h", weight), RandomCheckpoint.HEADS, HEAD_DIM));
+            .formatted(name, product("h", weight, form.bias()), heads, form.headDim()));
   }
 
-  private static void rotate(StringBuilder code, String name) {
+  private void rotate(StringBuilder code, String name) {
     code.append(
         """
                 r = torch.cat([torch.neg(torch.slice(%1$s, 3, %2$d)), torch.slice(%1$s, 3, 0, %2$d)], 3)
                 %1$s = torch.add(torch.mul(%1$s, cos), torch.mul(r, sin))
         """
-            .formatted(name, HEAD_DIM / 2));
+            .formatted(name, form.headDim() / 2));
   }
 
   @Override
