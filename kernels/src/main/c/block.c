@@ -1,6 +1,7 @@
 // Products of blocks of columns with a matrix each, side by side in memory: the experts' layers. All their
 // rectangles are one job, so that threads meet once.
 #include "gemm.h"
+#include "indices.h"
 #include "kernels.h"
 
 // groups products of m x n x k; the g-th begins step_* further on.
@@ -32,8 +33,7 @@ static int run(job *w, int64_t groups) {
     int64_t tiles = l4m_ceil_div(w->m, 64) * l4m_ceil_div(w->n, 64) * groups;
     double cost = (double)(w->m * w->n * groups) / (double)tiles * (double)w->g.k;
     int64_t wanted = l4m_chunks(w->pool, tiles, cost), threads = l4m_pool_threads(w->pool);
-    ISA(gemm_grid)
-    (w->m, w->n, l4m_ceil_div(wanted, groups), l4m_ceil_div(threads, groups), &w->row_chunks, &w->col_chunks);
+    ISA(gemm_grid)(w->m, w->n, groups, wanted, threads, &w->row_chunks, &w->col_chunks);
     l4m_pool_run(w->pool, groups * w->row_chunks * w->col_chunks, chunk, w);
     l4m_pool_end(w->pool);
     return L4M_OK;
@@ -66,6 +66,11 @@ int ISA(block_matmul)(l4m_pool *pool, int64_t rows, int64_t n, int64_t k, int64_
     return run(&j, groups);
 }
 
+static int sum_rows(l4m_pool *pool, int64_t rows, int64_t width, const float *x, float *sums) {
+    int64_t in[4] = {1, 1, rows, width}, out[4] = {1, 1, 1, width};
+    return ISA(sum_to)(pool, in, x, out, sums);
+}
+
 int ISA(block_weight_gradient)(l4m_pool *pool, int64_t rows, int64_t n, int64_t k, int64_t groups, const float *x,
                                const float *dy, int32_t trans_w, float *dw, float *db) {
     if (db && !trans_w) return L4M_BAD_ARGUMENT;
@@ -79,8 +84,7 @@ int ISA(block_weight_gradient)(l4m_pool *pool, int64_t rows, int64_t n, int64_t 
                                    L4M_F32, NULL, NULL, width, L4M_ACT_NONE, dw + g * k * n, width);
             if (code != L4M_OK) return code;
         }
-        int64_t in[4] = {1, 1, rows, groups * n}, out[4] = {1, 1, 1, groups * n};
-        return db ? ISA(sum_to)(pool, in, dy, out, db) : L4M_OK;
+        return db ? sum_rows(pool, rows, groups * n, dy, db) : L4M_OK;
     }
     job j = {.g = {.a = a, .lda = groups * m, .trans_a = 1, .b = b, .ldb = groups * width, .c = dw, .ldc = width,
                    .sums = db, .k = rows},
@@ -92,4 +96,21 @@ int ISA(block_weight_gradient)(l4m_pool *pool, int64_t rows, int64_t n, int64_t 
              .step_c = n * k,
              .step_sums = m};
     return run(&j, groups);
+}
+
+int ISA(gathered_weight_gradient)(l4m_pool *pool, int64_t rows, int64_t n, int64_t k, int64_t vocabulary,
+                                  const float *table, const int32_t *ids, const float *dy, int32_t trans_w, float *dw,
+                                  float *db) {
+    int code = l4m_check_ids(ids, rows, 1, vocabulary);
+    if (code != L4M_OK) return code;
+    if (db && !trans_w) return L4M_BAD_ARGUMENT;
+    if (n == 0) return L4M_OK;
+    if (k == 0) return db ? sum_rows(pool, rows, n, dy, db) : L4M_OK;
+    job j = {.g = {.a = trans_w ? dy : table, .lda = trans_w ? n : k, .trans_a = 1, .b = trans_w ? table : dy,
+                   .ldb = trans_w ? k : n, .c = dw, .ldc = trans_w ? k : n, .sums = db, .k = rows,
+                   .inner_a = trans_w ? NULL : ids, .inner_b = trans_w ? ids : NULL},
+             .pool = pool,
+             .m = trans_w ? n : k,
+             .n = trans_w ? k : n};
+    return run(&j, 1);
 }

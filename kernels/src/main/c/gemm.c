@@ -2,7 +2,7 @@
 // High-Performance Matrix Multiplication", 2008), in one of two orders. A narrow B is packed once per block of
 // the inner dimension and stays in L2, a few tiles of A are packed at a time, and C is written row by row. A
 // wide B is packed one panel at a time and goes from L1 straight into the tiles of A, packed once.
-#include "gemm_pack.h"
+#include "gemm_in_place.h"
 #include "vmath.h"
 
 // Inner block: a panel of B of KC x NR (64 KiB with AVX-512) streams from L2 into L1 while A's comes from L2.
@@ -13,9 +13,9 @@
 #define KEPT (128 * 1024)
 #define TILES 8
 
-// Of a rectangle of C when there are more of them than threads: packing costs as much as 10 / rows + 10 / columns
-// of the product.
-#define MIN_AREA (32 * 1024)
+// Of a grid's cost, see there.
+#define PACKING 10.0
+#define LATE 0.05
 
 // A walk over the cache lines of a block of memory: `run` lines in a row, then `jump` bytes to the next row.
 // Tiles ask for one line every few steps, so that the panel of B that is packed next has arrived by then;
@@ -38,15 +38,17 @@ INLINE void prefetch_next(line_walk *w) {
     }
 }
 
-// What is added to a tile's sums on their way to C; NULL where nothing is.
+// What happens to a tile's sums on their way to C: what is added, NULL where nothing is, then a ReLU, then the gate.
 typedef struct {
     const float *bias, *residual;
     int64_t ldr;
-} addends;
+    int relu;
+    const float *gate;
+} finish;
 
-// c[mr, NR] (+)= a[kc, mr]^T b[kc, NR] + addends, all accumulators in registers.
+// c[mr, NR] (+)= a[kc, mr]^T b[kc, NR] and what finish says, all accumulators in registers.
 INLINE void tile_body(const int mr, int64_t kc, const float *restrict a, const float *restrict b, float *c,
-                      int64_t ldc, int accumulate, const addends *plus, line_walk *next) {
+                      int64_t ldc, int accumulate, const finish *plus, line_walk *next) {
     vf acc[MR][NV];
     line_walk walk = *next;
 #pragma GCC unroll 16
@@ -55,6 +57,13 @@ INLINE void tile_body(const int mr, int64_t kc, const float *restrict a, const f
         for (int v = 0; v < NV; v++) acc[i][v] = vzero();
         __builtin_prefetch(c + i * ldc, 1);
         __builtin_prefetch(c + i * ldc + NR - 1, 1);
+    }
+    if (plus->gate) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            __builtin_prefetch(plus->gate + i * ldc);
+            __builtin_prefetch(plus->gate + i * ldc + NR - 1);
+        }
     }
     for (int64_t p = 0; p < kc; p += PREFETCH_STEP) {
         int64_t steps = l4m_min(PREFETCH_STEP, kc - p);
@@ -95,17 +104,30 @@ INLINE void tile_body(const int mr, int64_t kc, const float *restrict a, const f
 #pragma GCC unroll 4
             for (int v = 0; v < NV; v++) acc[i][v] += vload(plus->residual + i * plus->ldr + v * VL);
     }
+    if (plus->relu) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; v++) acc[i][v] = vactivate(acc[i][v], L4M_ACT_RELU);
+    }
+    if (plus->gate) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; v++)
+                acc[i][v] = vsel_gt(vload(plus->gate + i * ldc + v * VL), vzero(), acc[i][v], vzero());
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
         for (int v = 0; v < NV; v++) vstore(c + i * ldc + v * VL, acc[i][v]);
 }
 
-typedef void (*tile_fn)(int64_t, const float *, const float *, float *, int64_t, int, const addends *, line_walk *);
+typedef void (*tile_fn)(int64_t, const float *, const float *, float *, int64_t, int, const finish *, line_walk *);
 
 #define TILE(n)                                                                                            \
     static void tile_##n(int64_t kc, const float *a, const float *b, float *c, int64_t ldc, int accumulate, \
-                         const addends *plus, line_walk *next) {                                           \
+                         const finish *plus, line_walk *next) {                                           \
         tile_body(n, kc, a, b, c, ldc, accumulate, plus, next);                                            \
     }
 EACH_TILE(TILE)
@@ -201,12 +223,6 @@ static void activate(float *c, int64_t ldc, int64_t rows, int64_t n, int32_t act
         for (int64_t j = 0; j < n; j += VL) vstore(c + j, vactivate(vload(c + j), activation));
 }
 
-// Zeros where the gate is not positive: the gradient of a ReLU whose output it was.
-static void close_gate(float *c, const float *gate, int64_t ldc, int64_t rows, int64_t n) {
-    for (int64_t r = 0; r < rows; r++, c += ldc, gate += ldc)
-        for (int64_t j = 0; j < n; j += VL) vstore(c + j, vsel_gt(vload(gate + j), vzero(), vload(c + j), vzero()));
-}
-
 // One block of the inner dimension: [p0, p0 + kc).
 typedef struct {
     const gemm *g;
@@ -221,15 +237,19 @@ static void one_tile(const inner *w, int64_t i, int64_t m, int64_t j, int64_t n,
                      line_walk *next) {
     const gemm *g = w->g;
     const float *bias = w->bias ? w->bias + j : NULL;
-    if (n == NR && g->rows_c == NULL) {
+    int simple = g->activation == L4M_ACT_NONE || g->activation == L4M_ACT_RELU;
+    if (n == NR && g->rows_c == NULL && (simple || !g->gate)) {
         float *c = g->c + i * g->ldc + j;
-        addends plus = {bias, w->residual ? w->residual + i * g->ldr + j : NULL, g->ldr};
-        tiles[m](w->kc, a, b, c, g->ldc, w->adds, &plus, next);
-        if (w->last && g->activation) activate(c, g->ldc, m, NR, g->activation);
-        if (w->last && g->gate) close_gate(c, g->gate + i * g->ldc + j, g->ldc, m, NR);
+        finish end = {.bias = bias,
+                      .residual = w->residual ? w->residual + i * g->ldr + j : NULL,
+                      .ldr = g->ldr,
+                      .relu = w->last && g->activation == L4M_ACT_RELU,
+                      .gate = w->last && g->gate ? g->gate + i * g->ldc + j : NULL};
+        tiles[m](w->kc, a, b, c, g->ldc, w->adds, &end, next);
+        if (w->last && !simple) activate(c, g->ldc, m, NR, g->activation);
         return;
     }
-    static const addends none = {NULL, NULL, 0};
+    static const finish none = {0};
     tiles[m](w->kc, a, b, w->tile, NR, 0, &none, next);
     for (int64_t r = 0; r < m; r++) {
         int64_t row = g->rows_c ? g->rows_c[i + r] : i + r;
@@ -281,13 +301,35 @@ static void wide_block(const inner *w, int64_t i0, int64_t i1, int64_t mr, int64
     }
 }
 
+// Whether the rectangle was one for gemm_in_place.h.
+static int is_in_place(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
+    if (g->panels) return 0;
+    int64_t step = l4m_max(1, inner_block(g->k, g->b_type));
+    if (!g->trans_a && j1 - j0 <= NR && !g->inner_b && !g->sums && !l4m_is_quantised(g->b_type)) {
+        rows_in_place(g, i0, i1, j0, j1 - j0, step, KEPT, scratch);
+        return 1;
+    }
+    int plain = !g->bias && !g->residual && !g->activation && !g->gate && !g->rows_c;
+    if (!g->trans_a || g->trans_b || g->b_type != L4M_F32 || !plain) return 0;
+    if (i1 - i0 <= NR) {
+        columns_job w = {g->b, g->a, g->ldb, g->lda, g->inner_b, g->inner_a, j0, j1, i0, i1 - i0, 1};
+        columns_in_place(&w, g->k, step, g->c, g->ldc, g->sums && j0 == 0 ? g->sums + i0 : NULL, scratch);
+        return 1;
+    }
+    if (j1 - j0 > NR || g->sums) return 0;
+    columns_job w = {g->a, g->b, g->lda, g->ldb, g->inner_a, g->inner_b, i0, i1, j0, j1 - j0, 0};
+    columns_in_place(&w, g->k, step, g->c, g->ldc, NULL, scratch);
+    return 1;
+}
+
 static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
+    if (is_in_place(g, i0, i1, j0, j1, scratch)) return;
     // Equal tiles rather than full ones and a rest: 128 rows are 9 x 13 + 11, not 9 x 14 + 2.
     int64_t rows = i1 - i0, mr = l4m_ceil_div(rows, l4m_ceil_div(rows, MR));
     int64_t blocks = inner_blocks(g->k), kc_max = inner_block(g->k, g->b_type);
     int narrow = !g->panels && l4m_round_up(j1 - j0, NR) * kc_max <= KEPT;
     // A residual that is C itself is what the tiles add to.
-    int in_place = g->residual == g->c;
+    int onto_c = g->residual == g->c;
     float *tile = scratch, *b = tile + MR * NR;
     float *a = b + l4m_round_up(narrow ? KEPT : (kc_max + 1) * NR, 16);
     for (int64_t block = 0, p0 = 0; block < blocks; block++, p0 += kc_max) {
@@ -295,10 +337,10 @@ static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_
         inner w = {.g = g,
                    .p0 = p0,
                    .kc = l4m_min(kc_max, g->k - p0),
-                   .adds = block > 0 || in_place,
+                   .adds = block > 0 || onto_c,
                    .last = last,
                    .bias = last ? g->bias : NULL,
-                   .residual = last && !in_place ? g->residual : NULL,
+                   .residual = last && !onto_c ? g->residual : NULL,
                    .tile = tile};
         if (narrow)
             narrow_block(&w, i0, i1, mr, j0, j1, b, a);
@@ -312,22 +354,31 @@ void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j
     for (int64_t i = i0; i < i1; i += step) rect_block(g, i, l4m_min(i + step, i1), j0, j1, scratch);
 }
 
-void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t least, int64_t *row_chunks, int64_t *col_chunks) {
-    int64_t r = l4m_ceil_div(m, GEMM_MAX_ROWS), c = l4m_ceil_div(n, GEMM_MAX_COLS);
-    wanted = l4m_max(l4m_min(wanted, least), l4m_min(wanted, m * n / MIN_AREA));
-    while (r * c < wanted) {
-        int64_t rows = m / r, cols = n / c;
-        if (cols >= 128 && cols >= rows)
-            c++;
-        else if (rows >= 64)
-            r++;
-        else if (cols >= 128)
-            c++;
-        else
-            break;
-    }
-    *row_chunks = r;
-    *col_chunks = c;
+// What a product takes, in columns times rows of C, where each rectangle also packs as much as 10 rows and columns
+// cost, and a thread that falls behind makes the others wait for a part of a rectangle.
+static double grid_cost(int64_t m, int64_t n, int64_t copies, int64_t threads, int64_t r, int64_t c) {
+    double rows = (double)l4m_ceil_div(m, r), cols = (double)l4m_min(n, 64 * l4m_ceil_div(l4m_ceil_div(n, 64), c));
+    double rounds = (double)l4m_ceil_div(copies * r * c, threads);
+    return (rounds + LATE) * (rows + PACKING) * (cols + PACKING);
+}
+
+void ISA(gemm_grid)(int64_t m, int64_t n, int64_t copies, int64_t wanted, int64_t threads, int64_t *row_chunks,
+                    int64_t *col_chunks) {
+    int64_t least_rows = l4m_ceil_div(m, GEMM_MAX_ROWS), least_cols = l4m_ceil_div(n, GEMM_MAX_COLS);
+    *row_chunks = least_rows;
+    *col_chunks = least_cols;
+    if (wanted <= 1 || threads == 1) return;
+    double best = grid_cost(m, n, copies, threads, least_rows, least_cols);
+    for (int64_t c = least_cols; c <= l4m_min(l4m_ceil_div(n, 64), l4m_max(wanted, least_cols)); c++)
+        for (int64_t rounds = 1; rounds <= 4; rounds++) {
+            int64_t r = l4m_max(least_rows, l4m_min(rounds * threads / (copies * c), m / MR));
+            double cost = grid_cost(m, n, copies, threads, r, c);
+            if (cost < best && copies * r * c <= l4m_max(wanted, copies * least_rows * least_cols)) {
+                best = cost;
+                *row_chunks = r;
+                *col_chunks = c;
+            }
+        }
 }
 
 void ISA(gemm_panel_grid)(int64_t m, int64_t n, int64_t k, int64_t wanted, int64_t *row_chunks, int64_t *col_chunks) {

@@ -53,9 +53,10 @@ void ISA(gemm_rect)(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j
 void ISA(gemm_small)(const float *const *x, int64_t m, const void *big, int64_t ld, int32_t by_row, int32_t type,
                      int64_t k, int64_t j0, int64_t j1, float *out, int64_t out_ld);
 
-// Into how many rectangles to cut an m x n product so that about `wanted` of them exist, at least `least` of
-// those even if they are small: large enough that packing is cheap, small enough that C stays in L2.
-void ISA(gemm_grid)(int64_t m, int64_t n, int64_t wanted, int64_t least, int64_t *row_chunks, int64_t *col_chunks);
+// Into how many rectangles to cut each of `copies` products m x n, so that all together keep the threads equally busy:
+// about `wanted` at most, large enough that packing is cheap, small enough that C stays in L2.
+void ISA(gemm_grid)(int64_t m, int64_t n, int64_t copies, int64_t wanted, int64_t threads, int64_t *row_chunks,
+                    int64_t *col_chunks);
 // The rectangle number `chunk` of such a grid.
 void ISA(gemm_grid_rect)(const gemm *g, int64_t m, int64_t n, int64_t row_chunks, int64_t col_chunks,
                          int64_t chunk, void *scratch);

@@ -39,10 +39,8 @@ static int64_t cut(const job *w, int64_t small, int weights, piece *out) {
             if (g > start && out) out[count] = (piece){start, g, 0, 0, 0};
             count += g > start;
             int64_t grid_rows, grid_cols;
-            double threads = l4m_pool_threads(w->pool);
-            ISA(gemm_grid)
-            (weights ? w->k : r, w->n, (int64_t)(cost / share) + 1, (int64_t)(cost / total * threads) + 1, &grid_rows,
-             &grid_cols);
+            int64_t threads = l4m_max(1, (int64_t)(cost / total * l4m_pool_threads(w->pool) + 0.5));
+            ISA(gemm_grid)(weights ? w->k : r, w->n, 1, (int64_t)(cost / share) + 1, threads, &grid_rows, &grid_cols);
             for (int64_t p = 0; p < grid_rows * grid_cols; p++, count++)
                 if (out) out[count] = (piece){g, g + 1, grid_rows, grid_cols, p};
         } else {
@@ -75,6 +73,12 @@ static void row_batches(const job *w, int64_t g, int64_t i0, int64_t i1, const f
     }
 }
 
+static int consecutive(const int32_t *rows, int64_t count) {
+    for (int64_t i = 1; i < count; i++)
+        if (rows[i] != rows[0] + i) return 0;
+    return 1;
+}
+
 static void matmul_piece(void *context, int64_t chunk, int thread) {
     const job *w = context;
     const piece *p = w->pieces + chunk;
@@ -93,13 +97,15 @@ static void matmul_piece(void *context, int64_t chunk, int thread) {
         } else if (rows <= GEMM_SMALL_ROWS) {
             row_batches(w, g, i0, i0 + rows, matrix, w->trans_w);
         } else {
-            const int32_t *map = w->order + i0;
-            gemm product = {.a = w->x,
+            // Rows that lie side by side need no map.
+            const int32_t *map = consecutive(w->order + i0, rows) ? NULL : w->order + i0;
+            int64_t first = map ? 0 : w->order[i0];
+            gemm product = {.a = w->x + first * w->k,
                             .lda = w->k,
                             .b = matrix,
                             .ldb = w->trans_w ? w->k : w->n,
                             .trans_b = w->trans_w,
-                            .c = w->y,
+                            .c = w->y + first * w->n,
                             .ldc = w->n,
                             .bias = w->bias ? w->bias + g * w->n : NULL,
                             .activation = w->activation,

@@ -1,5 +1,6 @@
 // Dense matrix product: chooses the path by shape alone, cuts C into rectangles, lets the pool run them.
 #include "gemm.h"
+#include "indices.h"
 #include "kernels.h"
 #include "panels.h"
 #include "quant.h"
@@ -103,6 +104,13 @@ static void small_path(job *w) {
     l4m_pool_run(w->pool, chunks, few_rows ? few_rows_chunk : few_cols_chunk, w);
 }
 
+static void packed_path(job *w) {
+    int64_t tiles = l4m_ceil_div(w->m, 64) * l4m_ceil_div(w->n, 64);
+    int64_t wanted = l4m_chunks(w->pool, tiles, (double)(w->m * w->n) / (double)tiles * (double)w->g.k);
+    ISA(gemm_grid)(w->m, w->n, 1, wanted, l4m_pool_threads(w->pool), &w->row_chunks, &w->col_chunks);
+    l4m_pool_run(w->pool, w->row_chunks * w->col_chunks, packed_chunk, w);
+}
+
 int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int64_t n, int64_t k, const float *a,
                 int64_t lda, const void *b, int64_t ldb, int32_t b_type, const float *bias, const float *residual,
                 int64_t ldr, int32_t activation, float *c, int64_t ldc) {
@@ -119,14 +127,26 @@ int ISA(matmul)(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int
     if (quantised) scratch += small ? (size_t)(WIDENED * k) * sizeof(float) : ISA(gemm_scratch_quantised)(k);
     int code = l4m_pool_begin(pool, scratch, copied);
     if (code != L4M_OK) return code;
-    if (small) {
+    if (small)
         small_path(&w);
-    } else {
-        int64_t tiles = l4m_ceil_div(m, 64) * l4m_ceil_div(n, 64);
-        int64_t wanted = l4m_chunks(pool, tiles, (double)(m * n) / (double)tiles * (double)k);
-        ISA(gemm_grid)(m, n, wanted, l4m_pool_threads(pool), &w.row_chunks, &w.col_chunks);
-        l4m_pool_run(pool, w.row_chunks * w.col_chunks, packed_chunk, &w);
-    }
+    else
+        packed_path(&w);
+    l4m_pool_end(pool);
+    return L4M_OK;
+}
+
+int ISA(gathered_matmul)(l4m_pool *pool, int64_t m, int64_t n, int64_t k, int64_t vocabulary, const float *table,
+                         const int32_t *ids, int32_t trans_b, const float *b, const float *bias, int32_t activation,
+                         float *c) {
+    int code = l4m_check_ids(ids, m, 1, vocabulary);
+    if (code != L4M_OK || m == 0 || n == 0) return code;
+    job w = {.g = {.a = table, .lda = k, .b = b, .ldb = trans_b ? k : n, .trans_b = trans_b, .b_type = L4M_F32, .c = c,
+                   .ldc = n, .bias = bias, .activation = activation, .k = k, .rows_a = ids},
+             .pool = pool,
+             .m = m,
+             .n = n};
+    if ((code = l4m_pool_begin(pool, ISA(gemm_scratch)(m, k), 0)) != L4M_OK) return code;
+    packed_path(&w);
     l4m_pool_end(pool);
     return L4M_OK;
 }

@@ -1,6 +1,7 @@
 // The specification of matmul.
 #include <math.h>
 
+#include "indices.h"
 #include "kernels.h"
 #include "panels.h"
 #include "quant.h"
@@ -22,6 +23,16 @@ int matmul_ref(l4m_pool *pool, int32_t trans_a, int32_t trans_b, int64_t m, int6
         }
     }
     return L4M_OK;
+}
+
+int gathered_matmul_ref(l4m_pool *pool, int64_t m, int64_t n, int64_t k, int64_t vocabulary, const float *table,
+                        const int32_t *ids, int32_t trans_b, const float *b, const float *bias, int32_t activation,
+                        float *c) {
+    int code = l4m_check_ids(ids, m, 1, vocabulary);
+    for (int64_t i = 0; i < m && code == L4M_OK; i++)
+        code = matmul_ref(pool, 0, trans_b, 1, n, k, table + ids[i] * k, k, b, trans_b ? k : n, L4M_F32, bias, NULL, n,
+                          activation, c + i * n, n);
+    return code;
 }
 
 // One column after the other: panels of width 1.

@@ -109,5 +109,7 @@ int ISA(sparse_adam)(l4m_pool *pool, int64_t size, int64_t width, float *p, floa
     if (code != L4M_OK) return code;
     job w = hyperparameters(state, beta1, beta2, epsilon, weight_decay, lazy);
     w.p = p, w.m = m, w.v = v, w.g = values, w.rows = rows, w.listed = *count, w.width = width;
-    return l4m_ranges(pool, lazy ? *count : size, 4.0 * (double)width + 16, lazy ? lazy_range : exact_range, &w);
+    // A listed row is three that lie anywhere, which takes as long as some hundred multiply-adds each.
+    double cost = 4.0 * (double)width + (lazy ? 400 : 16);
+    return l4m_ranges(pool, lazy ? *count : size, cost, lazy ? lazy_range : exact_range, &w);
 }

@@ -138,6 +138,20 @@ static void blocks(int64_t rows, int64_t n, int64_t k, int64_t groups) {
            {dw, groups * k * n}, {db, sums ? groups * n : 0});
 }
 
+static void gathered(int64_t rows, int64_t n, int64_t k, int64_t vocabulary) {
+    int32_t trans = random_int(0, 1), act = random_int(0, 4), *ids = random_ids(rows, vocabulary);
+    char what[160];
+    snprintf(what, sizeof what, "gathered trans %d act %d rows %ld, n %ld, k %ld", trans, act, (long)rows, (long)n, (long)k);
+    float *table = random_floats(vocabulary * k), *w = random_floats(k * n), *y = random_floats(rows * n);
+    float *bias = random_int(0, 1) ? random_floats(n) : NULL;
+    AGREES(what, l4m_gathered_matmul(pool, rows, n, k, vocabulary, table, ids, trans, w, bias, act, y), {y, rows * n});
+    table = random_floats(vocabulary * k), ids = random_ids(rows, vocabulary);
+    float *dy = random_floats(rows * n), *dw = random_floats(k * n), *db = random_floats(n);
+    int sums = trans && random_int(0, 1);
+    AGREES(what, l4m_gathered_weight_gradient(pool, rows, n, k, vocabulary, table, ids, dy, trans, dw, sums ? db : NULL),
+           {dw, k * n}, {db, sums ? n : 0});
+}
+
 static void attention(int64_t sequences, int64_t longest) {
     int64_t kv_heads = random_int(1, 3), heads = kv_heads * random_int(1, 4), d = random_int(1, 40), tokens = 0;
     int32_t *offsets = array((sequences + 1) * 4), *begins = array(sequences * 4 + 4), *ends = array(sequences * 4 + 4);
@@ -211,6 +225,15 @@ void check_matrices(void) {
         blocks(70, 300, 600, 2);
         blocks(0, 20, 30, 2);
     }
+    for (int i = 0; i < 300; i++) gathered(random_size(), random_size(), random_size(), random_int(1, 90));
+    for (int i = 0; i < 6; i++) {
+        blocks(500, 20, 300, 1);
+        blocks(300, 300, 31, 1);
+        gathered(300, 32, 1100, 70);
+        gathered(500, 13, 290, 40);
+        gathered(100, 70, 5000, 60);
+        gathered(0, 20, 30, 2);
+    }
     for (int i = 0; i < 60; i++) attention(random_int(0, 5), 40);
     for (int i = 0; i < 60; i++) attention_to_other_keys(random_int(0, 5), random_int(1, 90));
     attention_to_other_keys(3, 700);
@@ -222,6 +245,15 @@ void check_matrices(void) {
     float *x = random_floats(30), *w = random_floats(27), *y = random_floats(30);
     order[4] = 10;
     REJECTS("a row out of range", l4m_grouped_matmul(pool, 10, 3, 3, 3, x, w, 0, order, offsets, NULL, 0, y));
+    for (int gradient = 0; gradient < 2; gradient++) {
+        int32_t *ids = random_ids(10, 4);
+        float *table = random_floats(12), *b = random_floats(30), *c = random_floats(30);
+        ids[7] = 4;
+        if (gradient)
+            REJECTS("an id out of range", l4m_gathered_weight_gradient(pool, 10, 3, 3, 4, table, ids, b, 0, c, NULL));
+        else
+            REJECTS("an id out of range", l4m_gathered_matmul(pool, 10, 3, 3, 4, table, ids, 0, b, NULL, 0, c));
+    }
     random_groups(10, 3, &order, &offsets);
     x = random_floats(30), y = random_floats(27);
     offsets[1] = 11;

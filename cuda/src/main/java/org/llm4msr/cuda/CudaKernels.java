@@ -11,6 +11,8 @@ import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
+import org.llm4msr.runtime.op.GatheredMatMulOp;
+import org.llm4msr.runtime.op.GatheredWeightGradientOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.MatMulsOp;
 import org.llm4msr.runtime.op.Op;
@@ -38,6 +40,7 @@ final class CudaKernels implements AutoCloseable {
       case MatMulsOp products -> TensorCores.takes(products, in);
       case AddRmsNormOp _ -> RowKernels.takes(in.get(2));
       case RowAttentionOp _, SparseRowAdamOp _ -> true;
+      case GatheredMatMulOp _, GatheredWeightGradientOp _ -> false;
     };
   }
 

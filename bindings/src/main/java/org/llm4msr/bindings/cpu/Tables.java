@@ -236,7 +236,7 @@ public final class Tables {
   }
 
   /** Names the first id that is out of range. */
-  private static void check(
+  static void check(
       int code,
       String function,
       MemorySegment ids,

@@ -7,4 +7,10 @@ package org.llm4msr.runtime.op;
  * has no gradient: graphs are differentiated before plans are made of them.
  */
 public sealed interface FusedOp extends Op
-    permits GatedMatMulOp, MatMulsOp, AddRmsNormOp, RowAttentionOp, SparseRowAdamOp {}
+    permits GatedMatMulOp,
+        MatMulsOp,
+        AddRmsNormOp,
+        RowAttentionOp,
+        SparseRowAdamOp,
+        GatheredMatMulOp,
+        GatheredWeightGradientOp {}

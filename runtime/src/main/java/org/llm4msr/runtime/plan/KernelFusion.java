@@ -3,6 +3,7 @@ package org.llm4msr.runtime.plan;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -15,9 +16,12 @@ import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.op.AddRmsNormOp;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GatheredMatMulOp;
+import org.llm4msr.runtime.op.GatheredWeightGradientOp;
 import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.MatMulsOp;
@@ -55,6 +59,7 @@ final class KernelFusion {
   static List<Node> fuse(Backend backend, List<Node> nodes, List<Value> kept) {
     KernelFusion fusion = new KernelFusion(backend, nodes, kept);
     nodes.forEach(fusion::fuseWithInputs);
+    nodes.forEach(fusion::fuseWithReaders);
     for (int i = 0; i < nodes.size(); i++) {
       fusion.fuseProducts(i);
     }
@@ -136,6 +141,60 @@ final class KernelFusion {
     }
   }
 
+  /** Rows of a frozen table that only products read need not be copied out of it. */
+  private void fuseWithReaders(Node node) {
+    if (!(node.op() instanceof GatherOp)
+        || absorbed.contains(node)
+        || node.input(0).kind() != Value.Kind.PARAMETER
+        || isUpdated(node.input(0))) {
+      return;
+    }
+    Map<Node, FusedOp> fused = new LinkedHashMap<>();
+    for (Node reader : nodes) {
+      if (reader.inputs().contains(node.output())) {
+        FusedOp op = gathered(reader, node.output());
+        if (op == null || replaced.containsKey(reader) || absorbed.contains(reader)) {
+          return;
+        }
+        fused.put(reader, op);
+      }
+    }
+    boolean wanted =
+        uses.get(node.output()) == fused.size()
+            && fused.entrySet().stream()
+                .allMatch(entry ->
+                    backend.fuses(entry.getValue(), types(readFrom(node, entry.getKey()))));
+    if (wanted) {
+      fused.forEach(
+          (reader, op) -> replace(reader, op, readFrom(node, reader), reader.outputs(), node));
+    }
+  }
+
+  private boolean isUpdated(Value table) {
+    return nodes.stream().anyMatch(node -> node.op().hasEffect() && node.inputs().contains(table));
+  }
+
+  /** What a node is that has {@code rows} for its first operand only; null for other nodes. */
+  private static FusedOp gathered(Node node, Value rows) {
+    if (node.input(0) != rows) {
+      return null;
+    }
+    return switch (node.op()) {
+      case MatMulOp product when !product.transposeA() && !product.hasResidual() ->
+          new GatheredMatMulOp(product);
+      case BlockWeightGradientOp gradient when gradient.groups() == 1 ->
+          new GatheredWeightGradientOp(gradient);
+      default -> null;
+    };
+  }
+
+  /** The inputs of a reader of gathered rows, with table and ids in the place of the rows. */
+  private static List<Value> readFrom(Node gather, Node reader) {
+    List<Value> inputs = new ArrayList<>(gather.inputs());
+    inputs.addAll(reader.inputs().subList(1, reader.inputs().size()));
+    return inputs;
+  }
+
   /** Products of one left operand that follow each other from node {@code first} on. */
   private void fuseProducts(int first) {
     Node node = nodes.get(first);
@@ -156,6 +215,10 @@ final class KernelFusion {
     }
     Node[] others = products.stream().skip(1).toArray(Node[]::new);
     replace(node, new MatMulsOp(ops), inputs, outputs, others);
+  }
+
+  private static List<ValueType> types(List<Value> values) {
+    return values.stream().map(Value::type).toList();
   }
 
   private boolean isProductOf(Node first, Node node) {
@@ -179,7 +242,7 @@ final class KernelFusion {
 
   private void replace(
       Node node, FusedOp op, List<Value> inputs, List<Value> outputs, Node... others) {
-    List<ValueType> types = inputs.stream().map(Value::type).toList();
+    List<ValueType> types = types(inputs);
     if (backend.fuses(op, types)) {
       op.infer(types);
       replaced.put(node, node.inPlaceOf(op, inputs, outputs));

@@ -10,7 +10,10 @@ import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.op.AddRmsNormOp;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.AttentionOp.Mask;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
+import org.llm4msr.runtime.op.GatheredMatMulOp;
+import org.llm4msr.runtime.op.GatheredWeightGradientOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.MatMulsOp;
 import org.llm4msr.runtime.op.RowAttentionOp;
@@ -50,7 +53,44 @@ final class FusedCases {
       cases.add(sparseRowAdam(lazy, 700, 2, 0, 33, 0, 33, 30));
       cases.add(sparseRowAdam(lazy, 20, 2, SparseRowGradientOp.ALL_COLUMNS, 14, 0, 7, 300));
     }
+    int[][] gathered = {{1, 1, 1, 1}, {30, 7, 5, 3}, {70, 300, 32, 9}, {200, 1100, 17, 40}};
+    for (int[] shape : gathered) {
+      for (boolean transpose : new boolean[] {false, true}) {
+        cases.add(gatheredProduct(transpose, null, shape));
+        cases.add(gatheredProduct(transpose, UnaryOp.Kind.RELU, shape));
+        cases.add(gatheredGradient(transpose, shape));
+      }
+    }
     return cases;
+  }
+
+  /** Rows, inner extent, columns, rows of the table; with an activation there is a bias. */
+  private static ConformanceCase gatheredProduct(
+      boolean transpose, UnaryOp.Kind activation, int... shape) {
+    Dim k = Dim.of(shape[1]);
+    Dim n = Dim.of(shape[2]);
+    ConformanceCase.Builder builder =
+        new ConformanceCase.Builder(
+                Arrays.toString(shape) + (transpose ? " B transposed " : " ") + activation)
+            .input(Data.normal(1), Dim.of(shape[3]), k)
+            .input(DType.I32, Data.ids(shape[3]), Dim.symbol("M", shape[0]))
+            .input(Data.normal(1), transpose ? n : k, transpose ? k : n);
+    if (activation != null) {
+      builder.input(Data.normal(1), n);
+    }
+    MatMulOp product = new MatMulOp(false, transpose, activation != null, false, activation);
+    return builder.build(new GatheredMatMulOp(product), 2.0 * shape[0] * shape[1] * shape[2]);
+  }
+
+  private static ConformanceCase gatheredGradient(boolean transpose, int... shape) {
+    Dim rows = Dim.symbol("R", shape[0]);
+    return new ConformanceCase.Builder(Arrays.toString(shape) + (transpose ? " dW transposed" : ""))
+        .input(Data.normal(1), Dim.of(shape[3]), Dim.of(shape[1]))
+        .input(DType.I32, Data.ids(shape[3]), rows)
+        .input(Data.normal(1), rows, Dim.of(shape[2]))
+        .build(
+            new GatheredWeightGradientOp(new BlockWeightGradientOp(transpose, 1, transpose)),
+            2.0 * shape[0] * shape[1] * shape[2]);
   }
 
   private static ConformanceCase gated(UnaryOp.Kind kind, DType weights, int m, int k, int n) {

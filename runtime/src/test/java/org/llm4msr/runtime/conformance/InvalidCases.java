@@ -6,12 +6,16 @@ import org.llm4msr.runtime.conformance.ConformanceCase.Generator;
 import org.llm4msr.runtime.conformance.Data.Split;
 import org.llm4msr.runtime.graph.Dim;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GatheredMatMulOp;
+import org.llm4msr.runtime.op.GatheredWeightGradientOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.GroupedMatMulOp;
 import org.llm4msr.runtime.op.GroupedSumOp;
 import org.llm4msr.runtime.op.GroupedWeightGradientOp;
+import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.RowAttentionOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
@@ -66,8 +70,28 @@ final class InvalidCases {
         rowAttention(Data.replaced(ORDER, 2, 9), OFFSETS),
         rowAttention(Data.replaced(ORDER, 8, -1), OFFSETS),
         rowAttention(ORDER, Data.replaced(OFFSETS, 1, 8)),
+        gathered(Data.replaced(Data.ids(5), 3, 5)),
+        gathered(Data.replaced(Data.ids(5), 8, -1)),
+        gatheredGradient(Data.replaced(Data.ids(5), 8, 5)),
         rowAdam(true, Data.replaced(Data.ids(5), 7, 5)),
         rowAdam(false, Data.replaced(Data.ids(5), 0, -1)));
+  }
+
+  private static ConformanceCase gathered(Generator ids) {
+    MatMulOp product = new MatMulOp(false, false, false, false, null);
+    return builder()
+        .input(Data.normal(1), Dim.of(5), WIDTH)
+        .input(DType.I32, ids, ROWS)
+        .input(Data.normal(1), WIDTH, WIDTH)
+        .build(new GatheredMatMulOp(product), 1);
+  }
+
+  private static ConformanceCase gatheredGradient(Generator ids) {
+    return builder()
+        .input(Data.normal(1), Dim.of(5), WIDTH)
+        .input(DType.I32, ids, ROWS)
+        .input(Data.normal(1), ROWS, WIDTH)
+        .build(new GatheredWeightGradientOp(new BlockWeightGradientOp(true, 1, false)), 1);
   }
 
   private static ConformanceCase rowAttention(Generator rows, Generator offsets) {

@@ -68,6 +68,12 @@ final class MatrixCases {
     }
     cases.add(
         matmul(new MatMulOp(true, false, true, true, UnaryOp.Kind.RELU), DType.F32, 33, 66, 9));
+    // Few rows or columns of a long product, which are not packed.
+    MatMulOp gradient = new MatMulOp(true, false, false, false, null);
+    cases.add(matmul(gradient, DType.F32, 29, 300, 531));
+    cases.add(matmul(gradient, DType.F32, 531, 300, 29));
+    cases.add(
+        matmul(new MatMulOp(false, true, true, true, UnaryOp.Kind.SILU), DType.F32, 85, 4700, 19));
     for (DType narrow : new DType[] {DType.BF16, DType.F16}) {
       for (int[] shape : new int[][] {{1, 1, 1}, {1, 257, 70}, {7, 33, 19}, {66, 140, 130}}) {
         for (boolean transposeB : new boolean[] {false, true}) {

@@ -22,9 +22,11 @@ import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.Buffer;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.Op;
+import org.llm4msr.runtime.op.ScatterRowsOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 import org.llm4msr.runtime.op.UnaryOp;
@@ -236,6 +238,41 @@ class KernelFusionTest {
           Value values = graph.apply(gather, v, rows).get(0);
           return List.of(Ops.attention(op, q, keys, values, offsets, begins, ends));
         });
+  }
+
+  @Test
+  void productsReadRowsInTheTableUnlessItLearns() {
+    check(
+        List.of("gatheredMatmul", "gatheredWeightGradient"),
+        (graph, parameters) -> lookedUp(graph, parameters, false, false));
+    check(
+        List.of("gather", "matmul", "blockWeightGradient", "relu"),
+        (graph, parameters) -> lookedUp(graph, parameters, true, false));
+    check(
+        List.of("gather", "matmul", "blockWeightGradient", "scatterRows"),
+        (graph, parameters) -> lookedUp(graph, parameters, false, true));
+  }
+
+  /**
+   * A product of rows of a table and the gradient of its matrix, and perhaps what else there is.
+   */
+  private static List<Value> lookedUp(
+      Graph graph, List<Value> parameters, boolean readElsewhere, boolean updated) {
+    Value ids = graph.input("ids", ValueType.of(DType.I32, ROWS));
+    Value table = matrix(graph, parameters, "table", 6, 4);
+    Value rows = Ops.gather(table, ids);
+    Value product = Ops.linear(rows, matrix(graph, parameters, "w", 3, 4), null, null);
+    Value dy = graph.input("dy", ROWS, Dim.of(3));
+    Op gradient = new BlockWeightGradientOp(true, 1, true);
+    List<Value> outputs = new ArrayList<>(graph.apply(gradient, rows, dy));
+    outputs.add(product);
+    if (readElsewhere) {
+      outputs.add(Ops.relu(rows));
+    }
+    if (updated) {
+      graph.apply(new ScatterRowsOp(), table, ids, graph.input("new", ROWS, WIDTH));
+    }
+    return outputs;
   }
 
   @Test

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Gathered;
 import org.llm4msr.bindings.cpu.Isa;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Tensor;
@@ -12,6 +13,7 @@ import org.llm4msr.runtime.backend.F32Types;
 import org.llm4msr.runtime.backend.Frozen;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.AllocationTracker;
 import org.llm4msr.runtime.memory.Buffer;
 import org.llm4msr.runtime.memory.HostBuffer;
@@ -32,6 +34,8 @@ import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GatheredMatMulOp;
+import org.llm4msr.runtime.op.GatheredWeightGradientOp;
 import org.llm4msr.runtime.op.GluGradientOp;
 import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
@@ -142,6 +146,17 @@ public final class CpuBackend implements Backend {
     return frozen.add(matrix);
   }
 
+  /** Where packing rows for a product would cost as much as looking them up. */
+  @Override
+  public boolean fuses(FusedOp op, List<ValueType> in) {
+    return switch (op) {
+      case GatheredMatMulOp _ ->
+          op.infer(in).getFirst().dim(1).max() <= Gathered.NARROW && in.get(2).dtype() == DType.F32;
+      case GatheredWeightGradientOp _ -> in.get(2).dim(1).max() <= Gathered.NARROW;
+      default -> false;
+    };
+  }
+
   @Override
   public Kernel kernel(Op op, List<Operand> in, List<Operand> out) {
     F32Types.require(name(), op, in);
@@ -209,6 +224,10 @@ public final class CpuBackend implements Backend {
       case TransposeOp _ -> ElementBindings.transpose(pool, in.get(0), out.get(0));
       case ReshapeOp _, StopGradientOp _ -> ElementBindings.reshape(pool, in.get(0), out.get(0));
 
+      case GatheredMatMulOp gathered ->
+          TableBindings.gatheredMatmul(pool, gathered.product(), in, out.get(0));
+      case GatheredWeightGradientOp gathered ->
+          TableBindings.gatheredWeightGradient(pool, gathered.gradient(), in, out);
       case FusedOp _ ->
           throw new UnsupportedOperationException("the cpu backend has no " + op.name());
     };

@@ -2,13 +2,17 @@ package org.llm4msr.runtime.backend.cpu;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.Gathered;
 import org.llm4msr.bindings.cpu.Optimisers;
 import org.llm4msr.bindings.cpu.StoredType;
 import org.llm4msr.bindings.cpu.Tables;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
 
@@ -30,6 +34,56 @@ final class TableBindings {
     return () ->
         Tables.gather(
             pool, table.dim(0), table.dim(1), tableSegment, type, ids.dim(0), idsSegment, y);
+  }
+
+  static Kernel gatheredMatmul(CpuPool pool, MatMulOp op, List<Operand> in, Operand out) {
+    Operand table = in.get(0);
+    Operand ids = in.get(1);
+    MemorySegment tableSegment = table.segment();
+    MemorySegment idsSegment = ids.segment();
+    MemorySegment b = in.get(2).segment();
+    MemorySegment bias = op.hasBias() ? in.get(3).segment() : null;
+    MemorySegment c = out.segment();
+    Activation activation = MatrixBindings.activation(op.activation());
+    return () ->
+        Gathered.matmul(
+            pool,
+            ids.dim(0),
+            out.dim(1),
+            table.dim(1),
+            table.dim(0),
+            tableSegment,
+            idsSegment,
+            op.transposeB(),
+            b,
+            bias,
+            activation,
+            c);
+  }
+
+  static Kernel gatheredWeightGradient(
+      CpuPool pool, BlockWeightGradientOp op, List<Operand> in, List<Operand> out) {
+    Operand table = in.get(0);
+    Operand ids = in.get(1);
+    Operand dy = in.get(2);
+    MemorySegment tableSegment = table.segment();
+    MemorySegment idsSegment = ids.segment();
+    MemorySegment dySegment = dy.segment();
+    MemorySegment dw = out.get(0).segment();
+    MemorySegment db = op.withBias() ? out.get(1).segment() : null;
+    return () ->
+        Gathered.weightGradient(
+            pool,
+            ids.dim(0),
+            dy.dim(1),
+            table.dim(1),
+            table.dim(0),
+            tableSegment,
+            idsSegment,
+            dySegment,
+            op.transposeW(),
+            dw,
+            db);
   }
 
   static Kernel scatterRows(CpuPool pool, List<Operand> in) {

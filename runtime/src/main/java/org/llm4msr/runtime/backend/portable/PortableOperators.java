@@ -24,6 +24,8 @@ import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GatheredMatMulOp;
+import org.llm4msr.runtime.op.GatheredWeightGradientOp;
 import org.llm4msr.runtime.op.GluGradientOp;
 import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.GroupedBatchNormGradientOp;
@@ -156,7 +158,9 @@ public final class PortableOperators {
           GatedMatMulOp _,
           MatMulsOp _,
           AddRmsNormOp _,
-          SparseRowAdamOp _ ->
+          SparseRowAdamOp _,
+          GatheredMatMulOp _,
+          GatheredWeightGradientOp _ ->
           throw new UnsupportedOperationException(
               "the " + backend + " backend has no " + op.name());
       case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));

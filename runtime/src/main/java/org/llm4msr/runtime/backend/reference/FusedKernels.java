@@ -15,6 +15,8 @@ import org.llm4msr.runtime.op.BinaryOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatherOp;
+import org.llm4msr.runtime.op.GatheredMatMulOp;
+import org.llm4msr.runtime.op.GatheredWeightGradientOp;
 import org.llm4msr.runtime.op.GluOp;
 import org.llm4msr.runtime.op.MatMulsOp;
 import org.llm4msr.runtime.op.Op;
@@ -47,6 +49,10 @@ final class FusedKernels {
       }
       case RowAttentionOp attention -> parts.rowAttention(attention, in, out.get(0));
       case SparseRowAdamOp adam -> parts.sparseRowAdam(adam, in);
+      case GatheredMatMulOp gathered ->
+          parts.add(gathered.product(), parts.gathered(in), out.get(0));
+      case GatheredWeightGradientOp gathered ->
+          parts.add(gathered.gradient(), parts.gathered(in), out.toArray(Operand[]::new));
     }
     KernelSequence sequence = KernelSequence.of(parts.kernels);
     return () -> {
@@ -74,15 +80,27 @@ final class FusedKernels {
     List<Operand> gathered = new ArrayList<>();
     gathered.add(in.get(0));
     for (Operand table : in.subList(1, 3)) {
-      Operand rows = in.get(3);
       long width = (long) op.attention().kvHeads() * op.attention().headDim();
-      Operand each =
-          new Between(table.dtype(), rows.maxElements() * width, () -> rows.dim(0), () -> width);
-      add(new GatherOp(table.dtype()), List.of(table, rows), each);
-      gathered.add(each);
+      gathered.add(gather(table, in.get(3), width));
     }
     gathered.addAll(in.subList(4, 7));
     add(op.attention(), gathered, y);
+  }
+
+  /** Rows of a table. */
+  private Operand gather(Operand table, Operand ids, long width) {
+    Operand rows =
+        new Between(table.dtype(), ids.maxElements() * width, () -> ids.dim(0), () -> width);
+    add(new GatherOp(table.dtype()), List.of(table, ids), rows);
+    return rows;
+  }
+
+  /** The operands of what reads rows of a table: these rows in place of table and ids. */
+  private List<Operand> gathered(List<Operand> in) {
+    List<Operand> operands = new ArrayList<>();
+    operands.add(gather(in.get(0), in.get(1), in.get(0).dim(1)));
+    operands.addAll(in.subList(2, in.size()));
+    return operands;
   }
 
   private void sparseRowAdam(SparseRowAdamOp op, List<Operand> in) {
