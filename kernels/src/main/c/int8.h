@@ -165,6 +165,9 @@ INLINE void vi_store_elements(void *p, vf x) {
 }
 #endif
 
+// The byte at this place of each lane, 0 the lowest, signed.
+INLINE vi vi_signed_byte(vi x, int place) { return (vi)((vlanes)((vpairs)x << (24 - 8 * place)) >> 24); }
+
 // sum + a b over the four unsigned bytes of each lane of a and the four signed ones of b. Without VNNI in pairs of
 // 16-bit numbers: bytes 0 and 2, then 1 and 3.
 INLINE vi vi_dot_quads(vi sum, vi a, vi b) {

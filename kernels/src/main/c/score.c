@@ -1,18 +1,9 @@
 // Scoring one request in one call: first what depends on the user and the request alone, then block after
 // block of items, whose activations never leave the L1 and L2 caches.
-#include "int8.h"
 #include "kernels.h"
 #include "vmath.h"
 
 #include "score.h"
-
-// Output columns of a tile: 3 vectors of items x 8 columns use 27 of 32 registers, x 4 columns 16 of 16.
-#if VL == 16
-#define TILE 8
-#else
-#define TILE 4
-#endif
-#define VECTORS 3
 
 // An operand of row instructions: columns of lanes, or one float per column for all items.
 typedef struct {
@@ -29,211 +20,6 @@ INLINE columns operand(const score_memory *m, int64_t address, int one) {
 INLINE vf column(const columns *c, int64_t j, int64_t lane) {
     const float *at = c->at + j * c->stride;
     return c->rows ? vload(at + lane) : vset1(*at);
-}
-
-// Where a tile's sums begin, and where they go.
-typedef struct {
-    float *dst;
-    const float *bias;
-    int64_t n;
-    int add;  // to what dst holds
-    int32_t activation;
-} tile_result;
-
-INLINE void tile_begin(const int nv, const int to, const tile_result *t, vf acc[TILE][VECTORS]) {
-#pragma GCC unroll 8
-    for (int j = 0; j < to; j++) {
-        vf start = vset1(t->bias != NULL && j < t->n ? t->bias[j] : 0.0f);
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++)
-            acc[j][v] = t->add && j < t->n ? (vf)(start + vload(t->dst + j * SCORE_LANES + v * VL)) : start;
-    }
-}
-
-INLINE void tile_end(const int nv, const int to, const tile_result *t, vf acc[TILE][VECTORS]) {
-#pragma GCC unroll 8
-    for (int j = 0; j < to; j++) {
-        if (j >= t->n) break;
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++)
-            vstore(t->dst + j * SCORE_LANES + v * VL, vactivate(acc[j][v], t->activation));
-    }
-}
-
-// `to` columns of `nv` vectors of items: everything stays in registers over the whole inner dimension.
-INLINE void float_tile(const int nv, const int to, const tile_result *t, const float *x, const float *w, int64_t k,
-                       int64_t step) {
-    vf acc[TILE][VECTORS];
-    tile_begin(nv, to, t, acc);
-    for (int64_t p = 0; p < k; p++, x += SCORE_LANES, w += step) {
-        vf xv[VECTORS];
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++) xv[v] = vload(x + v * VL);
-#pragma GCC unroll 8
-        for (int j = 0; j < to; j++) {
-            vf wj = vset1(w[j]);
-#pragma GCC unroll 3
-            for (int v = 0; v < nv; v++) acc[j][v] = vfma(wj, xv[v], acc[j][v]);
-        }
-    }
-    tile_end(nv, to, t, acc);
-}
-
-// The same of pairs of BF16: two rows of the matrix at a time.
-INLINE void pair_tile(const int nv, const int to, const tile_result *t, const uint32_t *x, const uint16_t *w,
-                      int64_t pairs, int64_t step) {
-    vf acc[TILE][VECTORS];
-    tile_begin(nv, to, t, acc);
-    for (int64_t p = 0; p < pairs; p++, x += SCORE_LANES, w += step) {
-        vpairs xv[VECTORS];
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++) xv[v] = vpairs_load(x + v * VL);
-#pragma GCC unroll 8
-        for (int j = 0; j < to; j++) {
-            vpairs wj = vpairs_set1(w + 2 * j);
-#pragma GCC unroll 3
-            for (int v = 0; v < nv; v++) acc[j][v] = vdot_pairs(wj, xv[v], acc[j][v]);
-        }
-    }
-    tile_end(nv, to, t, acc);
-}
-
-// One tile of `half` BF16 or F32; x and w as its kind of tile reads them, k its steps.
-INLINE void linear_tile(const int half, const int nv, const tile_result *t, const void *x, const void *w, int64_t k,
-                        int64_t step) {
-    if (half && t->n == 1)
-        pair_tile(nv, 1, t, x, w, k, step);
-    else if (half)
-        pair_tile(nv, TILE, t, x, w, k, step);
-    else if (t->n == 1)
-        float_tile(nv, 1, t, x, w, k, step);
-    else
-        float_tile(nv, TILE, t, x, w, k, step);
-}
-
-// All columns of a layer, `steps` rows or pairs of rows of its matrix from w on, x the columns that go with them.
-INLINE void linear_tiles(const int half, const score_memory *m, const score_instruction *s, const uint32_t *x,
-                         const void *w, int64_t steps, int first, int last, int64_t vectors) {
-    const float *bias = first ? score_at(m, s->c) : NULL;
-    int32_t type = half ? L4M_BF16 : L4M_F32;
-    for (int64_t j = 0; j < s->n; j += TILE) {
-        const void *panel = l4m_at(w, j / SCORE_PANEL * s->panel_stride + j % SCORE_PANEL * (half ? 2 : 1), type);
-        tile_result t = {.bias = bias ? bias + j : NULL,
-                         .n = l4m_min(TILE, s->n - j),
-                         .add = !first || (s->flags & SCORE_ACCUMULATE) != 0,
-                         .activation = last ? (int32_t)s->kind : L4M_ACT_NONE};
-        for (int64_t v = 0; v < vectors; v += VECTORS) {
-            t.dst = (float *)score_at(m, s->dst) + j * SCORE_LANES + v * VL;
-            switch (l4m_min(VECTORS, vectors - v)) {
-                case 1:
-                    linear_tile(half, 1, &t, x + v * VL, panel, steps, s->inner_stride);
-                    break;
-                case 2:
-                    linear_tile(half, 2, &t, x + v * VL, panel, steps, s->inner_stride);
-                    break;
-                default:
-                    linear_tile(half, 3, &t, x + v * VL, panel, steps, s->inner_stride);
-            }
-        }
-    }
-}
-
-// Pairs of columns that are rounded to BF16 at a time: 24 KiB, which all tiles read from L1.
-#define PAIRS 128
-
-static void linear_pairs(const score_memory *m, const score_instruction *s, int64_t vectors) {
-    uint32_t x[PAIRS * SCORE_LANES];
-    const float *from = score_at(m, s->a);
-    const uint16_t *w = (const uint16_t *)score_at(m, s->b);
-    int64_t pairs = l4m_ceil_div(s->k, 2);
-    for (int64_t first = 0; first == 0 || first < pairs; first += PAIRS) {
-        int64_t count = l4m_min(PAIRS, pairs - first);
-        for (int64_t p = 0; p < count; p++, from += 2 * SCORE_LANES) {
-            int alone = 2 * (first + p) + 1 == s->k;
-            for (int64_t lane = 0; lane < vectors * VL; lane += VL) {
-                vf second = alone ? vzero() : vload(from + SCORE_LANES + lane);
-                vpairs_store(x + p * SCORE_LANES + lane, vpairs_of(vload(from + lane), second));
-            }
-        }
-        linear_tiles(1, m, s, x, w + first * s->inner_stride, count, first == 0, first + PAIRS >= pairs, vectors);
-    }
-}
-
-static void linear_rows(const score_memory *m, const score_instruction *s, int64_t vectors) {
-    if (s->flags & SCORE_INT8)
-        ISA(score_linear_int8)(m, s, vectors);
-    else if (score_type(s) == L4M_BF16)
-        linear_pairs(m, s, vectors);
-    else
-        linear_tiles(0, m, s, (const uint32_t *)score_at(m, s->a), score_at(m, s->b), s->k, 1, 1, vectors);
-}
-
-// Where an item's row of a table lies.
-INLINE const float *row_of(const score_memory *m, const score_instruction *s, int64_t item) {
-    int64_t row = item < 0 ? s->k - 1 : item;
-    const float *table = score_at(m, s->a);
-    return s->flags & SCORE_INT8 ? table + row * score_int8_row(s->n) : l4m_at(table, row * s->n, score_type(s));
-}
-
-// VL numbers of a table's row from column j on, those behind the last anything; in 8 bits times its scale.
-INLINE vf table_numbers(const int32_t type, const float *row, int64_t j, int64_t width) {
-    if (type == L4M_TYPE_COUNT) return vload_s8((const int8_t *)(row + 1) + j) * vset1(*row);
-    return vload_any(l4m_at(row, j, type), width, type);
-}
-
-// VL rows and VL of their columns, transposed in registers; `relu` or whatever else the instruction says.
-INLINE void gather_square(const int32_t type, const int relu, const int whole, const score_instruction *s,
-                          const float *const row[VL], int64_t j, vf add, float *dst) {
-    vf t[VL];
-    int64_t width = whole ? VL : s->n - j;
-#pragma GCC unroll 16
-    for (int r = 0; r < VL; r++) {
-        vf y = table_numbers(type, row[r], j, width) + add;
-        t[r] = relu ? vmax(y, vzero()) : y;
-    }
-    vtranspose(t);
-#pragma GCC unroll 16
-    for (int q = 0; q < VL; q++)
-        if (whole || q < width) vstore(dst + q * SCORE_LANES, t[q]);
-}
-
-// Rows of a table become columns. L4M_TYPE_COUNT stands for 8 bits here.
-INLINE void gather_typed(const int32_t type, const int relu, const score_memory *m, const score_instruction *s,
-                         const int32_t *items, int64_t count) {
-    const float *plus = score_at(m, s->b);
-    float *dst = score_at(m, s->dst);
-    for (int64_t i = 0; i < count; i += VL) {
-        const float *row[VL];
-        for (int64_t r = 0; r < VL; r++) row[r] = row_of(m, s, items[l4m_min(i + r, count - 1)]);
-        int64_t j = 0;
-        for (; j + VL <= s->n; j += VL)
-            gather_square(type, relu, 1, s, row, j, plus ? vload(plus + j) : vzero(), dst + j * SCORE_LANES + i);
-        if (j < s->n)
-            gather_square(type, relu, 0, s, row, j, plus ? vload_n(plus + j, s->n - j) : vzero(),
-                          dst + j * SCORE_LANES + i);
-    }
-}
-
-INLINE void gather_of(const int32_t type, const score_memory *m, const score_instruction *s, const int32_t *items,
-                      int64_t count) {
-    if (s->kind == L4M_ACT_RELU)
-        gather_typed(type, 1, m, s, items, count);
-    else
-        gather_typed(type, 0, m, s, items, count);
-}
-
-static void gather_rows(const score_memory *m, const score_instruction *s, const int32_t *items, int64_t count) {
-    if (s->flags & SCORE_INT8)
-        gather_of(L4M_TYPE_COUNT, m, s, items, count);
-    else if (score_type(s) == L4M_BF16)
-        gather_of(L4M_BF16, m, s, items, count);
-    else
-        gather_of(L4M_F32, m, s, items, count);
-    if (s->kind == L4M_ACT_NONE || s->kind == L4M_ACT_RELU) return;
-    float *dst = score_at(m, s->dst);
-    for (int64_t j = 0; j < s->n; j++)
-        for (int64_t i = 0; i < count; i += VL)
-            vstore(dst + j * SCORE_LANES + i, vactivate(vload(dst + j * SCORE_LANES + i), (int32_t)s->kind));
 }
 
 INLINE vf combine(int64_t kind, vf a, vf b) {
@@ -339,10 +125,12 @@ INLINE void small_tile(const int32_t type, const int mr, const int nv, const sco
 }
 
 INLINE void small_rows(const int32_t type, const int mr, const score_instruction *s, const float *x, const void *w,
-                       const float *bias, float *dst) {
+                       const float *bias, float *dst, score_ahead *ahead) {
     int64_t j = 0;
-    for (; j + 4 * VL <= s->n && mr == 1; j += 4 * VL)
+    for (; j + 4 * VL <= s->n && mr == 1; j += 4 * VL) {
+        score_ask(ahead, score_tile_work(s->k));
         small_tile(type, mr, 4, s, x, l4m_at(w, j, type), bias ? bias + j : NULL, 4 * VL, dst + j);
+    }
     for (; j + 2 * VL <= s->n; j += 2 * VL)
         small_tile(type, mr, 2, s, x, l4m_at(w, j, type), bias ? bias + j : NULL, 2 * VL, dst + j);
     for (; j < s->n; j += VL)
@@ -353,12 +141,14 @@ INLINE void linear_vector_typed(const int32_t type, const score_memory *m, const
     const float *x = score_at(m, s->a), *w = score_at(m, s->b), *bias = score_at(m, s->c);
     float *dst = score_at(m, s->dst);
     int64_t i = 0;
-    for (; i + 4 <= s->m; i += 4) small_rows(type, 4, s, x + i * s->k, w, bias, dst + i * s->n);
-    for (; i < s->m; i++) small_rows(type, 1, s, x + i * s->k, w, bias, dst + i * s->n);
+    for (; i + 4 <= s->m; i += 4) small_rows(type, 4, s, x + i * s->k, w, bias, dst + i * s->n, m->ahead);
+    for (; i < s->m; i++) small_rows(type, 1, s, x + i * s->k, w, bias, dst + i * s->n, m->ahead);
 }
 
 static void linear_vector(const score_memory *m, const score_instruction *s) {
-    if (score_type(s) == L4M_BF16)
+    if (s->flags & SCORE_INT8)
+        ISA(score_vector_int8)(m, s);
+    else if (score_type(s) == L4M_BF16)
         linear_vector_typed(L4M_BF16, m, s);
     else
         linear_vector_typed(L4M_F32, m, s);
@@ -439,10 +229,10 @@ static void block(const score_memory *m, const score_instruction *program, int64
         const score_instruction *s = program + i;
         switch (s->op) {
             case SCORE_GATHER:
-                gather_rows(m, s, items + first, count);
+                ISA(score_gather)(m, s, items + first, count);
                 break;
             case SCORE_LINEAR:
-                linear_rows(m, s, vectors);
+                ISA(score_linear)(m, s, vectors);
                 break;
             case SCORE_QUANTISE:
                 ISA(score_quantise)(m, s, vectors);
@@ -465,18 +255,50 @@ static void block(const score_memory *m, const score_instruction *program, int64
     }
 }
 
+// What the layers among these instructions take, in the unit of score_tile_work.
+static int64_t work_of(const score_instruction *program, int64_t begin, int64_t end, int64_t columns) {
+    int64_t work = 1;
+    for (const score_instruction *s = program + begin; s < program + end; s++)
+        if (s->op == SCORE_LINEAR) work += s->n / columns * score_tile_work(s->k);
+    return work;
+}
+
+static void find_tables(const score_memory *m, const score_instruction *program, int64_t begin, int64_t end) {
+    score_ahead *a = m->ahead;
+    for (const score_instruction *s = program + begin; s < program + end; s++) {
+        if (s->op != SCORE_GATHER || a->count == SCORE_AHEAD_TABLES) continue;
+        a->tables[a->count].at = (const char *)score_at(m, s->a);
+        a->tables[a->count].rows = s->k;
+        a->tables[a->count++].bytes = score_row_bytes(s);
+    }
+}
+
+// Asks for `count` rows from the item `next` on while this much work is done.
+static void plan_ahead(score_ahead *a, int64_t next, int64_t count, int64_t work) {
+    a->next = next;
+    a->end = next + count;
+    a->pace = (float)count / (float)work;
+    a->due = 0;
+}
+
 int ISA(score)(const void *program, int64_t begin, int64_t vector_end, int64_t end, const float *constants,
                const float *user, const float *context, const float *input, int64_t known_items,
                const int32_t *items, int64_t count, float *state, float *rows, float *out) {
     const score_instruction *all = program;
-    score_memory m = {constants, user, context, input, state, rows};
+    score_ahead ahead = {.items = items};
+    score_memory m = {constants, user, context, input, state, rows, &ahead};
     for (int64_t i = 0; i < count; i++)
         if (items[i] < -1 || items[i] >= known_items) return L4M_ID_OUT_OF_RANGE;
+    find_tables(&m, all, vector_end, end);
+    plan_ahead(&ahead, 0, l4m_min(SCORE_LANES, count), work_of(all, begin, vector_end, 4 * VL));
     for (int64_t i = begin; i < vector_end; i++) vector_instruction(&m, all + i);
-    // Blocks of equal size, in whole vectors.
+    // Blocks of about equal size, in whole vectors.
+    int64_t work = work_of(all, vector_end, end, SCORE_PANEL);
     int64_t blocks = l4m_ceil_div(count, SCORE_LANES);
-    int64_t size = blocks == 0 ? 0 : l4m_round_up(l4m_ceil_div(count, blocks), VL);
-    for (int64_t first = 0; first < count; first += size)
-        block(&m, all + vector_end, end - vector_end, items, first, l4m_min(size, count - first), out);
+    for (int64_t first = 0, size; blocks > 0; blocks--, first += size) {
+        size = l4m_min(count - first, VL * l4m_ceil_div(l4m_ceil_div(count - first, VL), blocks));
+        plan_ahead(&ahead, first + size, l4m_min(SCORE_LANES, count - first - size), work);
+        block(&m, all + vector_end, end - vector_end, items, first, size, out);
+    }
     return L4M_OK;
 }

@@ -32,22 +32,45 @@ static void put_integer(float *at, int64_t value) {
 
 static float quantised(float value, float inverse) { return inverse == 0 ? 0 : rintf(value * inverse); }
 
-static void quantise(const score_memory *m, const score_instruction *s, int64_t lane) {
-    const float *x = element(m, s->a, 0, lane);
-    float low = 0, high = 0, inverse;
-    for (int64_t j = 0; j < s->n && !isnan(low); j++) {
-        float y = x[j * SCORE_LANES];
+// How n numbers, `step` floats apart, are rounded to 8 bits.
+typedef struct {
+    float scale, inverse;
+    int32_t zero;
+} rounding;
+
+static rounding rounding_of(const float *x, int64_t step, int64_t n) {
+    float low = 0, high = 0;
+    for (int64_t j = 0; j < n && !isnan(low); j++) {
+        float y = x[j * step];
         low = isfinite(y) ? fminf(low, y) : NAN;
         high = isfinite(y) ? fmaxf(high, y) : NAN;
     }
-    *element(m, s->dst, 0, lane) = int8_scale(high - low, INT8_STEPS, &inverse);
-    int32_t zero = isnan(low) ? 0 : (int32_t)quantised(-low, inverse);
-    put_integer(element(m, s->dst, 1, lane), zero);
-    for (int64_t j = 0; j < score_quads(s->n) * SCORE_QUAD; j++) {
-        uint8_t *byte = (uint8_t *)element(m, s->dst, 2 + j / SCORE_QUAD, lane) + j % SCORE_QUAD;
-        float q = j < s->n ? quantised(x[j * SCORE_LANES], inverse) : 0;
-        *byte = (uint8_t)(zero + (int32_t)fminf(q, INT8_STEPS - (float)zero));
-    }
+    rounding r;
+    r.scale = int8_scale(high - low, INT8_STEPS, &r.inverse);
+    r.zero = isnan(low) ? 0 : (int32_t)quantised(-low, r.inverse);
+    return r;
+}
+
+static uint8_t rounded(const rounding *r, float x) {
+    return (uint8_t)(r->zero + (int32_t)fminf(quantised(x, r->inverse), INT8_STEPS - (float)r->zero));
+}
+
+static uint8_t *byte_of(const score_memory *m, int64_t address, int64_t j, int64_t lane) {
+    return (uint8_t *)element(m, address, SCORE_BYTES_HEAD + j / SCORE_QUAD, lane) + j % SCORE_QUAD;
+}
+
+static void quantise(const score_memory *m, int64_t from, int64_t n, int64_t to, int64_t lane) {
+    const float *x = element(m, from, 0, lane);
+    rounding r = rounding_of(x, SCORE_LANES, n);
+    *element(m, to, 0, lane) = r.scale;
+    put_integer(element(m, to, 1, lane), r.zero);
+    for (int64_t j = 0; j < score_quads(n) * SCORE_QUAD; j++)
+        *byte_of(m, to, j, lane) = rounded(&r, j < n ? x[j * SCORE_LANES] : 0);
+}
+
+// What a gather of bytes made of row j's number.
+static double gathered_byte(const score_memory *m, int64_t address, int64_t j, int64_t lane) {
+    return (*byte_of(m, address, j, lane) - SCORE_BYTES_ZERO) * value(m, address, 0, lane);
 }
 
 // On rows, in 8 bits.
@@ -58,15 +81,33 @@ static void linear_int8(const score_memory *m, const score_instruction *s, int64
         const float *panel = score_at(m, s->b) + j / SCORE_PANEL * score_int8_panel(s->k);
         int64_t sum = 0;
         for (int64_t p = 0; p < s->k; p++) {
-            const uint8_t *x = (const uint8_t *)element(m, s->a, 2 + p / SCORE_QUAD, lane);
             const float *quad = panel + SCORE_PANEL_HEAD + p / SCORE_QUAD * SCORE_PANEL + j % SCORE_PANEL;
             const int8_t *w = (const int8_t *)quad;
-            sum += (x[p % SCORE_QUAD] - zero) * w[p % SCORE_QUAD];
+            sum += (*byte_of(m, s->a, p, lane) - zero) * w[p % SCORE_QUAD];
         }
         double y = (double)sum * scale * panel[j % SCORE_PANEL];
         if (s->c) y += value(m, s->c, j, lane);
+        if (s->e) y += gathered_byte(m, s->e, j, lane);
         if (s->flags & SCORE_ACCUMULATE) y += value(m, s->dst, j, lane);
         *element(m, s->dst, j, lane) = (float)ref_activate(y, (int32_t)s->kind);
+    }
+}
+
+// Before the rows, in 8 bits.
+static void vector_int8(const score_memory *m, const score_instruction *s) {
+    for (int64_t i = 0; i < s->m; i++) {
+        const float *x = score_at(m, s->a) + i * s->k;
+        rounding r = rounding_of(x, 1, s->k);
+        for (int64_t j = 0; j < s->n; j++) {
+            const float *panel = score_at(m, s->b) + j / SCORE_WIDE_PANEL * score_int8_wide_panel(s->k);
+            const float *quads = panel + 2 * SCORE_WIDE_PANEL + j % SCORE_WIDE_PANEL;
+            int64_t sum = 0;
+            for (int64_t p = 0; p < s->k; p++)
+                sum += (rounded(&r, x[p]) - r.zero) *
+                       ((const int8_t *)(quads + p / SCORE_QUAD * SCORE_WIDE_PANEL))[p % SCORE_QUAD];
+            double y = (double)sum * r.scale * panel[j % SCORE_WIDE_PANEL] + (s->c ? value(m, s->c, j, 0) : 0);
+            *element(m, s->dst, i * s->n + j, 0) = (float)ref_activate(y, (int32_t)s->kind);
+        }
     }
 }
 
@@ -149,13 +190,16 @@ static void run(const score_memory *m, const score_instruction *s, int64_t lane)
     int64_t sa = (s->flags & SCORE_A_ONE) ? 0 : 1, sb = (s->flags & SCORE_B_ONE) ? 0 : 1;
     switch (s->op) {
         case SCORE_LINEAR:
-            if (s->flags & SCORE_INT8)
+            if (!(s->flags & SCORE_INT8))
+                linear(m, s, lane);
+            else if (score_space(s->dst) == SCORE_ROWS)
                 linear_int8(m, s, lane);
             else
-                linear(m, s, lane);
+                vector_int8(m, s);
+            if (s->d) quantise(m, s->dst, s->n, s->d, lane);
             return;
         case SCORE_QUANTISE:
-            quantise(m, s, lane);
+            quantise(m, s->a, s->n, s->dst, lane);
             return;
         case SCORE_PACK:
             pack(m, s);
@@ -193,18 +237,31 @@ static void run(const score_memory *m, const score_instruction *s, int64_t lane)
     }
 }
 
+static void gather_bytes(const score_memory *m, const score_instruction *s, int64_t row, int64_t lane) {
+    const float *from = score_at(m, s->a) + row * score_int8_row(s->n);
+    *element(m, s->dst, 0, lane) = *from;
+    put_integer(element(m, s->dst, 1, lane), SCORE_BYTES_ZERO);
+    for (int64_t j = 0; j < score_quads(s->n) * SCORE_QUAD; j++)
+        *byte_of(m, s->dst, j, lane) = (uint8_t)(((const int8_t *)(from + 1))[j] + SCORE_BYTES_ZERO);
+}
+
 static void gather(const score_memory *m, const score_instruction *s, int64_t row, int64_t lane) {
+    if (s->flags & SCORE_BYTES) {
+        gather_bytes(m, s, row, lane);
+        return;
+    }
     for (int64_t j = 0; j < s->n; j++) {
         double y = table_number(m, s, row, j) + (s->b ? value(m, s->b, j, lane) : 0);
         *element(m, s->dst, j, lane) = (float)ref_activate(y, (int32_t)s->kind);
     }
+    if (s->d) quantise(m, s->dst, s->n, s->d, lane);
 }
 
 int score_ref(const void *program, int64_t begin, int64_t vector_end, int64_t end, const float *constants,
               const float *user, const float *context, const float *input, int64_t known_items, const int32_t *items,
               int64_t count, float *state, float *rows, float *out) {
     const score_instruction *all = program;
-    score_memory m = {constants, user, context, input, state, rows};
+    score_memory m = {constants, user, context, input, state, rows, NULL};
     for (int64_t i = 0; i < count; i++)
         if (items[i] < -1 || items[i] >= known_items) return L4M_ID_OUT_OF_RANGE;
     for (int64_t i = begin; i < vector_end; i++) run(&m, all + i, 0);

@@ -70,8 +70,8 @@ INLINE vf vnormal_cdf(vf x, vf g) {
     return vsel_gt(x, vzero(), one - tail, tail);
 }
 
-// NaN stays NaN: the comparison fails and x itself is taken.
-INLINE vf vrelu(vf x) { return vsel_gt(vzero(), x, vzero(), x); }
+// NaN stays NaN: of two operands that cannot be compared vmax takes the second.
+INLINE vf vrelu(vf x) { return vmax(vzero(), x); }
 INLINE vf vsilu(vf x) { return x * vsigmoid(x); }
 INLINE vf vgelu(vf x) { return x * vnormal_cdf(x, vgauss(x)); }
 // 1 + tanh(v) = 2 sigmoid(2v), which keeps its digits where tanh is near -1.

@@ -5,8 +5,11 @@ public final class Int8Layout {
   /** Numbers in a float's place. */
   public static final int QUAD = 4;
 
-  /** Floats' places before the bytes of a panel: scales and sums of its columns. */
-  public static final int PANEL_HEAD = 2 * ScoringProgram.PANEL;
+  /** Columns that lie side by side in a matrix before the rows. */
+  public static final int WIDE_PANEL = 16;
+
+  /** The most rows of a matrix before the rows. */
+  public static final int MAX_VECTOR = 4096;
 
   /** Columns before the bytes of what QUANTISE makes: scales and zero points. */
   private static final int QUANTISED_HEAD = 2;
@@ -18,9 +21,19 @@ public final class Int8Layout {
     return 1 + quads(n);
   }
 
-  /** Floats' places of a panel of a matrix with k rows. */
+  /** Floats' places of a panel of a matrix on rows with k rows. */
   public static long panel(long k) {
-    return PANEL_HEAD + quads(k) * ScoringProgram.PANEL;
+    return panel(k, ScoringProgram.PANEL);
+  }
+
+  /** Floats' places of a panel of {@code width} columns of a matrix with k rows. */
+  public static long panel(long k, int width) {
+    return (2 + quads(k)) * width;
+  }
+
+  /** Floats' places of a matrix {@code [k, n]} before the rows. */
+  public static long matrix(long k, long n) {
+    return Math.multiplyExact((n + WIDE_PANEL - 1) / WIDE_PANEL, panel(k, WIDE_PANEL));
   }
 
   /** Columns of what QUANTISE makes of n columns. */

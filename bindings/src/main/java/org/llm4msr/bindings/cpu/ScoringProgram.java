@@ -66,21 +66,20 @@ public final class ScoringProgram {
   public static final int BF16 = 8;
 
   /**
-   * Flag: the table of GATHER or the matrix of LINEAR on rows holds integers of 8 bits with scales,
-   * and what that LINEAR multiplies has been through QUANTISE.
+   * Flag: the table of GATHER or the matrix of LINEAR holds integers of 8 bits with scales; on rows
+   * what that LINEAR multiplies is in 8 bits too.
    */
   public static final int INT8 = 16;
 
-  /** For longer sums products of 8 bits might not fit into 32. */
-  private static final int MAX_INT8_K = 65_536;
+  /** Flag: GATHER keeps the 8 bits of its rows. */
+  public static final int BYTES = 32;
 
-  private static final int ALL_FLAGS = A_ONE | B_ONE | ACCUMULATE | BF16 | INT8;
+  private static final int ALL_FLAGS = A_ONE | B_ONE | ACCUMULATE | BF16 | INT8 | BYTES;
 
   /** Where the number of its {@link Space} begins in an address. */
   public static final int SPACE_SHIFT = 56;
 
-  private static final long OFFSET_MASK = (1L << SPACE_SHIFT) - 1;
-  private static final int BINARY_KINDS = 4;
+  static final long OFFSET_MASK = (1L << SPACE_SHIFT) - 1;
   private static final MethodHandle SCORE =
       CpuLibrary.function(ValueLayout.JAVA_INT, "l4m_score", "LLLLLLLLLLLLLL");
 
@@ -88,6 +87,8 @@ public final class ScoringProgram {
    * One instruction, laid out as in {@code score.h}. Fields that a code does not use are 0.
    *
    * @param kind activation or, for BINARY, operation
+   * @param d of GATHER and LINEAR on rows: where the result goes in 8 bits too, or 0
+   * @param e of LINEAR on rows: what a GATHER in BYTES made and is added, or 0
    * @param n columns of the result
    * @param k columns summed over, or rows of a table
    * @param m rows of a matrix or repetitions, or BINARY's activation
@@ -99,6 +100,8 @@ public final class ScoringProgram {
       long a,
       long b,
       long c,
+      long d,
+      long e,
       long n,
       long k,
       long m,
@@ -108,7 +111,26 @@ public final class ScoringProgram {
       double p,
       double q) {
     /** Longs of an instruction. */
-    public static final int WORDS = 14;
+    public static final int WORDS = 16;
+
+    /** One without d and e. */
+    public Instruction(
+        Code code,
+        int kind,
+        long dst,
+        long a,
+        long b,
+        long c,
+        long n,
+        long k,
+        long m,
+        long innerStride,
+        long panelStride,
+        int flags,
+        double p,
+        double q) {
+      this(code, kind, dst, a, b, c, 0, 0, n, k, m, innerStride, panelStride, flags, p, q);
+    }
 
     /** As native code reads it. */
     public long[] words() {
@@ -119,6 +141,8 @@ public final class ScoringProgram {
         a,
         b,
         c,
+        d,
+        e,
         n,
         k,
         m,
@@ -142,8 +166,8 @@ public final class ScoringProgram {
           || w[0] >= Code.values().length
           || w[1] < 0
           || w[1] > 255
-          || w[11] < 0
-          || w[11] > ALL_FLAGS) {
+          || w[13] < 0
+          || w[13] > ALL_FLAGS) {
         throw new IllegalArgumentException("instruction " + index + " is unknown");
       }
       return new Instruction(
@@ -158,9 +182,11 @@ public final class ScoringProgram {
           w[8],
           w[9],
           w[10],
-          (int) w[11],
-          Double.longBitsToDouble(w[12]),
-          Double.longBitsToDouble(w[13]));
+          w[11],
+          w[12],
+          (int) w[13],
+          Double.longBitsToDouble(w[14]),
+          Double.longBitsToDouble(w[15]));
     }
   }
 
@@ -223,10 +249,11 @@ public final class ScoringProgram {
     this.vectorEnd = vectorEnd;
     this.end = (int) count;
     this.sizes = sizes;
+    InstructionCheck check = new InstructionCheck(sizes);
     for (int i = 0; i < end; i++) {
       Instruction instruction = Instruction.read(instructions, i);
       try {
-        check(instruction, i >= vectorEnd);
+        check.instruction(instruction, i >= vectorEnd);
       } catch (IllegalArgumentException | ArithmeticException e) {
         throw new IllegalArgumentException(
             "instruction " + i + " " + instruction + ": " + e.getMessage(), e);
@@ -244,178 +271,6 @@ public final class ScoringProgram {
 
   public Sizes sizes() {
     return sizes;
-  }
-
-  private void check(Instruction s, boolean rows) {
-    extent(s.n);
-    extent(s.k);
-    extent(s.m);
-    boolean oneA = (s.flags & A_ONE) != 0;
-    boolean oneB = (s.flags & B_ONE) != 0;
-    activation(s.code == Code.BINARY ? (int) s.m : s.kind);
-    switch (s.code) {
-      case GATHER -> {
-        require(rows && s.k == sizes.items + 1L, "a table of " + s.k + " rows");
-        require(!half(s) || !int8(s), "a table of two types");
-        long numbers = Math.multiplyExact(s.n, s.k);
-        inside(
-            s.a,
-            int8(s) ? Math.multiplyExact(s.k, Int8Layout.row(s.n)) : floats(s, numbers),
-            Space.CONSTANT);
-        if (s.b != 0) {
-          require(space(s.b) != Space.ROWS, "an addend per item");
-          operand(s.b, rows, s.n);
-        }
-        result(s, rows, s.n);
-      }
-      case LINEAR -> {
-        require(rows ? s.m == 1 : (s.flags & (ACCUMULATE | INT8)) == 0, "a layer of another stage");
-        require(!half(s) || !int8(s), "a matrix of two types");
-        operand(
-            s.a, rows, int8(s) ? Int8Layout.quantisedColumns(s.k) : Math.multiplyExact(s.m, s.k));
-        if (rows) {
-          require(space(s.a) == Space.ROWS, "a layer of " + space(s.a) + " on rows");
-          weights(s);
-        } else {
-          require(!half(s) || space(s.b) == Space.CONSTANT, "a BF16 matrix in " + space(s.b));
-          operand(s.b, false, floats(s, Math.multiplyExact(s.k, s.n)));
-        }
-        if (s.c != 0) {
-          require(space(s.c) != Space.ROWS, "a bias per item");
-          operand(s.c, rows, s.n);
-        }
-        result(s, rows, Math.multiplyExact(s.m, s.n));
-      }
-      case BINARY -> {
-        require(s.kind < BINARY_KINDS, "operation " + s.kind);
-        operand(s.a, rows, oneA ? 1 : s.n);
-        operand(s.b, rows, oneB ? 1 : s.n);
-        result(s, rows, s.n);
-      }
-      case UNARY, SCALE, SOFTMAX, COPY -> {
-        require(s.code != Code.SOFTMAX || s.n > 0, "a softmax over nothing");
-        operand(s.a, rows, oneA && s.code == Code.UNARY ? 1 : s.n);
-        result(s, rows, s.n);
-      }
-      case MIXTURE -> {
-        operand(s.a, rows, s.k);
-        operand(s.b, rows, Math.multiplyExact(s.k, s.n));
-        result(s, rows, s.n);
-      }
-      case RMS_NORM -> {
-        operand(s.a, rows, s.n);
-        operand(s.b, rows, s.n);
-        result(s, rows, s.n);
-      }
-      case REPEAT -> {
-        operand(s.a, rows, s.n);
-        result(s, rows, Math.multiplyExact(s.n, s.m));
-      }
-      case INPUT -> {
-        require(rows && sizes.input, "an input where there is none");
-        result(s, true, 1);
-      }
-      case OUTPUT -> {
-        require(rows && space(s.a) == Space.ROWS, "a result that is no row register");
-        operand(s.a, true, 1);
-      }
-      case QUANTISE -> {
-        require(rows && space(s.a) == Space.ROWS, "8 bits of " + space(s.a));
-        operand(s.a, true, s.n);
-        result(s, true, Int8Layout.quantisedColumns(s.n));
-      }
-      case PACK -> {
-        require(!rows && half(s) != int8(s), "a matrix of no or two types");
-        operand(s.a, false, Math.multiplyExact(s.k, s.n));
-        long panel = int8(s) ? Int8Layout.panel(s.k) : (s.k + 1) / 2 * PANEL;
-        result(s, false, Math.multiplyExact(panels(s.n), panel));
-      }
-      case NONE -> throw new IllegalArgumentException("no instruction");
-    }
-  }
-
-  private static boolean int8(Instruction s) {
-    return (s.flags & INT8) != 0;
-  }
-
-  private static long panels(long n) {
-    return (n + PANEL - 1) / PANEL;
-  }
-
-  private static boolean half(Instruction s) {
-    return (s.flags & BF16) != 0;
-  }
-
-  /** Floats' places that so many numbers of the table or matrix take. */
-  private static long floats(Instruction s, long numbers) {
-    return half(s) ? Math.addExact(numbers, 1) / 2 : numbers;
-  }
-
-  private static void require(boolean holds, String problem) {
-    if (!holds) {
-      throw new IllegalArgumentException(problem);
-    }
-  }
-
-  private static void extent(long extent) {
-    require(extent >= 0 && extent <= Integer.MAX_VALUE, "an extent of " + extent);
-  }
-
-  private static void activation(int activation) {
-    require(activation >= 0 && activation < Activation.values().length, "activation " + activation);
-  }
-
-  private static Space space(long address) {
-    long space = address >> SPACE_SHIFT;
-    require(space >= 0 && space < Space.values().length, "an unknown space");
-    return Space.values()[(int) space];
-  }
-
-  private void result(Instruction s, boolean rows, long width) {
-    inside(s.dst, width, rows ? Space.ROWS : Space.STATE);
-  }
-
-  private void operand(long address, boolean rows, long width) {
-    Space space = space(address);
-    require(space != Space.NONE, "a missing operand");
-    require(rows || space != Space.ROWS, "items before the rows");
-    inside(address, width, space);
-  }
-
-  private void inside(long address, long width, Space expected) {
-    require(space(address) == expected, "an operand in the wrong place");
-    long last = Math.addExact(address & OFFSET_MASK, width);
-    long size =
-        switch (expected) {
-          case CONSTANT -> sizes.constants - SLACK;
-          case STATE -> sizes.state - SLACK;
-          case ROWS -> sizes.columns;
-          case USER -> sizes.user;
-          case CONTEXT -> sizes.context;
-          case NONE -> 0;
-        };
-    require(last <= size, "reaches to " + last + " of " + size + " in " + expected);
-  }
-
-  /** A tile reads whole panels, so the last one may reach into the slack. */
-  private void weights(Instruction s) {
-    Space space = space(s.b);
-    require(space == Space.CONSTANT || space == Space.STATE, "weights in " + space);
-    if (int8(s)) {
-      require(s.k <= MAX_INT8_K, "sums over " + s.k + " numbers of 8 bits");
-      inside(s.b, Math.multiplyExact(panels(s.n), Int8Layout.panel(s.k)), space);
-      return;
-    }
-    require(s.innerStride >= 0 && s.panelStride >= 0, "a negative stride");
-    if (s.n == 0 || s.k == 0) {
-      return;
-    }
-    long steps = half(s) ? (s.k + 1) / 2 : s.k;
-    long last =
-        Math.addExact(
-            Math.multiplyExact((s.n - 1) / PANEL, s.panelStride),
-            Math.multiplyExact(steps - 1, s.innerStride));
-    inside(s.b, floats(s, Math.addExact(last, half(s) ? 2 : 1)), space);
   }
 
   /**

@@ -3,6 +3,9 @@ package org.llm4msr.bindings.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.llm4msr.bindings.cpu.ProgramRun.at;
+import static org.llm4msr.bindings.cpu.ProgramRun.constant;
+import static org.llm4msr.bindings.cpu.ProgramRun.write;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -58,26 +61,6 @@ class ScoringProgramTest {
   private static float bf16(float x) {
     int bits = Float.floatToRawIntBits(x);
     return Float.intBitsToFloat((bits + 0x7fff + (bits >>> 16 & 1)) & 0xffff0000);
-  }
-
-  static long constant(long offset) {
-    return ScoringProgram.address(Space.CONSTANT, offset);
-  }
-
-  static long at(Space space, long offset) {
-    return ScoringProgram.address(space, offset);
-  }
-
-  static MemorySegment write(Arena arena, List<Instruction> program) {
-    MemorySegment memory =
-        arena.allocate((long) program.size() * Instruction.WORDS * Long.BYTES, Long.BYTES);
-    long index = 0;
-    for (Instruction instruction : program) {
-      for (long word : instruction.words()) {
-        memory.setAtIndex(ValueLayout.JAVA_LONG, index++, word);
-      }
-    }
-    return memory;
   }
 
   private static Instruction linear(
@@ -168,7 +151,6 @@ class ScoringProgramTest {
         magnitude[i] += Math.abs(sum * last[j]);
       }
     }
-    Isa before = Isa.selected();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment constants = arena.allocate(floats * Float.BYTES, 64);
       put(constants, 0, toVector);
@@ -176,34 +158,22 @@ class ScoringProgramTest {
       put(constants, rowAt, packed);
       put(constants, lastAt, packedLast);
       Sizes sizes = new Sizes(floats, n + ScoringProgram.SLACK, w + n + 1, 0, k, ITEMS, false);
-      ScoringProgram checked = new ScoringProgram(write(arena, program), 0, 1, sizes);
-      for (Isa isa : Isa.values()) {
-        if (!isa.isSupported()) {
-          continue;
-        }
-        isa.select();
-        MemorySegment out = arena.allocate(ValueLayout.JAVA_FLOAT, count);
-        checked.run(
-            false,
-            constants,
-            arena.allocate(4),
-            0,
-            arena.allocateFrom(ValueLayout.JAVA_FLOAT, context),
-            MemorySegment.NULL,
-            arena.allocateFrom(ValueLayout.JAVA_INT, items),
-            count,
-            arena.allocate(sizes.state() * Float.BYTES, 64),
-            arena.allocate(sizes.columns() * ScoringProgram.LANES * Float.BYTES, 64),
-            out);
-        for (int i = 0; i < count; i++) {
-          // A sum beside the middle of two BF16 numbers may be rounded the other way.
-          assertThat((double) out.getAtIndex(ValueLayout.JAVA_FLOAT, i))
-              .as("%s, item %d", isa, i)
-              .isCloseTo(expected[i], within(magnitude[i] / 512 / Math.sqrt(n) + 1e-4));
-        }
-      }
-    } finally {
-      before.select();
+      ProgramRun.onEveryIsa(
+          arena,
+          program,
+          1,
+          sizes,
+          constants,
+          context,
+          items,
+          (isa, out, _) -> {
+            for (int i = 0; i < count; i++) {
+              // A sum beside the middle of two BF16 numbers may be rounded the other way.
+              assertThat((double) out.getAtIndex(ValueLayout.JAVA_FLOAT, i))
+                  .as("%s, item %d", isa, i)
+                  .isCloseTo(expected[i], within(magnitude[i] / 512 / Math.sqrt(n) + 1e-4));
+            }
+          });
     }
   }
 

@@ -20,6 +20,8 @@ final class ConstantPool {
     PLAIN,
     /** A matrix in panels of columns; see {@code score.h}. */
     PANELS,
+    /** The same in wider panels. */
+    WIDE_PANELS,
     /** One row for each item and one for unknown ones. */
     TABLE
   }
@@ -58,11 +60,19 @@ final class ConstantPool {
     return add(new Key(constant, Layout.PLAIN, 1, Precision.F32), constant.width());
   }
 
-  /** Offset of a constant matrix, row after row; of {@link #vectorPrecision}. */
-  long matrix(Term constant) {
-    Precision type = vectorPrecision();
+  /**
+   * Offset of a constant matrix that is applied once for a request; of {@link #vectorPrecision}.
+   *
+   * @param in its rows
+   */
+  long matrix(Term constant, int in) {
+    Precision type = vectorPrecision(in);
     int width = constant.width();
-    return add(new Key(constant, Layout.PLAIN, 1, type), floats(width, type));
+    return type == Precision.INT8
+        ? add(
+            new Key(constant, Layout.WIDE_PANELS, in, type),
+            Int8Layout.matrix(in, in == 0 ? 0 : width / in))
+        : add(new Key(constant, Layout.PLAIN, 1, type), floats(width, type));
   }
 
   /** Of tables, and of matrices on rows that are not too narrow. */
@@ -71,11 +81,12 @@ final class ConstantPool {
   }
 
   /**
-   * Of matrices that are applied once for a request. They are read once, and what they generate is
-   * rounded again.
+   * Of matrices that are applied once for a request: reading them takes longer than the products.
+   *
+   * @param in a matrix's rows
    */
-  Precision vectorPrecision() {
-    return precision == Precision.F32 ? Precision.F32 : Precision.BF16;
+  Precision vectorPrecision(int in) {
+    return precision == Precision.INT8 && in > Int8Layout.MAX_VECTOR ? Precision.BF16 : precision;
   }
 
   /** Offset of a constant matrix of {@code rows} rows in panels. */

@@ -58,26 +58,27 @@ final class Int8 {
   }
 
   /**
-   * Panels of a matrix: scales and sums of eight columns, then four rows of each column in turn.
+   * Panels of a matrix: scales and sums of {@code width} columns, then four rows of each column in
+   * turn.
    *
    * @param matrix {@code [rows, columns]}
    */
-  static byte[] panels(float[] matrix, int rows) {
+  static byte[] panels(float[] matrix, int rows, int width) {
     int columns = rows == 0 ? 0 : matrix.length / rows;
-    long panel = Int8Layout.panel(rows) * Float.BYTES;
-    ByteBuffer to = buffer(Panels.count(columns) * Int8Layout.panel(rows));
+    long panel = Int8Layout.panel(rows, width) * Float.BYTES;
+    ByteBuffer to = buffer((columns + width - 1L) / width * Int8Layout.panel(rows, width));
     for (int c = 0; c < columns; c++) {
       Scale scale = Scale.of(matrix, c, columns, rows);
-      int at = (int) (c / Panels.WIDTH * panel) + c % Panels.WIDTH * Float.BYTES;
+      int at = (int) (c / width * panel) + c % width * Float.BYTES;
       to.putFloat(at, scale.scale());
       int sum = 0;
       for (int r = 0; r < rows; r++) {
         byte value = scale.quantised(matrix[r * columns + c]);
-        int quad = Int8Layout.PANEL_HEAD + r / Int8Layout.QUAD * Panels.WIDTH;
+        int quad = (2 + r / Int8Layout.QUAD) * width;
         to.put(at + quad * Float.BYTES + r % Int8Layout.QUAD, value);
         sum += value;
       }
-      to.putInt(at + Panels.WIDTH * Float.BYTES, sum);
+      to.putInt(at + width * Float.BYTES, sum);
     }
     return to.array();
   }

@@ -41,6 +41,8 @@ final class ProgramBuilder {
   private final Map<Term, Long> addresses = new IdentityHashMap<>();
   private final List<Instruction> instructions = new ArrayList<>();
   private final RowRegisters registers = new RowRegisters();
+  // What layers multiply in 8 bits.
+  private final Set<Term> rounded = new HashSet<>();
   // Generated matrices as layers on rows read them.
   private final Map<Term, Long> packed = new IdentityHashMap<>();
   private int state;
@@ -66,6 +68,7 @@ final class ProgramBuilder {
     vectors(false);
     int vectorEnd = instructions.size();
     registers.countUses(order, logit);
+    order.stream().filter(this::readsInt8).forEach(term -> rounded.add(term.input(0)));
     for (Term term : order) {
       if (term.stage() == Term.Stage.ROW) {
         row(term);
@@ -217,10 +220,10 @@ final class ProgramBuilder {
           when kind == BinaryOp.Kind.ADD && isItemAndVector(term) -> {
         int item = term.input(0).stage() == Term.Stage.ITEM ? 0 : 1;
         long to = columnsFor(term);
-        gather(term.input(item), to, operand(term.input(1 - item)), activation);
+        gather(term.input(item), to, operand(term.input(1 - item)), activation, rounded(term));
       }
       default -> {
-        List<Term> gathered = gatherItems(term.inputs());
+        List<Term> gathered = gatherItems(term, term.inputs());
         long to = columnsFor(term);
         compute(term, to);
         gathered.forEach(registers::release);
@@ -245,12 +248,15 @@ final class ProgramBuilder {
         && precision(linear) == Precision.INT8;
   }
 
-  /** The row addend is put where the result will be. */
+  /** The row addend is put where the result will be, unless it is added from its 8 bits. */
   private void accumulated(Term term, Term.Linear linear) {
     Term addend = term.inputs().getLast();
-    List<Term> gathered = gatherItems(List.of(term.input(0)));
+    List<Term> gathered = gatherItems(term, List.of(term.input(0)));
     long to;
-    if (addend.stage() == Term.Stage.ITEM) {
+    if (addsBytes(term)) {
+      to = columnsFor(term);
+      gathered.add(addend);
+    } else if (addend.stage() == Term.Stage.ITEM) {
       to = columnsFor(term);
       gather(addend, to);
     } else if (addend != term.input(0) && registers.isLastUse(addend)) {
@@ -271,12 +277,25 @@ final class ProgramBuilder {
     return address;
   }
 
-  /** Fetches the items' terms that an instruction reads into columns. */
-  private List<Term> gatherItems(List<Term> inputs) {
+  /** Whether a layer whose input is of 8 bits adds an item's row, which then stays in them. */
+  private boolean addsBytes(Term term) {
+    return term.op() instanceof Term.Linear linear
+        && linear.row()
+        && readsInt8(term)
+        && term.inputs().getLast().stage() == Term.Stage.ITEM;
+  }
+
+  /**
+   * Fetches the items' terms that an instruction reads into columns; what it multiplies in 8 bits
+   * comes when it is emitted.
+   */
+  private List<Term> gatherItems(Term term, List<Term> inputs) {
     List<Term> gathered = new ArrayList<>();
     for (Term input : inputs) {
       if (input.stage() == Term.Stage.ITEM && !gathered.contains(input)) {
-        gather(input, columnsFor(input));
+        if (!readsInt8(term) || input != term.input(0)) {
+          gather(input, columnsFor(input));
+        }
         gathered.add(input);
       }
     }
@@ -284,31 +303,37 @@ final class ProgramBuilder {
   }
 
   private void gather(Term item, long to) {
-    gather(item, to, 0, null);
+    gather(item, to, 0, null, 0);
   }
 
-  /** {@code activation(item + addend)}; without an addend 0. */
-  private void gather(Term item, long to, long addend, UnaryOp.Kind activation) {
+  /** {@code activation(item + addend)}; without an addend 0. {@code d} as in the instruction. */
+  private void gather(Term item, long to, long addend, UnaryOp.Kind activation, long d) {
+    gather(item, flag(pool.precision()), code(activation), to, addend, d);
+  }
+
+  private void gather(Term item, int flags, int kind, long to, long addend, long d) {
     long table = ScoringProgram.address(Space.CONSTANT, pool.table(item));
     long rows = pool.items() + 1L;
-    emit(
-        flag(pool.precision()),
-        Code.GATHER,
-        code(activation),
-        to,
-        table,
-        addend,
-        0,
-        item.width(),
-        rows,
-        0);
+    long width = item.width();
+    instructions.add(
+        new Instruction(
+            Code.GATHER, kind, to, table, addend, 0, d, 0, width, rows, 0, 0, 0, flags, 0, 0));
+  }
+
+  /** Where an instruction puts its result in 8 bits, if a layer multiplies it; otherwise 0. */
+  private long rounded(Term term) {
+    return rounded.contains(term)
+        ? ScoringProgram.address(Space.ROWS, registers.quantised(term))
+        : 0;
   }
 
   /** The columns of a term in 8 bits, made where they do not exist yet. */
   private long quantised(Term term) {
     boolean exists = registers.hasQuantised(term);
     long to = ScoringProgram.address(Space.ROWS, registers.quantised(term));
-    if (!exists) {
+    if (!exists && term.stage() == Term.Stage.ITEM) {
+      gather(term, ScoringProgram.INT8 | ScoringProgram.BYTES, 0, to, 0, 0);
+    } else if (!exists) {
       emit(Code.QUANTISE, 0, to, operand(term), 0, 0, term.width(), 0, 0, 0);
     }
     return to;
@@ -365,30 +390,16 @@ final class ProgramBuilder {
       }
       case Term.Softmax _ ->
           emit(Code.SOFTMAX, 0, to, operand(term.input(0)), 0, 0, term.width(), 0, 0, 0);
-      case Term.Mixture _ ->
-          emit(
-              Code.MIXTURE,
-              0,
-              to,
-              operand(term.input(0)),
-              operand(term.input(1)),
-              0,
-              term.width(),
-              term.input(0).width(),
-              0,
-              0);
-      case Term.RmsNorm(double epsilon) ->
-          emit(
-              Code.RMS_NORM,
-              0,
-              to,
-              operand(term.input(0)),
-              operand(term.input(1)),
-              0,
-              term.width(),
-              0,
-              0,
-              epsilon);
+      case Term.Mixture _ -> {
+        long gate = operand(term.input(0));
+        int parts = term.input(0).width();
+        emit(Code.MIXTURE, 0, to, gate, operand(term.input(1)), 0, term.width(), parts, 0, 0);
+      }
+      case Term.RmsNorm(double epsilon) -> {
+        long from = operand(term.input(0));
+        long weight = operand(term.input(1));
+        emit(Code.RMS_NORM, 0, to, from, weight, 0, term.width(), 0, 0, epsilon);
+      }
       case Term.Repeat(int times) ->
           emit(
               Code.REPEAT, 0, to, operand(term.input(0)), 0, 0, term.input(0).width(), 0, times, 0);
@@ -408,14 +419,16 @@ final class ProgramBuilder {
               code(linear.activation()),
               to,
               operand(term.input(0)),
-              constant ? ScoringProgram.address(Space.CONSTANT, pool.matrix(w)) : operand(w),
+              constant
+                  ? ScoringProgram.address(Space.CONSTANT, pool.matrix(w, linear.in()))
+                  : operand(w),
               bias,
               linear.out(),
               linear.in(),
               linear.rows(),
               0,
               0,
-              constant ? flag(pool.vectorPrecision()) : 0,
+              constant ? flag(pool.vectorPrecision(linear.in())) : 0,
               0,
               0));
       return;
@@ -433,6 +446,7 @@ final class ProgramBuilder {
     long innerStride = inPanels ? Panels.innerStride(half) : linear.out();
     long panelStride = inPanels ? Panels.stride(linear.in(), half) : Panels.WIDTH;
     boolean int8 = precision == Precision.INT8;
+    long e = addsBytes(term) ? quantised(term.inputs().getLast()) : 0;
     instructions.add(
         new Instruction(
             Code.LINEAR,
@@ -441,12 +455,14 @@ final class ProgramBuilder {
             int8 ? quantised(term.input(0)) : operand(term.input(0)),
             weights,
             bias,
+            rounded(term),
+            e,
             linear.out(),
             linear.in(),
             1,
             int8 ? 0 : innerStride,
             int8 ? 0 : panelStride,
-            (linear.row() ? ScoringProgram.ACCUMULATE : 0) | flag(precision),
+            (linear.row() && e == 0 ? ScoringProgram.ACCUMULATE : 0) | flag(precision),
             0,
             0));
   }

@@ -30,7 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
  * bytes with that object's length, the file's length and a checksum (CRC-32C) of all before it.
  */
 final class SnapshotContainer {
-  static final int VERSION = 3;
+  static final int VERSION = 4;
   static final int ALIGNMENT = 64;
 
   private static final long MAGIC = 0x45524F43534D344CL; // "L4MSCORE" in little-endian order

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import org.llm4msr.bindings.cpu.Int8Layout;
 import org.llm4msr.bindings.cpu.ScoringProgram;
 import org.llm4msr.bindings.cpu.ScoringProgram.Instruction;
 import org.llm4msr.model.data.Dataset;
@@ -150,11 +151,13 @@ public final class SnapshotWriter {
         case PLAIN -> numbers.accept(term.elements());
         case PANELS -> {
           if (int8) {
-            file.writeBytes(Int8.panels(term.elements(), entry.rows()));
+            file.writeBytes(Int8.panels(term.elements(), entry.rows(), Panels.WIDTH));
           } else {
             numbers.accept(Panels.pack(term.elements(), entry.rows(), half));
           }
         }
+        case WIDE_PANELS ->
+            file.writeBytes(Int8.panels(term.elements(), entry.rows(), Int8Layout.WIDE_PANEL));
         case TABLE ->
             writeRows(
                 int8 ? rows -> file.writeBytes(Int8.table(rows, term.width())) : numbers,

@@ -339,9 +339,9 @@ class SnapshotTest {
           .hasMessageContaining("snapshot");
     }
     byte[] future = whole.clone();
-    future[8] = 4;
+    future[8] = 5;
     Files.write(broken, future);
-    assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 4");
+    assertThatThrownBy(() -> Snapshot.open(broken)).hasMessageContaining("format 5");
   }
 
   /** Damage with a checksum that fits: no program leaves its memory, whatever it is. */
