@@ -4,6 +4,7 @@
 #   bench/peers.sh encoding THREADS PROMPTSxTOKENS [ROUNDS [DIRECTORY]]
 #                                        (of a llama or qwen2 in F32, as RandomModel writes it; else 110 M random weights)
 #   bench/peers.sh scoring ITEMS KNOWLEDGE_WIDTH [ROUNDS [f32|bf16|int8]]
+#   bench/peers.sh mlp ITEMS ROUNDS f32|bf16|int8                 (the plain network 200-256-128-64-1)
 #   bench/peers.sh onnx THREADS PROMPTSxTOKENS ROUNDS MODEL.onnx DIRECTORY [INT8.onnx]
 #                                        (DIRECTORY made by bench/onnx_bert.py; INT8.onnx for W8A8 beside it)
 #   bench/peers.sh llama THREADS PROMPTSxTOKENS ROUNDS MODEL.gguf [float|a8|w8a8]
@@ -18,7 +19,7 @@ cd "$(dirname "$0")/.."
 JAVA_HOME=$(.mvn/find-jdk.sh) || exit 1
 export JAVA_HOME
 usage() {
-  sed -n '2,15s/^# *//p' "$0" >&2
+  sed -n '2,16s/^# *//p' "$0" >&2
   exit 2
 }
 [ $# -ge 3 ] || usage
@@ -35,6 +36,9 @@ case $what in
   scoring)
     main=ScoringComparison
     set -- "$1" "$2" "${3:-7}" "${4:-f32}" ;;
+  mlp)
+    main=MlpComparison
+    [ $# -eq 3 ] || usage ;;
   onnx)
     main=OnnxComparison
     [ $# -eq 5 ] || [ $# -eq 6 ] || usage ;;

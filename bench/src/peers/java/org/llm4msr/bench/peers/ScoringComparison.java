@@ -4,7 +4,9 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.onnxruntime.OrtException;
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,8 +29,8 @@ import org.llm4msr.model.scorer.Snapshot;
 public final class ScoringComparison {
   private static final double TOLERANCE = 1e-5;
   private static final double ROUNDED_TOLERANCE = 1e-2;
-  private static final int REQUESTS = 256;
-  private static final int SCENARIO = 1;
+  static final int REQUESTS = 256;
+  static final int SCENARIO = 1;
 
   private ScoringComparison() {}
 
@@ -56,14 +58,20 @@ public final class ScoringComparison {
       }
       try (Snapshot snapshot = Snapshot.open(file);
           Scorer scorer = snapshot.scorer()) {
-        double tolerance = precision == Precision.F32 ? TOLERANCE : ROUNDED_TOLERANCE;
-        peers.forEach(peer -> check(scorer, peer, requests, tolerance));
-        compare(scorer, peers, requests, rounds);
+        run(scorer, peers, requests, rounds, precision);
       }
       System.out.println(Machine.describe("C kernels for " + Isa.selected()));
     } finally {
       Files.delete(file);
     }
+  }
+
+  /** Checks that all compute the same, then measures them in turn. */
+  static void run(
+      Scorer scorer, List<ScoringPeer> peers, int[][] requests, int rounds, Precision precision) {
+    double tolerance = precision == Precision.F32 ? TOLERANCE : ROUNDED_TOLERANCE;
+    peers.forEach(peer -> check(scorer, peer, requests, tolerance));
+    compare(scorer, peers, requests, rounds);
   }
 
   private static void check(
@@ -112,6 +120,7 @@ public final class ScoringComparison {
     List<Rounds.Result> results = new ArrayList<>();
     results.add(result("llm4msr", scored, 1, quiet));
     print("llm4msr", scored);
+    System.out.printf("  %d bytes allocated in a request%n", allocated(scorer, requests));
     for (int p = 0; p < peers.size(); p++) {
       print(peers.get(p).name(), theirs.get(p));
       System.out.printf(
@@ -123,6 +132,17 @@ public final class ScoringComparison {
       results.add(result(peers.get(p).name(), theirs.get(p), 1 / slower, quiet));
     }
     Rounds.append(results);
+  }
+
+  /** Bytes on the heap for a request, on average over all. */
+  private static long allocated(Scorer scorer, int[][] requests) {
+    float[] ours = new float[requests[0].length];
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    for (int r = 0; r < REQUESTS; r++) {
+      scorer.score(SCENARIO, ScoringWorkload.user(r), requests[r], ours);
+    }
+    return (threads.getCurrentThreadAllocatedBytes() - before) / REQUESTS;
   }
 
   /** Requests a second as the medians have them. CPU time is not taken here. */
