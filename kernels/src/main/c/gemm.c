@@ -135,6 +135,66 @@ EACH_TILE(TILE)
 #define ENTRY(n) tile_##n,
 static const tile_fn tiles[MR + 1] = {NULL, EACH_TILE(ENTRY)};
 
+// Panels that a few rows read at once: as many sums under way as multiply-adds wait for. Two for two rows were slower.
+#define FEW_PANELS(mr) ((mr) == 1 ? 4 : 1)
+
+// out[mr, panels * NR] = a[kc, mr]^T times panels one after the other as they are stored. Each is used once, so floats
+// of it are made in registers. The same sums as tile_body's. What follows the panels is asked for meanwhile: several
+// short streams are nothing that the processor foresees.
+INLINE void few_body(const int mr, const int panels, const int32_t type, int64_t kc, const float *restrict a,
+                     const void *restrict b, float *restrict out) {
+    const int64_t bytes = type == L4M_F32 ? 4 : 2;
+    vf acc[MR][4 * NV];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < panels * NV; v++) acc[i][v] = vzero();
+    for (int64_t p = 0; p < kc; p++) {
+        // One row's numbers stay in a register, otherwise those of B do: there are not enough for both.
+        vf bv[NV], one = vset1(a[0]);
+#pragma GCC unroll 8
+        for (int v = 0; v < panels * NV; v++) {
+            int64_t in_panel = p * NR + v % NV * VL, at = v / NV * kc * NR + in_panel;
+            if (in_panel * bytes % 64 == 0) __builtin_prefetch(l4m_at(b, at + panels * kc * NR, type), 0, 2);
+            bv[v % NV] = vload_any(l4m_at(b, at, type), VL, type);
+            if (mr == 1) acc[0][v] = vfma(one, bv[v % NV], acc[0][v]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < mr && mr > 1; i++) {
+            vf av = vset1(a[i]);
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; v++) acc[i][v] = vfma(av, bv[v], acc[i][v]);
+        }
+        a += mr;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < panels * NV; v++) vstore(out + (i * panels * NV + v) * VL, acc[i][v]);
+}
+
+INLINE void few_panels(const int mr, const int panels, int32_t type, int64_t kc, const float *a, const void *b,
+                       float *out) {
+    if (type == L4M_BF16)
+        few_body(mr, panels, L4M_BF16, kc, a, b, out);
+    else if (type == L4M_F16)
+        few_body(mr, panels, L4M_F16, kc, a, b, out);
+    else
+        few_body(mr, panels, L4M_F32, kc, a, b, out);
+}
+
+typedef void (*few_fn)(int panels, int32_t type, int64_t kc, const float *a, const void *b, float *out);
+
+#define FEW(n)                                                                                              \
+    static void few_##n(int panels, int32_t type, int64_t kc, const float *a, const void *b, float *out) {  \
+        panels == 1 ? few_panels(n, 1, type, kc, a, b, out)                                                 \
+                    : few_panels(n, FEW_PANELS(n), type, kc, a, b, out);                                    \
+    }
+EACH_TILE(FEW)
+
+#define FEW_ENTRY(n) few_##n,
+static const few_fn few[MR + 1] = {NULL, EACH_TILE(FEW_ENTRY)};
+
 // Inner blocks of equal size, which for a quantised B are of whole blocks of weights (KC is).
 static int64_t inner_blocks(int64_t k) { return l4m_max(1, l4m_ceil_div(k, KC)); }
 static int64_t inner_block(int64_t k, int32_t type) {
@@ -260,6 +320,22 @@ static void one_tile(const inner *w, int64_t i, int64_t m, int64_t j, int64_t n,
     }
 }
 
+// A single tile of rows and packed panels.
+static void few_rows(const inner *w, int64_t i, int64_t rows, int64_t j0, int64_t j1, const float *a) {
+    const gemm *g = w->g;
+    for (int64_t j = j0, panels; j < j1; j += panels * NR) {
+        panels = l4m_ceil_div(j1 - j, NR) < FEW_PANELS(rows) ? 1 : FEW_PANELS(rows);
+        few[rows]((int)panels, g->b_type, w->kc, a, packed_panel(g, j, w->p0, w->kc), w->tile);
+        for (int64_t r = 0; r < rows; r++) {
+            float *to = g->c + (i + r) * g->ldc + j;
+            ISA(gemm_epilogue)
+            (w->tile + r * panels * NR, w->adds ? to : NULL, w->bias ? w->bias + j : NULL,
+             w->residual ? w->residual + (i + r) * g->ldr + j : NULL, w->last ? g->activation : L4M_ACT_NONE, NULL,
+             l4m_min(panels * NR, j1 - j), to);
+        }
+    }
+}
+
 static void narrow_block(const inner *w, int64_t i0, int64_t i1, int64_t mr, int64_t j0, int64_t j1, float *b,
                          float *a) {
     const gemm *g = w->g;
@@ -288,6 +364,10 @@ static void wide_block(const inner *w, int64_t i0, int64_t i1, int64_t mr, int64
     float *b_rows = a + l4m_ceil_div(rows, mr) * stride;
     pack_a(g, i0, rows, mr, p0, kc, a);
     if (g->sums && j0 == 0) add_sums(a, rows, mr, kc, p0 > 0, g->sums + i0);
+    if (g->panels && rows <= mr) {
+        few_rows(w, i0, rows, j0, j1, a);
+        return;
+    }
     for (int64_t j = j0; j < j1; j += NR) {
         int64_t n = l4m_min(NR, j1 - j);
         const float *panel = b;

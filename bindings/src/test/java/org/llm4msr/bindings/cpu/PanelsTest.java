@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -126,6 +127,59 @@ class PanelsTest {
           assertThat(Native.toArray(actual))
               .as("%s %s", isa, product)
               .isEqualTo(Native.toArray(expected));
+        }
+      }
+    } finally {
+      before.select();
+    }
+  }
+
+  @Test
+  void fewRowsHaveTheBitsOfTheSameRowsAmongMany() {
+    Random random = new Random(4);
+    Isa before = Isa.selected();
+    long n = 1107;
+    long k = 1030;
+    try (Arena arena = Arena.ofConfined()) {
+      for (StoredType type : List.of(StoredType.F32, StoredType.BF16, StoredType.F16)) {
+        Product many =
+            new Product(
+                true,
+                60,
+                n,
+                k,
+                type,
+                Native.random(arena, random, 60 * k),
+                MatricesTest.stored(arena, random, n * k, type),
+                Native.random(arena, random, n),
+                Native.random(arena, random, 60 * n),
+                Activation.SILU,
+                Native.floats(arena, 60 * n));
+        for (Isa isa : Native.supported()) {
+          isa.select();
+          MemorySegment packed = many.pack(arena);
+          many.run(packed, many.c);
+          for (long m = 1; m <= 15; m++) {
+            MemorySegment few = Native.floats(arena, m * n);
+            Panels.matmul(
+                pool,
+                m,
+                n,
+                k,
+                many.a,
+                k,
+                packed,
+                type,
+                many.bias,
+                many.residual,
+                n,
+                many.activation,
+                few,
+                n);
+            assertThat(Native.toArray(few))
+                .as("%s %s, %d rows", isa, type, m)
+                .isEqualTo(Native.toArray(many.c.asSlice(0, m * n * Float.BYTES)));
+          }
         }
       }
     } finally {
