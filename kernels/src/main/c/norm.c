@@ -9,6 +9,7 @@ typedef struct {
     int64_t rows, width, block, blocks;
     float epsilon;
     float *y, *dweight;
+    int streams;
 } job;
 
 static float inverse_rms(const float *x, int64_t n, float epsilon) {
@@ -32,17 +33,22 @@ static void forward_range(const void *context, int64_t begin, int64_t end) {
         const float *x = w->x + i * w->width;
         float *y = w->y + i * w->width;
         vf inverse = vset1(inverse_rms(x, w->width, w->epsilon));
-        for (int64_t j = 0; j < w->width; j += VL) {
-            int64_t n = l4m_min(VL, w->width - j);
-            vf r = vload_any(x + j, n, L4M_F32) * inverse * vload_any(w->weight + j, n, L4M_F32);
-            n == VL ? vstore(y + j, r) : vstore_n(y + j, r, n);
+        int64_t j = 0;
+        if (w->streams) {
+            for (; j < w->width; j += VL) vstream(y + j, vload(x + j) * inverse * vload(w->weight + j));
+        } else {
+            for (; j + VL <= w->width; j += VL) vstore(y + j, vload(x + j) * inverse * vload(w->weight + j));
+            int64_t n = w->width - j;
+            if (n > 0) vstore_n(y + j, vload_n(x + j, n) * inverse * vload_n(w->weight + j, n), n);
         }
     }
+    vstream_end();
 }
 
 int ISA(rms_norm)(l4m_pool *pool, int64_t rows, int64_t width, const float *x, const float *weight,
                   double epsilon, float *y) {
-    job w = {.x = x, .weight = weight, .width = width, .epsilon = (float)epsilon, .y = y};
+    job w = {.x = x, .weight = weight, .width = width, .epsilon = (float)epsilon, .y = y,
+             .streams = l4m_goes_past_caches(x, y, rows, width)};
     return l4m_ranges(pool, rows, 2.0 * (double)width + 32, forward_range, &w);
 }
 
@@ -81,7 +87,8 @@ int ISA(rms_norm_gradient)(l4m_pool *pool, int64_t rows, int64_t width, const fl
     int code = l4m_pool_begin(pool, 0, (size_t)(blocks * width) * sizeof(float));
     if (code != L4M_OK) return code;
     float *partial = l4m_pool_shared(pool);
-    job w = {x, weight, dy, rows, width, block, blocks, (float)epsilon, dx, partial};
+    job w = {.x = x, .weight = weight, .dy = dy, .rows = rows, .width = width, .block = block, .blocks = blocks,
+             .epsilon = (float)epsilon, .y = dx, .dweight = partial};
     l4m_pool_run(pool, blocks, backward_block, &w);
     for (int64_t j = 0; j < width; j += VL) {
         int64_t n = l4m_min(VL, width - j);

@@ -19,6 +19,7 @@ typedef __m512 vf;
 
 INLINE vf vload(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void vstore(float *p, vf v) { _mm512_storeu_ps(p, v); }
+INLINE void vstream(float *p, vf v) { _mm512_stream_ps(p, v); }
 INLINE vf vset1(float x) { return _mm512_set1_ps(x); }
 INLINE __mmask16 vmask_n(int64_t n) { return (__mmask16)((1u << n) - 1); }
 INLINE vf vload_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(vmask_n(n), p); }
@@ -46,6 +47,10 @@ INLINE vf vsel_gt(vf a, vf b, vf x, vf y) {
 INLINE vf vscale2(vf x, vf n) { return _mm512_scalef_ps(x, n); }
 // The same where both x and the result are normal numbers, or x is NaN.
 INLINE vf vscale2_normal(vf x, vf n) { return vscale2(x, n); }
+// a > b ? 0 : that
+INLINE vf vscale2_or_zero(vf x, vf n, vf a, vf b) {
+    return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(a, b, _CMP_NGT_UQ), x, n);
+}
 INLINE vf vload_bf16(const uint16_t *p) {
     return _mm512_castsi512_ps(
         _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
@@ -91,6 +96,7 @@ typedef __m256 vf;
 
 INLINE vf vload(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void vstore(float *p, vf v) { _mm256_storeu_ps(p, v); }
+INLINE void vstream(float *p, vf v) { _mm256_stream_ps(p, v); }
 INLINE vf vset1(float x) { return _mm256_set1_ps(x); }
 INLINE __m256i vmask_n(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -133,6 +139,9 @@ INLINE vf vscale2(vf x, vf n) {
 INLINE vf vscale2_normal(vf x, vf n) {
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
 }
+INLINE vf vscale2_or_zero(vf x, vf n, vf a, vf b) {
+    return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_NGT_UQ), vscale2_normal(x, n));
+}
 INLINE vf vload_bf16(const uint16_t *p) {
     return _mm256_castsi256_ps(
         _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
@@ -174,6 +183,12 @@ INLINE vf vload(const float *p) {
     return v;
 }
 INLINE void vstore(float *p, vf v) { memcpy(p, &v, sizeof v); }
+#if defined(__SSE2__)
+#include <emmintrin.h>
+INLINE void vstream(float *p, vf v) { _mm_stream_ps(p, v); }
+#else
+INLINE void vstream(float *p, vf v) { vstore(p, v); }
+#endif
 INLINE vf vset1(float x) { return (vf){x, x, x, x}; }
 INLINE vf vload_n(const float *p, int64_t n) {
     float t[4] = {0, 0, 0, 0};
@@ -212,6 +227,7 @@ INLINE vf vscale2(vf x, vf n) {
     return x * (vf)((h + 127) << 23) * (vf)((k - h + 127) << 23);
 }
 INLINE vf vscale2_normal(vf x, vf n) { return (vf)((vi_)x + (__builtin_convertvector(n, vi_) << 23)); }
+INLINE vf vscale2_or_zero(vf x, vf n, vf a, vf b) { return (vf)((vi_)vscale2_normal(x, n) & ~(vi_)(a > b)); }
 INLINE vf vload_bf16(const uint16_t *p) {
     return (vf){l4m_f32_from_bf16(p[0]), l4m_f32_from_bf16(p[1]), l4m_f32_from_bf16(p[2]),
                 l4m_f32_from_bf16(p[3])};
@@ -233,6 +249,13 @@ INLINE void vtranspose(vf r[VL]) {
 #endif
 
 INLINE vf vzero(void) { return vset1(0.0f); }
+
+// After vstream, which writes an aligned vector past the caches, and before others are told of what it wrote.
+INLINE void vstream_end(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
 
 // VL pairs of BF16 numbers, the first in the lower half of its lane.
 typedef uint32_t vpairs __attribute__((vector_size(VL * 4)));

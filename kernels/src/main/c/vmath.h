@@ -21,6 +21,26 @@ INLINE vf vexp(vf x) {
     return vsel_gt(x, high, vset1(__builtin_inff()), y);
 }
 
+// The same for `count` vectors of x up to 0, step by step for all of them: one after the other took a tenth longer,
+// each waiting for itself.
+INLINE void vexp_negative(const int count, vf *x) {
+    const vf low = vset1(-87.33654f);
+    vf n[8], r[8], q[8];
+#define EACH _Pragma("GCC unroll 8") for (int i = 0; i < count; i++)
+    EACH r[i] = vmax(low, x[i]);
+    EACH n[i] = vround(r[i] * vset1(1.44269504f));
+    EACH r[i] = vfnma(n[i], vset1(0.693359375f), r[i]);
+    EACH r[i] = vfnma(n[i], vset1(-2.12194440e-4f), r[i]);
+    EACH q[i] = vfma(vset1(0.001381459f), r[i], vset1(0.0083687175f));
+    EACH q[i] = vfma(q[i], r[i], vset1(0.04166839f));
+    EACH q[i] = vfma(q[i], r[i], vset1(0.16666521f));
+    EACH q[i] = vfma(q[i], r[i], vset1(0.49999994f));
+    EACH q[i] = q[i] * r[i];
+    EACH q[i] = vfma(q[i], r[i], r[i]) + vset1(1.0f);
+    EACH x[i] = vscale2_or_zero(q[i], n[i], low, x[i]);
+#undef EACH
+}
+
 // 2^x for x up to 127: n = round(x), a polynomial of x - n, which is exact. Relative error below 1.7e-7 in [-125, 127];
 // 2^-125 below, NaN stays NaN.
 INLINE vf vexp2(vf x) {

@@ -63,6 +63,26 @@ class KernelsTest {
   }
 
   @Test
+  void rowsThatGoPastTheCaches() {
+    int rows = 8070;
+    int width = 1040;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment x = floats(arena, (long) rows * width);
+      MemorySegment weight = floats(arena, width);
+      MemorySegment normed = arena.allocate(x.byteSize(), 64);
+      MemorySegment probabilities = arena.allocate(x.byteSize(), 64);
+      Native.assertAgreesWithReference(
+          "%d x %d".formatted(rows, width),
+          () -> {
+            Norms.rmsNorm(pool, rows, width, x, weight, 1e-6, normed);
+            Norms.softmax(pool, rows, width, x, probabilities);
+          },
+          normed,
+          probabilities);
+    }
+  }
+
+  @Test
   void groupedMatmul() {
     rounds((arena, rows, n) -> {
       int k = Math.max(1, n / 2 + random.nextInt(9));
