@@ -1,7 +1,6 @@
 package org.llm4msr.app.data;
 
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.llm4msr.app.data.DataDescription.Bucketing;
 import org.llm4msr.app.data.DataDescription.Feature;
@@ -13,6 +12,7 @@ import org.llm4msr.model.data.ColumnStore;
 import org.llm4msr.model.data.DatasetBuilder;
 import org.llm4msr.model.data.ListColumn;
 import org.llm4msr.model.data.NumberColumn;
+import org.llm4msr.model.data.ValueRule;
 import org.llm4msr.runtime.UserError;
 
 /** The values of a feature while its table is read. */
@@ -23,7 +23,7 @@ sealed interface FeatureColumn {
       return new Numbers(feature, new NumberColumn(store));
     }
     return feature.pooling().isPresent()
-        ? new Lists(feature, new ListColumn(store))
+        ? new Lists(feature, new ListColumn(store, List.of(new ValueRule.Labels(feature.labels()))))
         : new Words(feature, new CodedColumn(store));
   }
 
@@ -54,9 +54,7 @@ sealed interface FeatureColumn {
 
     @Override
     public void addTo(DatasetBuilder builder) {
-      CodedColumn values =
-          column.map(value ->
-              TableReader.elements(value, feature.separator()).stream().findFirst().orElse(null));
+      CodedColumn values = column.apply(new ValueRule.FirstElement(feature.separator().orElse("")));
       Optional<Bucketing> buckets = feature.buckets();
       if (buckets.isPresent()) {
         CodedColumn numbers = values;
@@ -67,7 +65,9 @@ sealed interface FeatureColumn {
                   Buckets.quantiles(numbers, builder.trainCounts(feature.owner(), numbers), count);
             };
       }
-      values = values.map(value -> feature.labels().getOrDefault(value, value));
+      if (!feature.labels().isEmpty()) {
+        values = values.apply(new ValueRule.Labels(feature.labels()));
+      }
       builder.field(feature.name(), feature.owner(), values, feature.options());
       column.closeEntries();
     }
@@ -77,9 +77,7 @@ sealed interface FeatureColumn {
   record Lists(Feature feature, ListColumn column) implements FeatureColumn {
     @Override
     public void set(int index, String text, Table table, long row) {
-      List<String> elements = TableReader.elements(text, feature.separator());
-      Map<String, String> labels = feature.labels();
-      column.set(index, elements.stream().map(value -> labels.getOrDefault(value, value)).toList());
+      column.set(index, TableReader.elements(text, feature.separator()));
     }
 
     @Override

@@ -190,7 +190,7 @@ final class FeatureReader {
 
   private FieldOptions options(Yaml yaml) {
     if (yaml.find("hash").isPresent()) {
-      exclude(yaml, "hash", "min_count");
+      exclude(yaml, "hash", "min_count", "buckets");
     }
     if (yaml.find("share").isPresent()) {
       exclude(yaml, "share", "min_count", "hash", "dim");

@@ -20,11 +20,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
 import org.llm4msr.model.checkpoint.FileErrors;
+import org.llm4msr.model.data.ListColumn;
 import org.llm4msr.runtime.UserError;
 
 /**
@@ -32,13 +31,11 @@ import org.llm4msr.runtime.UserError;
  * an id 007 stays 007.
  */
 final class TableReader implements AutoCloseable {
-  /** What divides the elements when a Parquet or JSON column holds lists. */
-  static final String LIST_SEPARATOR = "\u001F";
-
-  /** Stands between the values of a row on their way from DuckDB, and for one that is missing. */
+  /** Stands between the values of a row on their way from DuckDB. */
   private static final char VALUE_SEPARATOR = '\u001E';
 
-  private static final String MISSING = "\u001D";
+  /** Stands for a value that is missing. */
+  private static final char MISSING = '\u001D';
 
   private static final int LONGEST_HEADER_CHARS = 1 << 20;
 
@@ -87,12 +84,7 @@ final class TableReader implements AutoCloseable {
 
   /** The elements of a list written as text, and of a list column of Parquet or JSON. */
   static List<String> elements(String value, Optional<String> separator) {
-    if (value == null) {
-      return List.of();
-    }
-    String splitAt =
-        Pattern.quote(LIST_SEPARATOR) + separator.map(s -> "|" + Pattern.quote(s)).orElse("");
-    return Stream.of(value.split(splitAt)).map(String::strip).filter(e -> !e.isEmpty()).toList();
+    return value == null ? List.of() : ListColumn.elements(value, separator.orElse(""));
   }
 
   /** The columns of a table, by name, with DuckDB's type. */
@@ -168,7 +160,11 @@ final class TableReader implements AutoCloseable {
   private static String asText(String name, String type) {
     String quoted = '"' + name.replace("\"", "\"\"") + '"';
     return isList(type)
-        ? "array_to_string(CAST(" + quoted + " AS VARCHAR[]), chr(31))"
+        ? "array_to_string(CAST("
+            + quoted
+            + " AS VARCHAR[]), chr("
+            + (int) ListColumn.SEPARATOR
+            + "))"
         : "CAST(" + quoted + " AS VARCHAR)";
   }
 
@@ -191,7 +187,7 @@ final class TableReader implements AutoCloseable {
   private long query(Path path, List<String> texts, String source, RowConsumer consumer) {
     String sql =
         texts.stream()
-            .map(text -> "coalesce(" + text + ", chr(" + (int) MISSING.charAt(0) + "))")
+            .map(TableReader::coded)
             .collect(
                 Collectors.joining(
                     " || chr(" + (int) VALUE_SEPARATOR + ") || ", "SELECT ", " FROM " + source));
@@ -203,7 +199,10 @@ final class TableReader implements AutoCloseable {
         row++;
         if (!split(result.getString(1), values)) {
           throw new UserError(
-              path + ": row " + row + ": holds the control character U+001E; remove it");
+              path
+                  + ": row "
+                  + row
+                  + ": holds the control character U+001E, or a value that is U+001D; remove it");
         }
         consumer.accept(row, values);
       }
@@ -211,6 +210,14 @@ final class TableReader implements AutoCloseable {
     } catch (SQLException e) {
       throw new UserError(path + ": cannot read: " + reason(sql, e), e);
     }
+  }
+
+  /** A value, or what stands for a missing one; a value that looks like that breaks the row. */
+  private static String coded(String text) {
+    String missing = "chr(" + (int) MISSING + ")";
+    String broken = "chr(" + (int) VALUE_SEPARATOR + ")";
+    return "CASE WHEN %1$s = %2$s THEN %3$s ELSE coalesce(%1$s, %2$s) END"
+        .formatted(text, missing, broken);
   }
 
   /** Takes a row apart; false when a value holds the separator. */
@@ -222,8 +229,9 @@ final class TableReader implements AutoCloseable {
       if (last != end < 0) {
         return false;
       }
-      String value = text.substring(start, last ? text.length() : end);
-      values[c] = value.equals(MISSING) ? null : value;
+      int length = (last ? text.length() : end) - start;
+      boolean missing = length == 1 && text.charAt(start) == MISSING;
+      values[c] = missing ? null : text.substring(start, start + length);
       start = end + 1;
     }
     return true;

@@ -18,6 +18,7 @@ import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Split;
+import org.llm4msr.model.data.ValueRule;
 import org.llm4msr.model.data.Vocabulary;
 import org.llm4msr.model.metrics.MetricsReport;
 import org.llm4msr.model.scorer.Precision;
@@ -217,7 +218,7 @@ public final class SnapshotExport {
         .orElse(null);
   }
 
-  /** What rows say about themselves, in words. */
+  /** What rows say about themselves, as a log would. */
   private static final class ContextValues {
     private final Dataset dataset;
     private final List<Integer> fields = new ArrayList<>();
@@ -243,7 +244,7 @@ public final class SnapshotExport {
             told.add(
                 field.isNumber()
                     ? Double.toString(field.factor(row, k) * field.deviation() + field.mean())
-                    : value(index, field.vocabulary(), id));
+                    : text(index, field, id));
           }
         }
         values.put(field.name(), told);
@@ -251,27 +252,28 @@ public final class SnapshotExport {
       return values;
     }
 
-    private String value(int index, Vocabulary vocabulary, int id) {
-      return vocabulary.isHashed()
-          ? hashed.computeIfAbsent(index, i -> new HashedValues(vocabulary)).of(id)
-          : vocabulary.value(id);
+    private String text(int index, Field field, int id) {
+      return field.vocabulary().isHashed()
+          ? hashed.computeIfAbsent(index, i -> new HashedValues(field)).of(id)
+          : ValueRule.undo(field.rules(), field.vocabulary().value(id));
     }
   }
 
   /** The data set keeps only hashes; any value of the same hash scores alike. */
   private static final class HashedValues {
-    private final Vocabulary vocabulary;
+    private final Field field;
     private final Map<Integer, String> byId = new HashMap<>();
     private int tried;
 
-    HashedValues(Vocabulary vocabulary) {
-      this.vocabulary = vocabulary;
+    HashedValues(Field field) {
+      this.field = field;
     }
 
     String of(int id) {
       while (!byId.containsKey(id)) {
-        String value = Integer.toString(tried++);
-        byId.putIfAbsent(vocabulary.id(value), value);
+        String text = Integer.toString(tried++);
+        String value = ValueRule.apply(field.rules(), text);
+        byId.putIfAbsent(value == null ? Vocabulary.UNKNOWN : field.vocabulary().id(value), text);
       }
       return byId.get(id);
     }

@@ -40,7 +40,12 @@ class BadDatasetTest extends LoadedLog {
             "log.csv",
             LOG.replace("bob,i2", "bob,i\u001E2"),
             YAML,
-            "log.csv: row 5: holds the control character U+001E; remove it"),
+            "log.csv: row 5: holds the control character U+001E"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("bob,i2", "\u001D,i2"),
+            YAML,
+            "log.csv: row 5: holds the control character U+001E, or a value that is U+001D; remove"),
         Arguments.of("log.csv", LOG.replace("bob,i2", "bob,"), YAML, "row 5: column item is empty"),
         Arguments.of(
             "log.csv",

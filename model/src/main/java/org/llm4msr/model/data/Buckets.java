@@ -1,7 +1,6 @@
 package org.llm4msr.model.data;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -11,26 +10,9 @@ import org.llm4msr.runtime.UserError;
 public final class Buckets {
   private Buckets() {}
 
-  /**
-   * Doubling buckets for counts and sizes: "0", "1", "2 to 3", "4 to 7", "8 to 15", …; one bucket
-   * for what is below 0. The fraction is dropped.
-   */
+  /** Doubling buckets, see {@link ValueRule.LogBuckets}. */
   public static CodedColumn log2(CodedColumn column) {
-    return column.map(text -> {
-      double number = parse(text);
-      if (Double.isNaN(number)) {
-        return null;
-      }
-      if (number < 0) {
-        return "below 0";
-      }
-      long whole = (long) number;
-      if (whole < 2) {
-        return Long.toString(whole);
-      }
-      long low = Long.highestOneBit(whole);
-      return low + " to " + (2 * low - 1);
-    });
+    return column.apply(new ValueRule.LogBuckets());
   }
 
   /**
@@ -44,15 +26,12 @@ public final class Buckets {
     if (buckets < 2) {
       throw new UserError("quantile buckets must be at least 2, but are " + buckets);
     }
-    double[] bounds = bounds(column.dictionary(), trainCounts, buckets);
-    return column.map(text -> {
-      double number = parse(text);
-      return Double.isNaN(number) ? null : bucketName(bounds, number);
-    });
+    return column.apply(
+        new ValueRule.BoundedBuckets(bounds(column.dictionary(), trainCounts, buckets)));
   }
 
   /** Upper bounds (inclusive) of all buckets but the last, ascending and distinct. */
-  private static double[] bounds(Dictionary dictionary, long[] trainCounts, int buckets) {
+  private static List<Double> bounds(Dictionary dictionary, long[] trainCounts, int buckets) {
     double[] numbers = dictionary.values().stream().mapToDouble(Buckets::parse).toArray();
     List<Integer> byNumber =
         IntStream.range(0, numbers.length)
@@ -72,32 +51,15 @@ public final class Buckets {
         passed = quantiles;
       }
     }
-    return bounds.stream().mapToDouble(Double::doubleValue).distinct().toArray();
+    return bounds.stream().distinct().toList();
   }
 
-  private static String bucketName(double[] bounds, double number) {
-    int at = Arrays.binarySearch(bounds, number);
-    int bucket = at >= 0 ? at : -at - 1;
-    if (bounds.length == 0) {
-      return "any";
-    }
-    return bucket == 0
-        ? "up to " + plain(bounds[0])
-        : bucket == bounds.length
-            ? "above " + plain(bounds[bucket - 1])
-            : "above " + plain(bounds[bucket - 1]) + " up to " + plain(bounds[bucket]);
-  }
-
-  private static String plain(double number) {
-    return number == Math.rint(number) && Math.abs(number) < 1e15
-        ? Long.toString((long) number)
-        : Double.toString(number);
-  }
-
-  private static double parse(String text) {
+  /** A finite number, or NaN. */
+  static double parse(String text) {
     try {
       double number = Double.parseDouble(text);
-      return Double.isInfinite(number) ? Double.NaN : number;
+      // Of the two zeros only one is kept: they compare as equal, but have two texts.
+      return Double.isInfinite(number) ? Double.NaN : number + 0.0;
     } catch (NumberFormatException e) {
       return Double.NaN;
     }

@@ -1,6 +1,7 @@
 package org.llm4msr.model.data;
 
-import java.util.function.UnaryOperator;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * A column of strings under construction: a dictionary and one code per entry. What is done to the
@@ -14,6 +15,7 @@ public final class CodedColumn {
   private final Dictionary dictionary;
   private final Column codesPlusOne;
   private final int[] renamed;
+  private final List<ValueRule> rules;
   private int size;
 
   /** A column on the heap. */
@@ -23,25 +25,33 @@ public final class CodedColumn {
 
   /** A column whose memory {@code store} owns. */
   public CodedColumn(ColumnStore store) {
-    this(store, new Dictionary(store), store.column(), null, 0);
+    this(store, new Dictionary(store), store.column(), null, 0, List.of());
   }
 
   /**
    * @param codesPlusOne codes as read, 0 for a missing one; null where every entry is its own code
    * @param renamed the code in {@code dictionary} by the code as read; null where they are the same
+   * @param rules that made the values of those as read
    */
   private CodedColumn(
-      ColumnStore store, Dictionary dictionary, Column codesPlusOne, int[] renamed, int size) {
+      ColumnStore store,
+      Dictionary dictionary,
+      Column codesPlusOne,
+      int[] renamed,
+      int size,
+      List<ValueRule> rules) {
     this.store = store;
     this.dictionary = dictionary;
     this.codesPlusOne = codesPlusOne;
     this.renamed = renamed;
     this.size = size;
+    this.rules = rules;
   }
 
   /** Every key of {@code dictionary} once, in order: the raw column of users or of items. */
   static CodedColumn identity(Dictionary dictionary) {
-    return new CodedColumn(ColumnStore.onHeap(), dictionary, null, null, dictionary.size());
+    return new CodedColumn(
+        ColumnStore.onHeap(), dictionary, null, null, dictionary.size(), List.of());
   }
 
   /** Appends a value; null is a missing one. */
@@ -84,25 +94,32 @@ public final class CodedColumn {
     return dictionary;
   }
 
+  /** The rules that made the values of those that were added, in order. */
+  public List<ValueRule> rules() {
+    return rules;
+  }
+
   /**
-   * This column with every value replaced by {@code change}; null makes it missing. It reads this
+   * This column with every value replaced as a rule says; null makes it missing. It reads this
    * column's codes, so that a row costs nothing again.
    */
-  public CodedColumn map(UnaryOperator<String> change) {
+  public CodedColumn apply(ValueRule rule) {
     Dictionary changed = new Dictionary(store);
     int[] newCode = new int[dictionary.size()];
     for (int code = 0; code < newCode.length; code++) {
-      String value = change.apply(dictionary.value(code));
+      String value = rule.apply(dictionary.value(code));
       newCode[code] = value == null ? MISSING : changed.add(value);
     }
+    List<ValueRule> longer = new ArrayList<>(rules);
+    longer.add(rule);
     if (renamed == null) {
-      return new CodedColumn(store, changed, codesPlusOne, newCode, size);
+      return new CodedColumn(store, changed, codesPlusOne, newCode, size, List.copyOf(longer));
     }
     int[] composed = new int[renamed.length];
     for (int code = 0; code < composed.length; code++) {
       composed[code] = renamed[code] == MISSING ? MISSING : newCode[renamed[code]];
     }
-    return new CodedColumn(store, changed, codesPlusOne, composed, size);
+    return new CodedColumn(store, changed, codesPlusOne, composed, size, List.copyOf(longer));
   }
 
   /** Gives the entries' memory back once a field has been made of them; the dictionary stays. */

@@ -52,8 +52,13 @@ public final class Field {
 
   /** What a field says of each user, item or row. */
   sealed interface Entries {
-    /** One id each, int32. */
-    record Ids(Column ids) implements Entries {}
+    /**
+     * One id each.
+     *
+     * @param ids int32
+     * @param rules that make a value of a text
+     */
+    record Ids(Column ids, List<ValueRule> rules) implements Entries {}
 
     /**
      * A number each: id 1 times a float32 factor, or NaN for a missing one.
@@ -71,8 +76,16 @@ public final class Field {
      * @param count int32, its elements, at most the field's length
      * @param most known elements that a list keeps
      * @param latest whether it keeps its last ones, or else its first
+     * @param rules that make the value of an element's text
      */
-    record Lists(Column ids, Column start, Column count, Pooling pooling, int most, boolean latest)
+    record Lists(
+        Column ids,
+        Column start,
+        Column count,
+        Pooling pooling,
+        int most,
+        boolean latest,
+        List<ValueRule> rules)
         implements Entries {}
   }
 
@@ -147,6 +160,15 @@ public final class Field {
     throw new IllegalStateException(name + " is no number");
   }
 
+  /** The rules that make values, or elements, of texts that the log holds; none for a number. */
+  public List<ValueRule> rules() {
+    return switch (entries) {
+      case Entries.Ids(_, List<ValueRule> rules) -> rules;
+      case Entries.Numbers numbers -> List.of();
+      case Entries.Lists lists -> lists.rules;
+    };
+  }
+
   /** Whether attention weighs the elements of its lists. */
   public boolean hasAttention() {
     return pooling() == Pooling.ATTENTION;
@@ -175,7 +197,7 @@ public final class Field {
   /** The id at {@code position} in [0, length). */
   public int id(int index, int position) {
     return switch (entries) {
-      case Entries.Ids(Column ids) -> ids.getInt(index);
+      case Entries.Ids(Column ids, _) -> ids.getInt(index);
       case Entries.Numbers(Column factors, _, _) ->
           Float.isNaN(factors.getFloat(index)) ? Vocabulary.UNKNOWN : 1;
       case Entries.Lists lists ->

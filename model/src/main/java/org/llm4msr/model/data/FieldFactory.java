@@ -15,6 +15,9 @@ final class FieldFactory {
   }
 
   Field category(String name, Field.Owner owner, CodedColumn column, FieldOptions options) {
+    if (options.hash() > 0 && ValueRule.takesNumbers(column.rules())) {
+      throw new IllegalArgumentException(name + ": buckets are few; they are not hashed");
+    }
     Field shared = shared(options);
     Vocabulary vocabulary =
         vocabulary(shared, options, column.dictionary(), () -> trainCounts(owner, column));
@@ -26,7 +29,8 @@ final class FieldFactory {
       int code = column.code(i);
       ids.setInt(i, code == CodedColumn.MISSING ? Vocabulary.UNKNOWN : idOfCode[code]);
     }
-    return field(name, owner, shared, vocabulary, options, 1, new Field.Entries.Ids(ids));
+    return field(
+        name, owner, shared, vocabulary, options, 1, new Field.Entries.Ids(ids, column.rules()));
   }
 
   Field list(
@@ -63,7 +67,8 @@ final class FieldFactory {
       count.setInt(i, known);
       length = Math.max(length, known);
     }
-    Field.Entries lists = new Field.Entries.Lists(ids, start, count, pooling, most, false);
+    Field.Entries lists =
+        new Field.Entries.Lists(ids, start, count, pooling, most, false, column.rules());
     return field(name, owner, shared, vocabulary, options, length, lists);
   }
 

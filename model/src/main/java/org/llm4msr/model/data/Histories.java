@@ -2,6 +2,7 @@ package org.llm4msr.model.data;
 
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -119,7 +120,7 @@ final class Histories {
       start.setLong(row, end - known);
       count.setInt(row, known);
     }
-    return new Field.Entries.Lists(ids, start, count, pooling, most, true);
+    return new Field.Entries.Lists(ids, start, count, pooling, most, true, List.of());
   }
 
   /**

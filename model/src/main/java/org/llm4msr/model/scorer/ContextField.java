@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.function.ToIntFunction;
 import org.llm4msr.model.data.Field;
 import org.llm4msr.model.data.Pooling;
+import org.llm4msr.model.data.ValueRule;
 import org.llm4msr.model.data.Vocabulary;
 import org.llm4msr.model.scorer.SnapshotContainer.DamagedException;
 import tools.jackson.databind.JsonNode;
@@ -25,6 +26,7 @@ final class ContextField {
   private final int dim;
   private final MemorySegment table;
   private final ToIntFunction<String> ids;
+  private final List<ValueRule> rules;
   private final double mean;
   private final double deviation;
   private final Pooling pooling;
@@ -40,6 +42,7 @@ final class ContextField {
     to.put("dim", dim);
     to.put("size", field.vocabulary().size());
     to.put("hashed", field.vocabulary().isHashed());
+    ValueRules.write(to.putArray("values"), field.rules());
     switch (kind) {
       case CATEGORY -> {}
       case NUMBER -> {
@@ -75,6 +78,7 @@ final class ContextField {
     }
     table = file.section("context." + name, Math.multiplyExact((long) size * dim, Float.BYTES));
     ids = kind == ContextKind.NUMBER ? null : ids(file, size, hashed);
+    rules = ValueRules.read(from.path("values"));
     mean = from.path("mean").asDouble(Double.NaN);
     deviation = from.path("deviation").asDouble(1);
     boolean list = kind == ContextKind.LIST;
@@ -133,10 +137,18 @@ final class ContextField {
 
   void set(String value, MemorySegment context) {
     require(ContextKind.CATEGORY);
-    copy(value == null ? Vocabulary.UNKNOWN : ids.applyAsInt(value), context);
+    copy(value == null ? Vocabulary.UNKNOWN : id(ValueRule.applyOrName(rules, value)), context);
+  }
+
+  private int id(String value) {
+    return value == null ? Vocabulary.UNKNOWN : ids.applyAsInt(value);
   }
 
   void set(double number, MemorySegment context) {
+    if (ValueRule.takesNumbers(rules)) {
+      copy(id(ValueRule.apply(rules, number)), context);
+      return;
+    }
     require(ContextKind.NUMBER);
     float factor = (float) ((number - mean) / deviation);
     if (Float.isNaN(factor)) {
@@ -153,7 +165,7 @@ final class ContextField {
     int known = 0;
     for (int i = 0; i < values.size() && known < most; i++) {
       String value = values.get(latest ? values.size() - 1 - i : i);
-      int id = value == null ? Vocabulary.UNKNOWN : ids.applyAsInt(value);
+      int id = value == null ? Vocabulary.UNKNOWN : id(ValueRule.apply(rules, value));
       if (id != Vocabulary.UNKNOWN) {
         add(id, 1, context);
         known++;

@@ -2,7 +2,10 @@ package org.llm4msr.model.scorer;
 
 /** What a request says of one of its features. */
 public enum ContextKind {
-  /** One value by name. */
+  /**
+   * One value as the log has it, or by name; where training put numbers into buckets, a number or a
+   * bucket by name.
+   */
   CATEGORY,
   /** A number, in the unit of the log. */
   NUMBER,

@@ -74,7 +74,7 @@ public final class Scorer implements AutoCloseable {
    * What the following requests say about themselves, until it is set anew; unknown at the start.
    *
    * @param field position in {@link Snapshot#contextFields}
-   * @param value null for unknown
+   * @param value as the log has it, null for unknown
    * @throws IllegalArgumentException if the field is no category
    */
   public void setContext(int field, String value) {
@@ -85,7 +85,7 @@ public final class Scorer implements AutoCloseable {
    * The same for a number.
    *
    * @param number in the unit of the log, NaN for unknown
-   * @throws IllegalArgumentException if the field is no number
+   * @throws IllegalArgumentException if the field is neither a number nor put into buckets
    */
   public void setContext(int field, double number) {
     snapshot.context().get(field).set(number, context.segment());

@@ -75,9 +75,9 @@ class BucketsTest {
   }
 
   @Test
-  void mappingAColumnMergesAndDropsValues() {
+  void aRuleMergesAndDropsValues() {
     CodedColumn genres = column("Action, Drama", null, "Comedy", "Action", "");
-    CodedColumn first = genres.map(text -> text.isEmpty() ? null : text.split(", ")[0]);
+    CodedColumn first = genres.apply(new ValueRule.FirstElement(", "));
     assertThat(values(first)).containsExactly("Action", null, "Comedy", "Action", null);
     assertThat(first.dictionary().size()).isEqualTo(2);
   }
