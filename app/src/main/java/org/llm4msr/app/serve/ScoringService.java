@@ -3,11 +3,10 @@ package org.llm4msr.app.serve;
 import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
-import com.sun.net.httpserver.HttpsConfigurator;
-import com.sun.net.httpserver.HttpsServer;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -25,7 +24,7 @@ import org.llm4msr.runtime.UserError;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Scores over HTTP: the JDK's server, a virtual thread for each request. */
+/** Scores over HTTP: the JDK's server, a virtual thread for each request; TLS ends before it. */
 public final class ScoringService implements AutoCloseable {
   private static final String TEXT = "text/plain; version=0.0.4; charset=utf-8";
   private static final int BACKLOG = 1024;
@@ -37,6 +36,7 @@ public final class ScoringService implements AutoCloseable {
   private final byte[] token;
   private final PrintWriter log;
   private final HttpServer server;
+  private final TlsFront front;
   private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
   private final Semaphore admitted;
   private final Semaphore reloading = new Semaphore(1);
@@ -87,35 +87,63 @@ public final class ScoringService implements AutoCloseable {
     System.setProperty("sun.net.httpserver.nodelay", "true");
     System.setProperty("sun.net.httpserver.maxReqTime", Integer.toString(limits.clientSeconds()));
     System.setProperty("sun.net.httpserver.maxRspTime", Integer.toString(limits.clientSeconds()));
-    System.setProperty("jdk.httpserver.maxConnections", Integer.toString(limits.connections()));
-    System.setProperty(
-        "sun.net.httpserver.maxIdleConnections", Integer.toString(limits.connections()));
+    // A front counts its own; those that it has just closed do not keep others out here.
+    String connections =
+        Long.toString(Math.min(Integer.MAX_VALUE, limits.connections() * (tls == null ? 1L : 2L)));
+    System.setProperty("jdk.httpserver.maxConnections", connections);
+    System.setProperty("sun.net.httpserver.maxIdleConnections", connections);
     try {
-      server = tls == null ? HttpServer.create(address, BACKLOG) : secure(address, tls);
+      server = HttpServer.create(tls == null ? address : anyOnLoopback(), BACKLOG);
     } catch (IOException e) {
       threads.close();
-      throw new UserError("cannot listen on " + address + ": " + e.getMessage(), e);
+      throw cannotListen(address, e);
+    }
+    try {
+      front = tls == null ? null : front(address, tls);
+    } catch (IOException e) {
+      server.stop(0);
+      threads.close();
+      throw cannotListen(address, e);
     }
     server.setExecutor(new Arrivals(threads, limits.concurrent(), limits.waitMillis()));
     server.createContext("/", this::handle);
   }
 
-  private static HttpServer secure(InetSocketAddress address, SSLContext tls) throws IOException {
-    HttpsServer server = HttpsServer.create(address, BACKLOG);
-    server.setHttpsConfigurator(new HttpsConfigurator(tls));
-    return server;
+  private static InetSocketAddress anyOnLoopback() {
+    return new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+  }
+
+  private static UserError cannotListen(InetSocketAddress address, IOException e) {
+    return new UserError("cannot listen on " + address + ": " + e.getMessage(), e);
+  }
+
+  private TlsFront front(InetSocketAddress address, SSLContext tls) throws IOException {
+    return new TlsFront(
+        address,
+        BACKLOG,
+        tls,
+        server.getAddress(),
+        limits.connections(),
+        limits.clientSeconds(),
+        line -> {
+          log.println(line);
+          log.flush();
+        });
   }
 
   /** Begins to answer, and returns when it is ready. */
   public void start() throws InterruptedException {
     server.start();
+    if (front != null) {
+      front.start();
+    }
     WarmUp.run(pool);
     warm = true;
   }
 
   /** The port, also where any was asked for. */
   public int port() {
-    return server.getAddress().getPort();
+    return (front == null ? server.getAddress() : front.address()).getPort();
   }
 
   private static byte[] digest(String text) {
@@ -361,7 +389,13 @@ public final class ScoringService implements AutoCloseable {
 
   private void close(int graceSeconds) {
     stopping = true;
+    if (front != null) {
+      front.stopListening();
+    }
     server.stop(graceSeconds);
+    if (front != null) {
+      front.close();
+    }
     threads.shutdownNow();
   }
 }

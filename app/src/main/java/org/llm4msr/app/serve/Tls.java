@@ -38,6 +38,15 @@ public final class Tls {
   private static final String CONVERT =
       "; convert it: openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW";
 
+  // Enough for clients that come back; those that keep tickets take none.
+  private static final int SESSIONS = 1024;
+
+  static {
+    // No client needs to shake hands again, and each time costs us more than it. Read once, when
+    // TLS is first used.
+    System.setProperty("jdk.tls.rejectClientInitiatedRenegotiation", "true");
+  }
+
   private Tls() {}
 
   private record PemBlock(String type, byte[] content) {}
@@ -180,6 +189,7 @@ public final class Tls {
       keys.init(store, password);
       SSLContext context = SSLContext.getInstance("TLS");
       context.init(keys.getKeyManagers(), null, null);
+      context.getServerSessionContext().setSessionCacheSize(SESSIONS);
       return context;
     } catch (GeneralSecurityException | IOException e) {
       throw new UserError(keyFile + ": cannot serve with this key: " + e.getMessage(), e);

@@ -13,13 +13,17 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLHandshakeException;
+import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -38,12 +42,26 @@ class ServeTlsTest extends ServedShop {
     password = Files.writeString(folder.resolve("password"), SelfSigned.PASSWORD + "\n");
   }
 
-  private static HttpClient trusting() throws Exception {
+  private static SSLContext trust() throws Exception {
     TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
     trust.init(server.trust());
     SSLContext context = SSLContext.getInstance("TLS");
     context.init(null, trust.getTrustManagers(), null);
-    return HttpClient.newBuilder().sslContext(context).build();
+    return context;
+  }
+
+  private static HttpClient trusting() throws Exception {
+    return HttpClient.newBuilder().sslContext(trust()).build();
+  }
+
+  private static SSLSocket connect(int port) throws Exception {
+    return (SSLSocket)
+        trust().getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), port);
+  }
+
+  /** What is done with a service in a process of its own. */
+  private interface Use {
+    void of(int port, HttpClient trusting) throws Exception;
   }
 
   private static HttpRequest score(int port, String bearer) {
@@ -54,7 +72,7 @@ class ServeTlsTest extends ServedShop {
         .build();
   }
 
-  private void serve(List<String> options) throws Exception {
+  private static void serve(List<String> options, Use use) throws Exception {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -71,25 +89,7 @@ class ServeTlsTest extends ServedShop {
       String line = output.readLine();
       assertThat(line).contains("serving", "https://127.0.0.1:");
       int port = Integer.parseInt(line.substring(line.lastIndexOf(':') + 1));
-      try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), port)) {
-        // The first byte of a handshake that does not go on.
-        silent.getOutputStream().write(22);
-        silent.setSoTimeout(20_000);
-        HttpResponse<String> scored = trusting.send(score(port, TOKEN), BodyHandlers.ofString());
-        assertThat(scored.statusCode()).as(scored.body()).isEqualTo(200);
-        assertThat(json(scored).get("probabilities")).hasSize(3);
-        assertThat(trusting.send(score(port, TOKEN + "x"), BodyHandlers.ofString()).statusCode())
-            .isEqualTo(401);
-        assertThatThrownBy(() -> client.send(score(port, TOKEN), BodyHandlers.ofString()))
-            .isInstanceOf(SSLHandshakeException.class);
-        assertThatThrownBy(() -> get(port, "/health", null)).isInstanceOf(IOException.class);
-        try {
-          // Closed, perhaps with an alert before.
-          silent.getInputStream().readAllBytes();
-        } catch (java.net.SocketException e) {
-          assertThat(e).hasMessageContaining("reset");
-        }
-      }
+      use.of(port, trusting);
       assertThat(trusting.send(score(port, TOKEN), BodyHandlers.ofString()).statusCode())
           .isEqualTo(200);
       process.toHandle().destroy();
@@ -100,14 +100,99 @@ class ServeTlsTest extends ServedShop {
     }
   }
 
+  private void requestsAndAttacks(int port, HttpClient trusting) throws Exception {
+    try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      // The first byte of a handshake that does not go on.
+      silent.getOutputStream().write(22);
+      silent.setSoTimeout(20_000);
+      HttpResponse<String> scored = trusting.send(score(port, TOKEN), BodyHandlers.ofString());
+      assertThat(scored.statusCode()).as(scored.body()).isEqualTo(200);
+      assertThat(json(scored).get("probabilities")).hasSize(3);
+      assertThat(trusting.send(score(port, TOKEN + "x"), BodyHandlers.ofString()).statusCode())
+          .isEqualTo(401);
+      assertThatThrownBy(() -> client.send(score(port, TOKEN), BodyHandlers.ofString()))
+          .isInstanceOf(SSLHandshakeException.class);
+      assertThatThrownBy(() -> get(port, "/health", null)).isInstanceOf(IOException.class);
+      try {
+        // Closed, perhaps with an alert before.
+        silent.getInputStream().readAllBytes();
+      } catch (java.net.SocketException e) {
+        assertThat(e).hasMessageContaining("reset");
+      }
+    }
+  }
+
+  /** Sends requests one after the other and takes no answer; ends when the connection does. */
+  private static void takeNothing(SSLSocket socket) {
+    String request = head("GET /openapi.json");
+    byte[] requests = request.repeat(100).getBytes(StandardCharsets.US_ASCII);
+    try {
+      while (true) {
+        socket.getOutputStream().write(requests);
+      }
+    } catch (IOException e) {
+      // Closed by the service, as it should be.
+    }
+  }
+
+  @Test
+  void clientsThatTakeNoAnswersHoldNobodyUp() throws Exception {
+    serve(
+        pem(),
+        (port, trusting) -> {
+          List<Thread> greedy = new ArrayList<>();
+          for (int i = 0; i < 4; i++) {
+            SSLSocket socket = connect(port);
+            greedy.add(Thread.ofVirtual().start(() -> takeNothing(socket)));
+          }
+          // Longer than the service waits for a client.
+          long endNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(7);
+          while (System.nanoTime() < endNanos) {
+            HttpResponse<String> answer =
+                trusting
+                    .sendAsync(score(port, TOKEN), BodyHandlers.ofString())
+                    .get(20, TimeUnit.SECONDS);
+            assertThat(answer.statusCode()).isIn(200, 503);
+            Thread.sleep(100);
+          }
+          for (Thread thread : greedy) {
+            assertThat(thread.join(Duration.ofSeconds(30))).isTrue();
+          }
+        });
+  }
+
+  @Test
+  void nobodyShakesHandsTwice() throws Exception {
+    serve(
+        pem(),
+        (port, trusting) -> {
+          try (SSLSocket socket = connect(port)) {
+            socket.setEnabledProtocols(new String[] {"TLSv1.2"});
+            socket.startHandshake();
+            assertThatThrownBy(
+                    () -> {
+                      socket.startHandshake();
+                      assertThat(socket.getInputStream().read()).isNotNegative();
+                    })
+                .isInstanceOf(SSLException.class);
+          }
+        });
+  }
+
+  private static List<String> pem() {
+    return List.of("--tls-certificate=" + server.certificate(), "--tls-key=" + server.key());
+  }
+
   @Test
   void servesWithPemFiles() throws Exception {
-    serve(List.of("--tls-certificate=" + server.certificate(), "--tls-key=" + server.key()));
+    serve(pem(), this::requestsAndAttacks);
   }
 
   @Test
   void servesWithPkcs12() throws Exception {
-    serve(List.of("--tls-store=" + server.store(), "--tls-password-file=" + password));
+    serve(
+        List.of("--tls-store=" + server.store(), "--tls-password-file=" + password),
+        this::requestsAndAttacks);
   }
 
   @Test

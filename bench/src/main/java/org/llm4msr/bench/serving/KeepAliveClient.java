@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import javax.net.SocketFactory;
 
 /**
  * One connection, kept open between requests that are bytes already: what a load generator may cost
@@ -16,12 +17,18 @@ import java.util.Locale;
 final class KeepAliveClient implements AutoCloseable {
   private static final int TIMEOUT_MILLIS = 60_000;
 
+  private final SocketFactory sockets;
   private final int port;
   private Socket socket;
   private InputStream in;
 
-  /** To a port of this machine. */
-  KeepAliveClient(int port) {
+  /**
+   * To a port of this machine.
+   *
+   * @param sockets plain or with TLS
+   */
+  KeepAliveClient(SocketFactory sockets, int port) {
+    this.sockets = sockets;
     this.port = port;
   }
 
@@ -32,7 +39,7 @@ final class KeepAliveClient implements AutoCloseable {
    */
   int send(byte[] request) throws IOException {
     if (socket == null) {
-      socket = new Socket(InetAddress.getLoopbackAddress(), port);
+      socket = sockets.createSocket(InetAddress.getLoopbackAddress(), port);
       socket.setTcpNoDelay(true);
       socket.setSoTimeout(TIMEOUT_MILLIS);
       in = new BufferedInputStream(socket.getInputStream(), 1 << 16);

@@ -16,6 +16,8 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import javax.net.SocketFactory;
+import javax.net.ssl.SSLSocketFactory;
 import org.HdrHistogram.Histogram;
 import org.HdrHistogram.Recorder;
 import org.llm4msr.bench.Machine;
@@ -28,8 +30,11 @@ import org.llm4msr.bench.scoring.ScoringWorkload;
  *
  * <pre>
  * ServiceLoad export FILE                               writes the snapshot to serve
- * ServiceLoad PORT TOKEN json|binary ITEMS CONNECTIONS RATE:SECONDS…
+ * ServiceLoad [tls:]PORT TOKEN json|binary ITEMS CONNECTIONS RATE:SECONDS…
  * </pre>
+ *
+ * TLS trusts what the system properties {@code javax.net.ssl.trustStore} and {@code
+ * trustStorePassword} say.
  */
 public final class ServiceLoad {
   private static final int REQUESTS = 512;
@@ -38,12 +43,17 @@ public final class ServiceLoad {
   private static final long REPORT_SECONDS = 30;
   private static final long LONGEST_NANOS = TimeUnit.MINUTES.toNanos(10);
 
+  private static final String TLS = "tls:";
+
+  private final SocketFactory sockets;
   private final int port;
   private final int connections;
   private final byte[][] requests;
 
-  private ServiceLoad(int port, int connections, byte[][] requests) {
-    this.port = port;
+  private ServiceLoad(String port, int connections, byte[][] requests) {
+    boolean secure = port.startsWith(TLS);
+    sockets = secure ? SSLSocketFactory.getDefault() : SocketFactory.getDefault();
+    this.port = Integer.parseInt(secure ? port.substring(TLS.length()) : port);
     this.connections = connections;
     this.requests = requests;
   }
@@ -57,7 +67,7 @@ public final class ServiceLoad {
     }
     if (args.length < 6) {
       System.err.println(
-          "usage: export FILE | PORT TOKEN json|binary ITEMS CONNECTIONS RATE:SECONDS…");
+          "usage: export FILE | [tls:]PORT TOKEN json|binary ITEMS CONNECTIONS RATE:SECONDS…");
       System.exit(2);
     }
     int items = Integer.parseInt(args[3]);
@@ -70,7 +80,7 @@ public final class ServiceLoad {
     System.out.printf(
         "%s, %d items, %d bytes, %d connections%n",
         args[2], items, requests[0].length, connections);
-    ServiceLoad load = new ServiceLoad(Integer.parseInt(args[0]), connections, requests);
+    ServiceLoad load = new ServiceLoad(args[0], connections, requests);
     for (String phase : Arrays.asList(args).subList(5, args.length)) {
       String[] parts = phase.split(":");
       load.new Phase(Integer.parseInt(parts[0]), Long.parseLong(parts[1])).run();
@@ -200,7 +210,7 @@ public final class ServiceLoad {
 
     private void work() {
       long endNanos = startNanos + TimeUnit.SECONDS.toNanos(seconds);
-      try (KeepAliveClient client = new KeepAliveClient(port)) {
+      try (KeepAliveClient client = new KeepAliveClient(sockets, port)) {
         while (true) {
           long number = next.getAndIncrement();
           if (number >= total) {
