@@ -15,8 +15,14 @@ final class Checks {
 
   static void notNegative(CommandSpec command, String option, double value) {
     if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
-      throw wrong(command, option + ": expected 0 or more, found " + value);
+      throw wrong(command, option + ": expected 0 or more, found " + shown(value));
     }
+  }
+
+  private static String shown(double value) {
+    return value == Math.rint(value) && Math.abs(value) < 1e15
+        ? Long.toString((long) value)
+        : Double.toString(value);
   }
 
   static ParameterException wrong(CommandSpec command, String message) {

@@ -1,7 +1,6 @@
 package org.llm4msr.app.command;
 
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -35,12 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
       "  llm4msr evaluate --run runs/star --split valid --json"
     })
 public final class EvaluateCommand implements Callable<Integer> {
-  @Option(
-      names = "--run",
-      required = true,
-      paramLabel = "RUN",
-      description = "Folder that 'llm4msr train' left.")
-  private Path run;
+  @Mixin private RunOption run;
 
   @Option(
       names = "--split",
@@ -68,7 +62,7 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
-    RunDirectory directory = new RunDirectory(run);
+    RunDirectory directory = new RunDirectory(run.folder());
     RunConfig config = directory.config();
     RunMetrics metrics;
     ModelReading reading = null;

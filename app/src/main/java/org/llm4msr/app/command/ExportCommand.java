@@ -9,6 +9,7 @@ import org.llm4msr.model.scorer.Precision;
 import org.llm4msr.model.scorer.SnapshotWriter;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -33,12 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
       "  llm4msr export --run runs/star --out star.snapshot --int8              (a quarter, fastest)"
     })
 public final class ExportCommand implements Callable<Integer> {
-  @Option(
-      names = "--run",
-      required = true,
-      paramLabel = "RUN",
-      description = "Folder that 'llm4msr train' left.")
-  private Path run;
+  @Mixin private RunOption run;
 
   @Option(names = "--out", required = true, paramLabel = "FILE", description = "Snapshot to write.")
   private Path out;
@@ -101,7 +97,7 @@ public final class ExportCommand implements Callable<Integer> {
     SnapshotExport.Options options =
         new SnapshotExport.Options(new SnapshotWriter.Options(precompute, precision), mostAucLoss);
     SnapshotExport.Result result =
-        SnapshotExport.write(run, out, options, step -> err.println(step + " ..."));
+        SnapshotExport.write(run.folder(), out, options, step -> err.println(step + " ..."));
     PrintWriter printed = spec.commandLine().getOut();
     if (json) {
       Json.print(printed, toJson(result));

@@ -16,6 +16,7 @@ import org.llm4msr.app.report.ReplayPage;
 import org.llm4msr.model.checkpoint.AtomicFile;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.scorer.Snapshot;
+import org.llm4msr.runtime.UserError;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -103,6 +104,9 @@ public final class ReplayCommand implements Callable<Integer> {
 
   private void write(ReplayResult result) {
     try {
+      if (Files.exists(out) && !Files.isDirectory(out)) {
+        throw new UserError(out + ": not a folder; choose another --out");
+      }
       Files.createDirectories(out);
     } catch (IOException e) {
       throw FileErrors.writing(out, e);

@@ -40,6 +40,7 @@ import picocli.CommandLine.Spec;
       "  llm4msr score --run runs/star --input - --top 10"
     })
 public final class ScoreCommand implements Callable<Integer> {
+  private static final String BYTE_ORDER_MARK = "\uFEFF";
   private static final int MOST_ITEMS = 1_000_000;
 
   @Mixin private SnapshotOptions source;
@@ -70,6 +71,7 @@ public final class ScoreCommand implements Callable<Integer> {
       FileErrors.requireFile(input);
     }
     int line = 0;
+    boolean empty = true;
     try (Snapshot snapshot = source.open(spec.commandLine().getErr());
         RequestScorer scorer = new RequestScorer(snapshot, 1);
         InputStream in = piped ? System.in : Files.newInputStream(input);
@@ -77,7 +79,11 @@ public final class ScoreCommand implements Callable<Integer> {
             new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()))) {
       for (String text = lines.readLine(); text != null; text = lines.readLine()) {
         line++;
+        if (line == 1 && text.startsWith(BYTE_ORDER_MARK)) {
+          text = text.substring(1);
+        }
         if (!text.isBlank()) {
+          empty = false;
           spec.commandLine().getOut().println(answer(scorer, text, input + ":" + line));
         }
       }
@@ -85,6 +91,9 @@ public final class ScoreCommand implements Callable<Integer> {
       throw new UserError(input + ":" + (line + 1) + ": not valid UTF-8, here or soon after", e);
     } catch (IOException e) {
       throw FileErrors.reading(input, e);
+    }
+    if (empty) {
+      throw new UserError(input + ": holds no request, expected one JSON object per line");
     }
     PrintWriter out = spec.commandLine().getOut();
     out.flush();

@@ -12,6 +12,7 @@ import org.llm4msr.app.data.DataDescription.Feature;
 import org.llm4msr.app.data.DataDescription.ListPooling;
 import org.llm4msr.app.data.DataDescription.ScenarioText;
 import org.llm4msr.app.data.DataDescription.SplitSource;
+import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.data.ColumnStore;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.DatasetBuilder;
@@ -158,7 +159,7 @@ public final class DatasetLoader {
           }
         });
     if (values.isEmpty()) {
-      throw new UserError(table.path() + ": has no rows with a scenario");
+      throw new UserError(table.path() + ": has no rows, expected some below the header");
     }
     Map<String, ScenarioText> scenarios = new LinkedHashMap<>();
     for (String value : values) {
@@ -176,7 +177,12 @@ public final class DatasetLoader {
               + "', which the description names as "
               + key
               + "; columns: "
-              + String.join(", ", columns));
+              + FileErrors.printable(String.join(", ", columns))
+              + (table.format() == Table.Format.CSV && columns.size() == 1
+                  ? "; if something else than '"
+                      + FileErrors.printable(String.valueOf(table.delimiter()))
+                      + "' divides its fields, say so with delimiter"
+                  : ""));
     }
   }
 

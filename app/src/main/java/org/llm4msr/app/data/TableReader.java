@@ -248,16 +248,22 @@ final class TableReader implements AutoCloseable {
     return firstLine(broken);
   }
 
-  /** What DuckDB complains of, without its advice on its own options. */
+  /**
+   * What DuckDB complains of, without its advice on its own options and without the file's text.
+   */
   private static String firstLine(SQLException e) {
-    String kept =
+    List<String> lines =
         e.getMessage()
             .lines()
             .takeWhile(
                 line -> !line.isBlank() && !line.startsWith("Possible") && !line.startsWith("LINE"))
-            .filter(line -> !line.startsWith("Original Line"))
             .map(String::strip)
-            .collect(Collectors.joining(" "));
+            .toList();
+    if (lines.stream().anyMatch(line -> line.startsWith("Original Line"))) {
+      // The text that follows may go over many lines; what is wrong with it comes last.
+      lines = List.of(lines.getFirst(), lines.getLast());
+    }
+    String kept = String.join(" ", lines);
     return FileErrors.printable(kept.replaceFirst("^(Invalid Input|IO|Binder) Error: ", ""));
   }
 
@@ -268,7 +274,7 @@ final class TableReader implements AutoCloseable {
     try (InputStream file = new BufferedInputStream(Files.newInputStream(path));
         InputStream bytes = zipped ? new GZIPInputStream(file) : file;
         PushbackReader reader =
-            new PushbackReader(new InputStreamReader(bytes, StandardCharsets.UTF_8))) {
+            new PushbackReader(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()))) {
       int first = reader.read();
       if (first < 0) {
         throw new UserError(path + ": is empty; expected a header line");

@@ -69,10 +69,27 @@ public final class Yaml {
       }
       return root;
     } catch (JacksonException e) {
-      String problem = e.getOriginalMessage().lines().findFirst().orElse("malformed");
       throw new UserError(
-          file + ":" + e.getLocation().getLineNr() + ": is not YAML: " + problem, e);
+          file
+              + ":"
+              + e.getLocation().getLineNr()
+              + ": is not YAML: "
+              + problem(e.getOriginalMessage()),
+          e);
     }
+  }
+
+  /** What was being read and what is wrong with it, of a message that also shows where. */
+  private static String problem(String message) {
+    List<String> said = new ArrayList<>();
+    for (String line : message.lines().map(String::strip).toList()) {
+      if (line.equals("^")) {
+        said.removeLast();
+      } else if (!line.startsWith("in reader")) {
+        said.add(line);
+      }
+    }
+    return FileErrors.printable(String.join(", ", said.subList(0, Math.min(2, said.size()))));
   }
 
   private static Yaml node(Path file, YAMLParser parser, String path) {

@@ -99,6 +99,11 @@ public final class SnapshotExport {
     if (Files.exists(file) && !Files.isRegularFile(file)) {
       throw new UserError(file + ": cannot write: exists and is not a regular file");
     }
+    Path folder = file.toAbsolutePath().getParent();
+    if (folder == null || !Files.isDirectory(folder) || !Files.isWritable(folder)) {
+      throw new UserError(
+          file + ": cannot write: " + folder + " is no folder that can be written to");
+    }
     Path unchecked =
         file.resolveSibling(
             "." + file.getFileName() + "." + ProcessHandle.current().pid() + ".unchecked");

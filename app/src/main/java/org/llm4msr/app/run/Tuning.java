@@ -72,6 +72,9 @@ public final class Tuning {
     this.backend = backend;
     this.environment = environment;
     this.err = err;
+    if (Files.exists(folder) && !Files.isDirectory(folder)) {
+      throw new UserError(folder + ": not a folder; choose another --out");
+    }
     readTrials();
   }
 

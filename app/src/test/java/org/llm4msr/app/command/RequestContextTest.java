@@ -132,6 +132,17 @@ class RequestContextTest {
   }
 
   @Test
+  void aByteOrderMarkIsPassedOverAndAnEmptyFileRefused() throws IOException {
+    String request = "{\"user\": \"u1\", \"scenario\": \"web\", \"items\": [\"i1\"]}";
+    assertThat(score(List.of("\uFEFF" + request)).out()).isEqualTo(score(List.of(request)).out());
+    CommandLineRun empty = score(List.of("", " "));
+    assertThat(empty.exitCode()).isEqualTo(1);
+    assertThat(empty.err()).contains("requests.jsonl: holds no request, expected one JSON object");
+    CommandLineRun noNumber = score(List.of(request.replace("[\"i1\"]", "NaN")));
+    assertThat(noNumber.err()).contains("requests.jsonl:1: not valid JSON", "'NaN' (line 1");
+  }
+
+  @Test
   void valuesOfAnotherKindAreRefusedByName() throws IOException {
     String[][] cases = {
       {"\"price\": \"much\"", "context.price: expected a finite number, not 'much'"},

@@ -35,6 +35,11 @@ class BadDatasetTest extends LoadedLog {
             LOG.replace("bob,i2,web,1", "bob,i2,web,"),
             YAML,
             "row 5: column clicked is empty"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace(',', ';'),
+            YAML,
+            "; if something else than ',' divides its fields, say so with delimiter"),
         Arguments.of("log.csv", LOG.replace("bob,i2", ",i2"), YAML, "row 5: column user is empty"),
         Arguments.of(
             "log.csv",

@@ -1,7 +1,9 @@
 package org.llm4msr.model.checkpoint;
 
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -55,6 +57,12 @@ public final class FileErrors {
   private static String reason(IOException cause) {
     if (cause instanceof NoSuchFileException) {
       return "no such file or folder";
+    }
+    if (cause instanceof FileAlreadyExistsException) {
+      return "exists already, and is not what is to be written; choose another name";
+    }
+    if (cause instanceof CharacterCodingException) {
+      return "not valid UTF-8";
     }
     if (cause instanceof AccessDeniedException) {
       return "permission denied";

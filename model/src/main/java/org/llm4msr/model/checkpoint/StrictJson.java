@@ -140,9 +140,13 @@ public final class StrictJson {
     }
   }
 
-  /** What the parser says, on one line and without echoing the source. */
+  /** What the parser says, on one line, without echoing the source and without its own settings. */
   public static String reason(JacksonException e) {
-    String brief = String.valueOf(e.getOriginalMessage()).replaceAll("\\s+", " ");
+    String brief =
+        String.valueOf(e.getOriginalMessage())
+            .replaceAll("\\s+", " ")
+            .replaceAll(": enable `[^`]*` to allow|, from `[^`]*`", "")
+            .replace("\uFEFF", "U+FEFF");
     return e.getLocation() == null
         ? brief
         : brief
