@@ -161,8 +161,9 @@ def status(client):
 
 
 def load(service, form, items, connections, *phases):
-    trust = ["-Djavax.net.ssl.trustStore=" + service.certificate.store, "-Djavax.net.ssl.trustStorePassword=" + TOKEN]
-    command = [JAVA_HOME + "/bin/java", "--enable-native-access=ALL-UNNAMED", "-Xmx512m", *(trust if service.certificate else []), "-cp",
+    trust = ["-Djavax.net.ssl.trustStore=" + service.certificate.store,
+             "-Djavax.net.ssl.trustStorePassword=" + TOKEN] if service.certificate else []
+    command = [JAVA_HOME + "/bin/java", "--enable-native-access=ALL-UNNAMED", "-Xmx512m", *trust, "-cp",
                ROOT + "/bench/target/classes:" + ROOT + "/bench/target/lib/*", "org.llm4msr.bench.serving.ServiceLoad",
                ("tls:" if service.certificate else "") + str(service.port), TOKEN, form, str(items), str(connections), *phases]
     return subprocess.Popen(command)
@@ -239,7 +240,8 @@ def slow(service, options):
                 pass  # It no longer reads, for want of somebody who takes its answers.
 
         start = time.time()
-        beginning = [threading.Thread(target=begin) for _ in range(100)]
+        # Ten that ask for so much are enough: more would only overload it.
+        beginning = [threading.Thread(target=begin) for _ in range(10 if kind == "answers" else 100)]
         for thread in beginning:
             thread.start()
         for thread in beginning:
