@@ -12,17 +12,18 @@ import java.util.List;
 import org.llm4msr.bench.Cosines;
 import org.llm4msr.bench.Machine;
 import org.llm4msr.bench.Rounds;
-import org.llm4msr.bench.peers.TorchEncoder.Linear;
 import org.llm4msr.bench.encoding.EncodingWorkload;
 import org.llm4msr.bench.encoding.RandomCheckpoint;
+import org.llm4msr.bench.peers.TorchEncoder.Linear;
 import org.llm4msr.model.encoder.EncoderOptions;
 import org.llm4msr.model.encoder.FrozenEncoder;
 import org.llm4msr.model.encoder.Pooling;
 import org.llm4msr.model.encoder.Quantisation;
 
 /**
- * Encoding in PyTorch, ONNX Runtime and ours, round by round, with F32 weights and, the latter two, in
- * 8 bits. First all encode the same prompts with the same weights, and the vectors in F32 must agree.
+ * Encoding in PyTorch, ONNX Runtime and ours, round by round, with F32 weights and, the latter two,
+ * in 8 bits. First all encode the same prompts with the same weights, and the vectors in F32 must
+ * agree.
  *
  * <p>Ours runs twice: with {@code mean_prompt}, which like PyTorch computes every token's state in
  * every layer, and with the default {@code last_prompt}, which in the last layer computes only what
@@ -47,8 +48,7 @@ public final class EncodingComparison {
     }
     Engine engine = Engine.getInstance();
     JniUtils.setNumThreads(threads);
-    EncoderOptions options =
-        EncoderOptions.defaults().withBackend(args[0]).withThreads(threads);
+    EncoderOptions options = EncoderOptions.defaults().withBackend(args[0]).withThreads(threads);
     try (NDManager manager = NDManager.newBaseManager();
         TorchEncoder torch = new TorchEncoder(manager, model, Linear.EAGER, tokens);
         TorchEncoder packed = new TorchEncoder(manager, model, Linear.ONE_DNN_PACKED, tokens);
@@ -63,14 +63,21 @@ public final class EncodingComparison {
       NDArray ids = torch.ids(workload);
       for (TorchEncoder peer : List.of(torch, packed)) {
         try (NDArray states = peer.encode(ids)) {
-          check("last_prompt", last.encodeTokens(prompts), rows(states.get(":, -1")));
-          check("mean_prompt", mean.encodeTokens(prompts), rows(states.mean(new int[] {1})));
+          Agreement.check(
+              "last_prompt", last.encodeTokens(prompts), rows(states.get(":, -1")), TOLERANCE);
+          Agreement.check(
+              "mean_prompt",
+              mean.encodeTokens(prompts),
+              rows(states.mean(new int[] {1})),
+              TOLERANCE);
         }
       }
       float[][] exact = last.encodeTokens(prompts);
-      check("ONNX Runtime", exact, onnx.lastStates());
-      System.out.println("cosines to F32 of ONNX Runtime int8: " + Cosines.of(onnxInt8.lastStates(), exact));
-      System.out.println("cosines to F32 of llm4msr w8a8: " + Cosines.of(w8a8.encodeTokens(prompts), exact));
+      Agreement.check("ONNX Runtime", exact, onnx.lastStates(), TOLERANCE);
+      System.out.println(
+          "cosines to F32 of ONNX Runtime int8: " + Cosines.of(onnxInt8.lastStates(), exact));
+      System.out.println(
+          "cosines to F32 of llm4msr w8a8: " + Cosines.of(w8a8.encodeTokens(prompts), exact));
       new Rounds(rounds, 1.0, rounds * 20.0)
           .add("PyTorch", tokens, () -> torch.encode(ids).close())
           .add("PyTorch, oneDNN, packed", tokens, () -> packed.encode(ids).close())
@@ -92,18 +99,5 @@ public final class EncodingComparison {
       rows[i] = Arrays.copyOfRange(elements, i * width, (i + 1) * width);
     }
     return rows;
-  }
-
-  private static void check(String what, float[][] ours, float[][] theirs) {
-    double largest = 0;
-    for (int p = 0; p < ours.length; p++) {
-      for (int i = 0; i < ours[p].length; i++) {
-        largest = Math.max(largest, Math.abs((double) ours[p][i] - theirs[p][i]));
-      }
-    }
-    System.out.printf("%s: largest difference of a hidden state %.2g%n", what, largest);
-    if (!(largest <= TOLERANCE)) {
-      throw new IllegalStateException("hidden states differ by more than " + TOLERANCE);
-    }
   }
 }

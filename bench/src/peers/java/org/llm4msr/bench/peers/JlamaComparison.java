@@ -25,14 +25,16 @@ import org.llm4msr.model.encoder.Quantisation;
 
 /**
  * Encoding in Jlama, which is written in Java with the Vector API and native products, and in ours,
- * round by round: weights in F32, and weights of 4 bits with activations of 8, as Jlama's own models
- * are. First the last tokens' states are compared.
+ * round by round: weights in F32, and weights of 4 bits with activations of 8, as Jlama's own
+ * models are. First the last tokens' states are compared.
  *
  * <p>Arguments: threads, prompts x tokens such as {@code 1x128}, rounds, a directory for the model
  * with random weights.
  */
 public final class JlamaComparison {
-  /** Both round weights to 4 bits, each in its own way. */
+  /**
+   * Low: weights of 4 bits are coarse, and Jlama's native F32 products are not right everywhere.
+   */
   private static final double LEAST_COSINE = 0.7;
 
   private JlamaComparison() {}
@@ -61,7 +63,8 @@ public final class JlamaComparison {
       float[][] expected = ours.encodeTokens(prompts);
       compare("F32", expected, exact.lastStates(prompts));
       compare("Q4 x I8", expected, small.lastStates(prompts));
-      System.out.println("llm4msr q4_0_a8 to F32: " + Cosines.of(oursSmall.encodeTokens(prompts), expected));
+      System.out.println(
+          "llm4msr q4_0_a8 to F32: " + Cosines.of(oursSmall.encodeTokens(prompts), expected));
       new Rounds(rounds, 1.0, rounds * 20.0)
           .add("Jlama F32", tokens, () -> exact.encode(prompts))
           .add("llm4msr F32", tokens, () -> ours.encodeTokens(prompts))
@@ -101,8 +104,7 @@ public final class JlamaComparison {
     try {
       return Files.isDirectory(made)
           ? made
-          : SafeTensorSupport.quantizeModel(
-              directory, DType.Q4, null, null, Optional.of(made));
+          : SafeTensorSupport.quantizeModel(directory, DType.Q4, null, null, Optional.of(made));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -23,8 +23,8 @@ import org.llm4msr.runtime.UserError;
  * <p>Vectors are the last tokens' states. llama.cpp is timed as it pools them, where some versions
  * multiply the output head for every token, and in its cheapest form, with the head for each
  * prompt's last token and no vectors given out; prompts are one batch, in that form also a batch
- * each, which may spare it attention between prompts. Ours also runs with {@code mean_prompt}, which
- * needs every token's state.
+ * each, which may spare it attention between prompts. Ours also runs with {@code mean_prompt},
+ * which needs every token's state.
  *
  * <p>Arguments: threads, prompts x tokens such as {@code 8x128}, rounds, MODEL.gguf, and how ours
  * computes: {@code float} or a name that {@code encode --quantize} takes.
@@ -71,7 +71,8 @@ public final class LlamaComparison {
           prompts.stream().map(prompt -> single.batch(List.of(prompt))).toList();
       System.out.println(Machine.describe(last.description()));
       System.out.println("llama.cpp: " + LlamaLibrary.systemInfo());
-      System.out.printf("%s, ours %s, %s, threads %d%n", file.getFileName(), mode, args[1], threads);
+      System.out.printf(
+          "%s, ours %s, %s, threads %d%n", file.getFileName(), mode, args[1], threads);
       float[][] ours = last.encodeTokens(prompts);
       compare("pooled", ours, pooledBatch.encode());
       compare("not pooled", ours, batch.encode());

@@ -66,9 +66,9 @@ final class LlamaEncoder implements AutoCloseable {
     }
 
     /**
-     * Computes the states without giving them out, and the output head for each prompt's last
-     * token alone: the least work that llama.cpp can be asked for. Newer versions compute all or
-     * nothing in the last layer where states are given out.
+     * Computes the states without giving them out, and the output head for each prompt's last token
+     * alone: the least work that llama.cpp can be asked for. Newer versions compute all or nothing
+     * in the last layer where states are given out.
      */
     void prefill() {
       LlamaLibrary.setEmbeddings(context, false);

@@ -64,7 +64,8 @@ final class LlamaLibrary {
         long pooling,
         long embeddings,
         String clears) {
-      this.model = MemoryLayout.structLayout(MemoryLayout.sequenceLayout(modelBytes / 8, JAVA_LONG));
+      this.model =
+          MemoryLayout.structLayout(MemoryLayout.sequenceLayout(modelBytes / 8, JAVA_LONG));
       this.context =
           MemoryLayout.structLayout(MemoryLayout.sequenceLayout(contextBytes / 8, JAVA_LONG));
       this.threads = threads;
@@ -109,15 +110,13 @@ final class LlamaLibrary {
       function("llama_context_default_params", FunctionDescriptor.of(VERSION.context));
   private static final MethodHandle LOAD =
       function(
-          "llama_model_load_from_file",
-          FunctionDescriptor.of(ADDRESS, ADDRESS, VERSION.model));
+          "llama_model_load_from_file", FunctionDescriptor.of(ADDRESS, ADDRESS, VERSION.model));
   private static final MethodHandle FREE_MODEL =
       function("llama_model_free", FunctionDescriptor.ofVoid(ADDRESS));
   private static final MethodHandle WIDTH =
       function("llama_model_n_embd", FunctionDescriptor.of(JAVA_INT, ADDRESS));
   private static final MethodHandle CONTEXT =
-      function(
-          "llama_init_from_model", FunctionDescriptor.of(ADDRESS, ADDRESS, VERSION.context));
+      function("llama_init_from_model", FunctionDescriptor.of(ADDRESS, ADDRESS, VERSION.context));
   private static final MethodHandle FREE_CONTEXT =
       function("llama_free", FunctionDescriptor.ofVoid(ADDRESS));
   private static final MethodHandle CLEAR_CONTEXT =
@@ -135,11 +134,9 @@ final class LlamaLibrary {
   private static final MethodHandle DECODE =
       function("llama_decode", FunctionDescriptor.of(JAVA_INT, ADDRESS, BATCH));
   private static final MethodHandle STATE =
-      function(
-          "llama_get_embeddings_ith", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_INT));
+      function("llama_get_embeddings_ith", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_INT));
   private static final MethodHandle POOLED =
-      function(
-          "llama_get_embeddings_seq", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_INT));
+      function("llama_get_embeddings_seq", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_INT));
   private static final MethodHandle SYSTEM =
       function("llama_print_system_info", FunctionDescriptor.of(ADDRESS));
   private static final MethodHandle SET_EMBEDDINGS =
@@ -209,8 +206,7 @@ final class LlamaLibrary {
     call(() -> {
       FunctionDescriptor type = FunctionDescriptor.ofVoid(JAVA_INT, ADDRESS, ADDRESS);
       MethodHandle log =
-          MethodHandles.lookup()
-              .findStatic(LlamaLibrary.class, "log", type.toMethodType());
+          MethodHandles.lookup().findStatic(LlamaLibrary.class, "log", type.toMethodType());
       MemorySegment stub = Linker.nativeLinker().upcallStub(log, type, Arena.global());
       set.invokeExact(stub, MemorySegment.NULL);
       return null;

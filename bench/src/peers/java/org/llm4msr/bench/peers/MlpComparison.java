@@ -23,7 +23,8 @@ public final class MlpComparison {
   private MlpComparison() {}
 
   /** Ours, with the items' part of the first layer held ready. */
-  private record HeldReady(Scorer scorer, int[][] items) implements ScoringPeer {
+  private record HeldReady(Scorer scorer, int[][] items, float[] probabilities)
+      implements ScoringPeer {
     @Override
     public String name() {
       return "llm4msr, held ready";
@@ -36,18 +37,14 @@ public final class MlpComparison {
 
     @Override
     public float[] score(int request) {
-      float[] probabilities = new float[items[request].length];
-      scorer.score(
-          ScoringComparison.SCENARIO,
-          ScoringWorkload.user(request),
-          items[request],
-          probabilities);
-      return probabilities;
+      run(request);
+      return probabilities.clone();
     }
 
     @Override
     public void run(int request) {
-      score(request);
+      scorer.score(
+          ScoringComparison.SCENARIO, ScoringWorkload.user(request), items[request], probabilities);
     }
 
     @Override
@@ -75,7 +72,7 @@ public final class MlpComparison {
       try (Snapshot snapshot = Snapshot.open(plain);
           Scorer scorer = snapshot.scorer();
           Snapshot other = Snapshot.open(ready);
-          ScoringPeer held = new HeldReady(other.scorer(), requests)) {
+          ScoringPeer held = new HeldReady(other.scorer(), requests, new float[items])) {
         List<ScoringPeer> peers = List.of(onnx, held);
         ScoringComparison.run(scorer, peers, requests, rounds, precision);
       }

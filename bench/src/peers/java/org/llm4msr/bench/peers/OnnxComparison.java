@@ -55,7 +55,7 @@ public final class OnnxComparison {
           Machine.describe(encoder.description()) + "; ONNX Runtime " + onnx.version());
       System.out.println(workload + ", threads " + threads);
       float[][] expected = batch.means();
-      check(encoder.encodeTokens(prompts), expected);
+      Agreement.check("mean_prompt", encoder.encodeTokens(prompts), expected, TOLERANCE);
       measured
           .add("ONNX Runtime", tokens, batch::run)
           .add("llm4msr mean_prompt", tokens, () -> encoder.encodeTokens(prompts));
@@ -98,18 +98,5 @@ public final class OnnxComparison {
         .map(paragraph -> paragraph.replace('\n', ' '))
         .filter(paragraph -> paragraph.length() >= SHORTEST_PARAGRAPH)
         .toList();
-  }
-
-  private static void check(float[][] ours, float[][] theirs) {
-    double largest = 0;
-    for (int p = 0; p < ours.length; p++) {
-      for (int i = 0; i < ours[p].length; i++) {
-        largest = Math.max(largest, Math.abs((double) ours[p][i] - theirs[p][i]));
-      }
-    }
-    System.out.printf("largest difference of a mean state %.2g%n", largest);
-    if (!(largest <= TOLERANCE)) {
-      throw new IllegalStateException("mean states differ by more than " + TOLERANCE);
-    }
   }
 }

@@ -26,8 +26,8 @@ import tools.jackson.databind.json.JsonMapper;
  * transformers library has it. The ONNX file is written beside {@code model.safetensors}, whose
  * matrices it refers to; ONNX Runtime packs them when it loads.
  *
- * <p>In 8 bits it is what its dynamic quantisation makes: weights as signed bytes, here with a scale
- * for each output, activations as unsigned bytes with one scale for all of them.
+ * <p>In 8 bits it is what its dynamic quantisation makes: weights as signed bytes, here with a
+ * scale for each output, activations as unsigned bytes with one scale for all of them.
  */
 final class OnnxLlama implements AutoCloseable {
   /** How the layers' matrices are multiplied. */
@@ -98,9 +98,11 @@ final class OnnxLlama implements AutoCloseable {
     for (int layer = 0; layer < form.layers(); layer++) {
       String prefix = LlamaForm.prefix(layer);
       String h = norm(weights, prefix + "input_layernorm", x);
-      String q = rotate(split(product(weights, prefix + "self_attn.q_proj", h), form.heads()), cos, sin);
+      String q =
+          rotate(split(product(weights, prefix + "self_attn.q_proj", h), form.heads()), cos, sin);
       String k =
-          rotate(split(product(weights, prefix + "self_attn.k_proj", h), form.keyHeads()), cos, sin);
+          rotate(
+              split(product(weights, prefix + "self_attn.k_proj", h), form.keyHeads()), cos, sin);
       String v = split(product(weights, prefix + "self_attn.v_proj", h), form.keyHeads());
       String turned = model.node("Transpose", "perm", new long[] {0, 1, 3, 2}, repeated(k));
       String scale = model.constant(new float[] {(float) (1 / Math.sqrt(form.headDim()))});
@@ -147,7 +149,7 @@ final class OnnxLlama implements AutoCloseable {
         : quantised(matrix, x, bias);
   }
 
-  /** By the least and the greatest weight of each output. */
+  /** With a scale for each output, of its largest weight. */
   private String quantised(StoredTensor matrix, String x, String bias) {
     int n = Math.toIntExact(matrix.shape().dim(0));
     int k = Math.toIntExact(matrix.shape().dim(1));
@@ -165,8 +167,7 @@ final class OnnxLlama implements AutoCloseable {
       }
     }
     String w = model.bytes(bytes, k, n);
-    return model.microsoftNode(
-        "DynamicQuantizeMatMul", x, w, model.constant(scales, n), "", bias);
+    return model.microsoftNode("DynamicQuantizeMatMul", x, w, model.constant(scales, n), "", bias);
   }
 
   /** As it is stored, [outputs, inputs]. */
@@ -198,10 +199,13 @@ final class OnnxLlama implements AutoCloseable {
     if (form.keyHeads() == form.heads()) {
       return x;
     }
-    String apart = model.node("Reshape", x, model.numbers(prompts, form.keyHeads(), 1, tokens, form.headDim()));
+    String apart =
+        model.node(
+            "Reshape", x, model.numbers(prompts, form.keyHeads(), 1, tokens, form.headDim()));
     long each = form.heads() / form.keyHeads();
     String all =
-        model.node("Expand", apart, model.numbers(prompts, form.keyHeads(), each, tokens, form.headDim()));
+        model.node(
+            "Expand", apart, model.numbers(prompts, form.keyHeads(), each, tokens, form.headDim()));
     return model.node("Reshape", all, model.numbers(prompts, form.heads(), tokens, form.headDim()));
   }
 

@@ -5,7 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,9 +25,8 @@ final class OnnxMlp implements ScoringPeer {
   private final MlpWorkload workload;
   private final int scenario;
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
-  private final OrtSession session;
+  private final OnnxRequests onnx;
   private final List<float[]> tables = new ArrayList<>();
-  private final List<OnnxTensor> requests = new ArrayList<>();
 
   OnnxMlp(MlpWorkload workload, int scenario) throws OrtException {
     this.workload = workload;
@@ -36,18 +34,14 @@ final class OnnxMlp implements ScoringPeer {
     workload
         .dataset()
         .fields()
-        .forEach(field ->
-            tables.add(floats("embedding.tables." + field.name() + ".weight", false)));
-    try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
-      options.setIntraOpNumThreads(1);
-      options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-      session = environment.createSession(model(), options);
-    }
+        .forEach(
+            field -> tables.add(floats("embedding.tables." + field.name() + ".weight", false)));
+    onnx = new OnnxRequests(model());
   }
 
   @Override
   public String name() {
-    return "ONNX Runtime " + environment.getVersion();
+    return onnx.name();
   }
 
   /** A parameter, or the scenario's part of one. */
@@ -59,7 +53,7 @@ final class OnnxMlp implements ScoringPeer {
     return ofScenario ? Arrays.copyOfRange(all, scenario * part, (scenario + 1) * part) : all;
   }
 
-  private byte[] model() {
+  private OnnxModel model() {
     OnnxModel model = new OnnxModel();
     String y = model.input("x", false, -1, WIDTH);
     y = model.node("Relu", layer(model, y, "backbone.bottom.lin.0", false));
@@ -67,7 +61,7 @@ final class OnnxMlp implements ScoringPeer {
     y = model.node("Relu", layer(model, y, "backbone.towers.*.lin.0", true));
     y = layer(model, y, "backbone.towers.*.out", true);
     model.output(model.node("Sigmoid", y), -1, 1);
-    return model.bytes();
+    return model;
   }
 
   private String layer(OnnxModel model, String x, String name, boolean ofScenario) {
@@ -90,9 +84,11 @@ final class OnnxMlp implements ScoringPeer {
       }
     }
     try {
-      requests.add(
-          OnnxTensor.createTensor(
-              environment, FloatBuffer.wrap(x), new long[] {items.length, WIDTH}));
+      onnx.add(
+          Map.of(
+              "x",
+              OnnxTensor.createTensor(
+                  environment, FloatBuffer.wrap(x), new long[] {items.length, WIDTH})));
     } catch (OrtException e) {
       throw new IllegalStateException(e);
     }
@@ -100,32 +96,16 @@ final class OnnxMlp implements ScoringPeer {
 
   @Override
   public float[] score(int request) {
-    try (OrtSession.Result result = session.run(Map.of("x", requests.get(request)))) {
-      FloatBuffer buffer = ((OnnxTensor) result.get(0)).getFloatBuffer();
-      float[] probabilities = new float[buffer.remaining()];
-      buffer.get(probabilities);
-      return probabilities;
-    } catch (OrtException e) {
-      throw new IllegalStateException(e);
-    }
+    return onnx.score(request);
   }
 
   @Override
   public void run(int request) {
-    try (OrtSession.Result result = session.run(Map.of("x", requests.get(request)))) {
-      result.get(0);
-    } catch (OrtException e) {
-      throw new IllegalStateException(e);
-    }
+    onnx.run(request);
   }
 
   @Override
   public void close() {
-    requests.forEach(OnnxTensor::close);
-    try {
-      session.close();
-    } catch (OrtException e) {
-      throw new IllegalStateException(e);
-    }
+    onnx.close();
   }
 }

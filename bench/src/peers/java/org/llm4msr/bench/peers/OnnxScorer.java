@@ -3,7 +3,6 @@ package org.llm4msr.bench.peers;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.util.ArrayList;
@@ -16,24 +15,19 @@ import org.llm4msr.bench.scoring.ScoringWorkload;
 final class OnnxScorer implements ScoringPeer {
   private final ScorerWeights weights;
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
-  private final OrtSession session;
-  private final List<Map<String, OnnxTensor>> requests = new ArrayList<>();
+  private final OnnxRequests onnx;
 
   OnnxScorer(ScoringWorkload workload, int scenario) throws OrtException {
     weights = new ScorerWeights(workload, scenario);
-    try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
-      options.setIntraOpNumThreads(1);
-      options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-      session = environment.createSession(model(), options);
-    }
+    onnx = new OnnxRequests(model());
   }
 
   @Override
   public String name() {
-    return "ONNX Runtime " + environment.getVersion();
+    return onnx.name();
   }
 
-  private byte[] model() {
+  private OnnxModel model() {
     OnnxModel model = new OnnxModel();
     int users = ScoringWorkload.USER_FIELDS;
     int items = ScoringWorkload.ITEM_FIELDS;
@@ -70,7 +64,7 @@ final class OnnxScorer implements ScoringPeer {
     }
     String probabilities = model.node("Sigmoid", y);
     model.output(probabilities, -1, 1);
-    return model.bytes();
+    return model;
   }
 
   /**
@@ -154,7 +148,7 @@ final class OnnxScorer implements ScoringPeer {
             "h",
             OnnxTensor.createTensor(environment, FloatBuffer.wrap(h), new long[] {1, h.length}));
       }
-      requests.add(inputs);
+      onnx.add(inputs);
     } catch (OrtException e) {
       throw new IllegalStateException(e);
     }
@@ -162,32 +156,16 @@ final class OnnxScorer implements ScoringPeer {
 
   @Override
   public float[] score(int request) {
-    try (OrtSession.Result result = session.run(requests.get(request))) {
-      OnnxTensor tensor = (OnnxTensor) result.get(0);
-      float[] probabilities = new float[tensor.getFloatBuffer().remaining()];
-      tensor.getFloatBuffer().get(probabilities);
-      return probabilities;
-    } catch (OrtException e) {
-      throw new IllegalStateException(e);
-    }
+    return onnx.score(request);
   }
 
   @Override
   public void run(int request) {
-    try (OrtSession.Result result = session.run(requests.get(request))) {
-      result.get(0);
-    } catch (OrtException e) {
-      throw new IllegalStateException(e);
-    }
+    onnx.run(request);
   }
 
   @Override
   public void close() {
-    requests.forEach(inputs -> inputs.values().forEach(OnnxTensor::close));
-    try {
-      session.close();
-    } catch (OrtException e) {
-      throw new IllegalStateException(e);
-    }
+    onnx.close();
   }
 }

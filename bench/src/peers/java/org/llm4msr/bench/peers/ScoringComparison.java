@@ -23,8 +23,8 @@ import org.llm4msr.model.scorer.Snapshot;
 
 /**
  * Requests to a scorer beside PyTorch and ONNX Runtime, in turn, on one thread; each request is
- * another user's. Arguments: items, width of the knowledge (0 = none), rounds, f32, bf16 or int8 for our
- * snapshot.
+ * another user's. Arguments: items, width of the knowledge (0 = none), rounds, f32, bf16 or int8
+ * for our snapshot.
  */
 public final class ScoringComparison {
   private static final double TOLERANCE = 1e-5;
@@ -74,8 +74,7 @@ public final class ScoringComparison {
     compare(scorer, peers, requests, rounds);
   }
 
-  private static void check(
-      Scorer scorer, ScoringPeer peer, int[][] requests, double tolerance) {
+  private static void check(Scorer scorer, ScoringPeer peer, int[][] requests, double tolerance) {
     float[] ours = new float[requests[0].length];
     double worst = 0;
     for (int r = 0; r < REQUESTS; r++) {

@@ -16,8 +16,8 @@ import org.llm4msr.model.checkpoint.Checkpoint;
 import org.llm4msr.model.checkpoint.StoredTensor;
 
 /**
- * The forward pass of a llama or qwen2 in PyTorch, operator by operator as the transformers library runs it (with
- * {@code scaled_dot_product_attention}), F32.
+ * The forward pass of a llama or qwen2 in PyTorch, operator by operator as the transformers library
+ * runs it (with {@code scaled_dot_product_attention}), F32.
  */
 final class TorchEncoder implements AutoCloseable {
   /** Who multiplies. */
@@ -117,8 +117,7 @@ final class TorchEncoder implements AutoCloseable {
                     cos = torch.cos(angles)
                     sin = torch.sin(angles)
             """
-                .formatted(
-                    packs("p"), tokens, weights));
+                .formatted(packs("p"), tokens, weights));
     for (int layer = 0; layer < form.layers(); layer++) {
       layer(code, 1 + layer * form.tensors(layer).size());
     }

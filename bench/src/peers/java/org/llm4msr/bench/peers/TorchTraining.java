@@ -5,16 +5,16 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.llm4msr.bench.training.TrainingWorkload;
 import org.llm4msr.bench.training.TrainingStep;
+import org.llm4msr.bench.training.TrainingWorkload;
 import org.llm4msr.runtime.Tensor;
 
 /** {@link TrainingStep} in PyTorch: the same weights, batches and mathematics. */
@@ -43,7 +43,11 @@ final class TorchTraining implements AutoCloseable {
   private int steps;
 
   TorchTraining(
-      NDManager parent, TrainingWorkload workload, TrainingStep ours, Tables tables, Routing routing) {
+      NDManager parent,
+      TrainingWorkload workload,
+      TrainingStep ours,
+      Tables tables,
+      Routing routing) {
     manager = parent.newSubManager();
     Map<String, NDArray> weights = weights(ours, workload.knowledgeWidth() > 0);
     String source =
@@ -62,21 +66,19 @@ final class TorchTraining implements AutoCloseable {
   private Map<String, NDArray> weights(TrainingStep ours, boolean meta) {
     Map<String, NDArray> weights = new LinkedHashMap<>();
     ours.parameters()
-        .forEach(
-            (name, tensor) -> {
-              if (name.contains(".*.")) {
-                long[] extents = tensor.shape().toArray();
-                long[] own = Arrays.copyOfRange(extents, 1, extents.length);
-                NDArray stacked = array(tensor);
-                for (int s = 0; s < extents[0]; s++) {
-                  weights.put(
-                      name.replace("*", Integer.toString(s)),
-                      stacked.get(s).reshape(own).duplicate());
-                }
-              } else {
-                weights.put(name, array(tensor));
-              }
-            });
+        .forEach((name, tensor) -> {
+          if (name.contains(".*.")) {
+            long[] extents = tensor.shape().toArray();
+            long[] own = Arrays.copyOfRange(extents, 1, extents.length);
+            NDArray stacked = array(tensor);
+            for (int s = 0; s < extents[0]; s++) {
+              weights.put(
+                  name.replace("*", Integer.toString(s)), stacked.get(s).reshape(own).duplicate());
+            }
+          } else {
+            weights.put(name, array(tensor));
+          }
+        });
     return weights;
   }
 

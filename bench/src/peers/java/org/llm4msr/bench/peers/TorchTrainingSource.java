@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import org.llm4msr.bench.training.TrainingWorkload;
-import org.llm4msr.bench.training.TrainingStep;
 import org.llm4msr.bench.peers.TorchTraining.Routing;
 import org.llm4msr.bench.peers.TorchTraining.Tables;
+import org.llm4msr.bench.training.TrainingStep;
+import org.llm4msr.bench.training.TrainingWorkload;
 
 /**
  * Writes the training step as TorchScript: forward, {@code autograd.grad}, optimiser. Weights are
@@ -32,7 +32,8 @@ final class TorchTrainingSource {
   private final Routing routing;
   private final StringBuilder code = new StringBuilder();
 
-  TorchTrainingSource(TrainingWorkload workload, List<String> names, Tables tables, Routing routing) {
+  TorchTrainingSource(
+      TrainingWorkload workload, List<String> names, Tables tables, Routing routing) {
     this.workload = workload;
     this.tables = tables;
     this.routing = routing;
@@ -41,9 +42,7 @@ final class TorchTrainingSource {
     // Tables first: their gradients are then the first ones.
     List<String> ordered = new ArrayList<>();
     names.stream().filter(TorchTrainingSource::isTable).forEach(ordered::add);
-    names.stream()
-        .filter(name -> !isTable(name) && !frozen.contains(name))
-        .forEach(ordered::add);
+    names.stream().filter(name -> !isTable(name) && !frozen.contains(name)).forEach(ordered::add);
     trained = ordered;
   }
 
@@ -76,8 +75,10 @@ final class TorchTrainingSource {
       fusedAdam("net", "torch.slice(g, " + count + ")");
       line("_t = torch._foreach_add_(self.tab_t, 1)", 2);
       line("t = annotate(float, torch.item(self.tab_t[0]))", 2);
-      line("rate = torch.div(torch.sqrt(torch.sub(1., torch.pow(0.999, t))),"
-          + " torch.sub(1., torch.pow(0.9, t)))", 2);
+      line(
+          "rate = torch.div(torch.sqrt(torch.sub(1., torch.pow(0.999, t))),"
+              + " torch.sub(1., torch.pow(0.9, t)))",
+          2);
       line("step_size = torch.neg(torch.mul(" + TrainingStep.LEARNING_RATE + ", rate))", 2);
       for (int i = 0; i < count; i++) {
         sparseAdam(i);
@@ -315,7 +316,8 @@ final class TorchTrainingSource {
     if (rows) {
       line("r = torch.select(i, 0, 0)", 2);
     }
-    String before = rows ? "torch.index_select(%s, 0, r)" : "torch._values(torch.sparse_mask(%s, s))";
+    String before =
+        rows ? "torch.index_select(%s, 0, r)" : "torch._values(torch.sparse_mask(%s, s))";
     String add =
         rows
             ? "torch.index_add_(%s, 0, r, %s)"
