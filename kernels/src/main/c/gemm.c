@@ -381,8 +381,8 @@ static void wide_block(const inner *w, int64_t i0, int64_t i1, int64_t mr, int64
     }
 }
 
-// Whether the rectangle was one for gemm_in_place.h.
-static int is_in_place(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
+// Computes the rectangle if it is one for gemm_in_place.h; whether it was.
+static int ran_in_place(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
     if (g->panels) return 0;
     int64_t step = l4m_max(1, inner_block(g->k, g->b_type));
     if (!g->trans_a && j1 - j0 <= NR && !g->inner_b && !g->sums && !l4m_is_quantised(g->b_type)) {
@@ -403,7 +403,7 @@ static int is_in_place(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_
 }
 
 static void rect_block(const gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float *scratch) {
-    if (is_in_place(g, i0, i1, j0, j1, scratch)) return;
+    if (ran_in_place(g, i0, i1, j0, j1, scratch)) return;
     // Equal tiles rather than full ones and a rest: 128 rows are 9 x 13 + 11, not 9 x 14 + 2.
     int64_t rows = i1 - i0, mr = l4m_ceil_div(rows, l4m_ceil_div(rows, MR));
     int64_t blocks = inner_blocks(g->k), kc_max = inner_block(g->k, g->b_type);

@@ -17,6 +17,18 @@
 // Floats of a cache line.
 #define LINE 16
 
+// sums[ROWS, NR] (+)= a tile's.
+INLINE void keep_sums(const int vectors, vf acc[ROWS][NV], int adds, float *sums) {
+#pragma GCC unroll 8
+    for (int i = 0; i < ROWS; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            float *to = sums + i * NR + v * VL;
+            if (adds) acc[i][v] = vload(to) + acc[i][v];
+            vstore(to, acc[i][v]);
+        }
+}
+
 // sums[ROWS, NR] (+)= rows[p0, p0 + kc) b[kc, NR]; the same columns of the next rows are asked for.
 INLINE void rows_body(const int vectors, const float *const *rows, const float *const *next, int64_t p0, int64_t kc,
                       const float *restrict b, int adds, float *sums) {
@@ -43,14 +55,7 @@ INLINE void rows_body(const int vectors, const float *const *rows, const float *
             }
         }
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            float *to = sums + i * NR + v * VL;
-            if (adds) acc[i][v] = vload(to) + acc[i][v];
-            vstore(to, acc[i][v]);
-        }
+    keep_sums(vectors, acc, adds, sums);
 }
 
 static void wide_rows(const float *const *rows, const float *const *next, int64_t p0, int64_t kc, const float *b,
@@ -149,14 +154,7 @@ INLINE void columns_body(const int vectors, const int first, const columns_tile 
             for (int v = 0; v < vectors; v++) acc[i][v] = vfma(xv, yv[v], acc[i][v]);
         }
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            float *to = sums + i * NR + v * VL;
-            if (adds) acc[i][v] = vload(to) + acc[i][v];
-            vstore(to, acc[i][v]);
-        }
+    keep_sums(vectors, acc, adds, sums);
 }
 
 #define COLUMNS(name, vectors, first)                                                                         \

@@ -1,6 +1,7 @@
 package org.llm4msr.model.data;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Map.Entry;
@@ -180,20 +181,8 @@ public sealed interface ValueRule {
 
     @Override
     public String name(double number) {
-      if (bounds.isEmpty()) {
-        return ANY;
-      }
-      int low = 0;
-      int high = bounds.size();
-      while (low < high) {
-        int middle = (low + high) >>> 1;
-        if (bounds.get(middle) < number) {
-          low = middle + 1;
-        } else {
-          high = middle;
-        }
-      }
-      return name(low);
+      int at = Collections.binarySearch(bounds, number);
+      return name(at >= 0 ? at : -at - 1);
     }
 
     private String name(int bucket) {
