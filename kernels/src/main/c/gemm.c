@@ -5,9 +5,10 @@
 #include "gemm_in_place.h"
 #include "vmath.h"
 
-// Inner block: a panel of B of KC x NR (64 KiB with AVX-512) streams from L2 into L1 while A's comes from L2.
-// 224 to 900 measured within the noise of each other on Zen 5 once panels are prefetched.
-#define KC 512
+// Inner block: a panel of B of KC x NR (128 KiB with AVX-512) streams from L2 into L1 while A's comes from L2. Panels
+// that fit into L1 (224, 300 with AVX-512) were slower on Zen 4 than 448, and K = 896 in one block, which writes C
+// once, 2 % faster than in two.
+#define KC 1024
 // Floats of B that are kept packed, half of L2, and the tiles of A that are packed with them at a time: enough
 // for a transposed A to be read in runs of several cache lines.
 #define KEPT (128 * 1024)

@@ -124,6 +124,10 @@ static inline const void *l4m_at(const void *p, int64_t i, int32_t type) {
     return (const char *)p + i / l4m_block_size(type) * l4m_block_bytes(type);
 }
 
+// Zeroed memory of large pages, where the system has them; unmap takes the same number of bytes.
+L4M_API int l4m_map(int64_t bytes, void **out);
+L4M_API int l4m_unmap(void *at, int64_t bytes);
+
 typedef struct l4m_pool l4m_pool;
 
 // One chunk of a job. thread is in [0, threads) and selects the scratch buffer.

@@ -28,7 +28,7 @@ public final class CpuLibrary {
   // Return codes of the kernels, as in l4m.h.
   private static final int OK = 0;
   private static final int BAD_ARGUMENT = 1;
-  private static final int OUT_OF_MEMORY = 2;
+  static final int OUT_OF_MEMORY = 2;
   private static final int ID_OUT_OF_RANGE = 3;
   private static final int UNSUPPORTED_ISA = 4;
   private static final int NO_THREAD = 5;

@@ -2,6 +2,7 @@ package org.llm4msr.runtime.memory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Function;
 
 /** Host memory outside the Java heap: allocated (64-byte aligned, zeroed), or borrowed. */
 public final class HostBuffer implements Buffer {
@@ -24,15 +25,26 @@ public final class HostBuffer implements Buffer {
    * @param label says what it is for when a leak is reported
    */
   public static HostBuffer allocate(long byteSize, String label) {
+    return allocate(
+        label, arena -> arena.allocate(Math.max(byteSize, 1), ALIGNMENT).asSlice(0, byteSize));
+  }
+
+  /**
+   * Owns memory that comes from elsewhere than {@link Arena#allocate(long, long)}.
+   *
+   * @param memory gives memory that lives as long as the arena it is given
+   * @param label says what it is for when a leak is reported
+   */
+  public static HostBuffer allocate(String label, Function<Arena, MemorySegment> memory) {
     Arena arena = Arena.ofShared();
     MemorySegment segment;
     try {
-      segment = arena.allocate(Math.max(byteSize, 1), ALIGNMENT).asSlice(0, byteSize);
+      segment = memory.apply(arena);
     } catch (OutOfMemoryError e) {
       arena.close();
       throw e;
     }
-    return new HostBuffer(arena, segment, AllocationTracker.opened(label, byteSize));
+    return new HostBuffer(arena, segment, AllocationTracker.opened(label, segment.byteSize()));
   }
 
   /** A view of memory that somebody else owns and keeps open longer, such as a mapped file. */

@@ -6,6 +6,7 @@ import java.util.List;
 import org.llm4msr.bindings.cpu.CpuPool;
 import org.llm4msr.bindings.cpu.Gathered;
 import org.llm4msr.bindings.cpu.Isa;
+import org.llm4msr.bindings.cpu.LargePages;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Tensor;
 import org.llm4msr.runtime.backend.Backend;
@@ -110,9 +111,13 @@ public final class CpuBackend implements Backend {
     return true;
   }
 
+  /** Arrays of several megabytes, such as tables and a plan's workspace, in large pages. */
   @Override
   public Buffer allocate(long byteSize, String label) {
-    return HostBuffer.allocate(byteSize, label);
+    if (byteSize < LargePages.WORTH_BYTES) {
+      return HostBuffer.allocate(byteSize, label);
+    }
+    return HostBuffer.allocate(label, arena -> LargePages.allocate(byteSize, arena));
   }
 
   /** Borrows all native memory; kernels refuse what is not aligned to its elements. */
