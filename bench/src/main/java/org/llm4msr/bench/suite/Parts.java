@@ -73,7 +73,12 @@ final class Parts {
 
   /** On all threads too. */
   private static final List<String> THREADED =
-      List.of("panels 512 896 4864 F32", "int8 512 896 4864", "adam 8000000");
+      List.of(
+          "panels 512 896 4864 F32",
+          "int8 512 896 4864",
+          "rmsnorm 16384 896",
+          "softmax 16384 896",
+          "adam 8000000");
 
   private static final int ITEMS = 200;
   private static final int REQUESTS = 512;

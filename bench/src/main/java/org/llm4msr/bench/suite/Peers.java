@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -21,6 +22,10 @@ final class Peers {
   private static final long MINUTES = 10;
 
   private static final String OURS = "llm4msr";
+
+  /** Contenders beside ones of floats that compute in 8-bit integers say so. */
+  private static final String INT8_NAME = ".*(int8|w8a8|_a8|I8).*";
+
   private static final String ROUNDS = "5";
   private static final Path MODELS = Path.of("bench/target/peers");
   private static final JsonMapper JSON = JsonMapper.shared();
@@ -33,43 +38,51 @@ final class Peers {
   }
 
   void run() {
+    Path int8 = MODELS.resolve("q8_0.gguf");
+    Path minilm = MODELS.resolve("minilm");
+    Path onnx = MODELS.resolve("minilm.onnx");
     for (String threads :
         List.of("1", String.valueOf(Runtime.getRuntime().availableProcessors()))) {
       compare("encoding", threads, "8x128", ROUNDS);
       compare("encoding", threads, "1x128", ROUNDS);
       compare("jlama", threads, "1x128", ROUNDS);
-      for (String type : List.of("bf16", "q8_0")) {
-        compareIfMade("llama", threads, "1x128", ROUNDS, MODELS.resolve(type + ".gguf"));
-      }
+      Path halves = MODELS.resolve("bf16.gguf");
+      compareIfMade(List.of(halves), "llama", threads, "1x128", ROUNDS, halves.toString());
+      compareIfMade(List.of(int8), "llama", threads, "1x128", ROUNDS, int8.toString(), "a8");
       compareIfMade(
+          List.of(onnx, minilm),
           "onnx",
           threads,
           "8x128",
           ROUNDS,
-          MODELS.resolve("minilm.onnx"),
-          MODELS.resolve("minilm"));
+          onnx.toString(),
+          minilm.toString());
     }
-    compare("scoring", "200", "0", ROUNDS);
-    compare("scoring", "200", "896", ROUNDS);
+    for (String knowledgeWidth : List.of("0", "896")) {
+      compare("scoring", "200", knowledgeWidth, ROUNDS, "f32");
+      compare("scoring", "200", knowledgeWidth, ROUNDS, "int8");
+    }
     for (String backbone : List.of("star", "mmoe", "ple")) {
       compare("training", backbone, "2", "4096", "0", "lazy", ROUNDS);
+      compare("training", backbone, "2", "512", "896", "lazy", ROUNDS);
     }
     System.out.println();
-    System.out.println("ours to the fastest peer, medians of ratios of neighbours:");
+    System.out.println("ours to the fastest peer that computes in as many bits, and to the first:");
     table.forEach(System.out::println);
   }
 
-  private void compareIfMade(
-      String kind, String threads, String shape, String rounds, Path... files) {
-    List<String> command = new ArrayList<>(List.of(kind, threads, shape, rounds));
+  private void compareIfMade(List<Path> files, String... arguments) {
     for (Path file : files) {
       if (!Files.exists(file)) {
-        table.add(String.format("%-44s not measured: %s is missing", kind + " " + threads, file));
+        row(String.join(" ", arguments), "not measured: " + file + " is missing");
         return;
       }
-      command.add(file.toString());
     }
-    compare(command.toArray(String[]::new));
+    compare(arguments);
+  }
+
+  private void row(String name, String text) {
+    table.add(String.format("%-34s %s", name.replace(MODELS + "/", ""), text));
   }
 
   private void compare(String... arguments) {
@@ -95,12 +108,12 @@ final class Peers {
       Files.delete(lines);
       if (!done || process.exitValue() != 0 || contenders.isEmpty()) {
         String why = done ? "exit code " + process.exitValue() : "longer than " + MINUTES + " min";
-        table.add(String.format("%-44s failed: %s", name, why));
+        row(name, "failed: " + why);
         return;
       }
       results.add(name, contenders);
       results.save();
-      table.add(ratio(name, contenders));
+      ratios(contenders).forEach(text -> row(name, text));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
@@ -113,31 +126,43 @@ final class Peers {
     process.destroyForcibly();
   }
 
-  private static String ratio(String name, ArrayNode contenders) {
-    JsonNode ours = best(contenders, true);
-    JsonNode peer = best(contenders, false);
-    if (ours == null || peer == null) {
-      return String.format("%-44s names no peer", name);
-    }
-    return String.format(
-        Locale.ROOT,
-        "%-44s %,12.0f /s %6.2fx %s%s",
-        name,
-        ours.path("median").asDouble(),
-        ours.path("medianRatio").asDouble() / peer.path("medianRatio").asDouble(),
-        peer.path("name").asString(),
-        ours.path("quiet").asBoolean() ? "" : "  NOT quiet");
-  }
-
-  private static JsonNode best(ArrayNode contenders, boolean isOurs) {
-    JsonNode best = null;
-    for (JsonNode contender : contenders) {
-      if (contender.path("name").asString().startsWith(OURS) == isOurs
-          && (best == null
-              || contender.path("median").asDouble() > best.path("median").asDouble())) {
-        best = contender;
+  /** A line for what computes in floats, and one for what computes in 8-bit integers. */
+  private static List<String> ratios(ArrayNode contenders) {
+    List<String> lines = new ArrayList<>();
+    for (boolean int8 : new boolean[] {false, true}) {
+      List<JsonNode> alike =
+          contenders
+              .valueStream()
+              .filter(contender -> contender.path("name").asString().matches(INT8_NAME) == int8)
+              .toList();
+      JsonNode ours = fastest(alike, true);
+      JsonNode peer = fastest(alike, false);
+      if (ours != null && peer != null) {
+        lines.add(
+            String.format(
+                Locale.ROOT,
+                "%,12.0f /s  %s%s%s",
+                ours.path("median").asDouble(),
+                ratio(ours, peer),
+                peer == alike.getFirst() ? "" : ", " + ratio(ours, alike.getFirst()),
+                ours.path("quiet").asBoolean() ? "" : "  NOT quiet"));
       }
     }
-    return best;
+    return lines;
+  }
+
+  private static String ratio(JsonNode ours, JsonNode peer) {
+    return String.format(
+        Locale.ROOT,
+        "%.2fx %s",
+        ours.path("medianRatio").asDouble() / peer.path("medianRatio").asDouble(),
+        peer.path("name").asString());
+  }
+
+  private static JsonNode fastest(List<JsonNode> contenders, boolean isOurs) {
+    return contenders.stream()
+        .filter(contender -> contender.path("name").asString().startsWith(OURS) == isOurs)
+        .max(Comparator.comparingDouble(contender -> contender.path("median").asDouble()))
+        .orElse(null);
   }
 }
