@@ -20,6 +20,8 @@ public final class Rounds {
   /** Environment variable: a file that each result is appended to, one line of JSON. */
   private static final String FILE = "BENCH_ROUNDS_FILE";
 
+  private static final long PARKED_MILLIS = 400;
+
   private final List<Contender> contenders = new ArrayList<>();
   private final int wanted;
   private final double secondsPerMeasurement;
@@ -145,6 +147,7 @@ public final class Rounds {
 
   /** Units per second, units per own CPU-second, processors that others used meanwhile. */
   private static double[] measure(Contender contender, double seconds) {
+    letOthersPark();
     double total = Machine.totalCpuSeconds();
     double own = Machine.ownCpuSeconds();
     long start = System.nanoTime();
@@ -159,6 +162,15 @@ public final class Rounds {
     total = Machine.totalCpuSeconds() - total;
     double units = calls * contender.unitsPerCall;
     return new double[] {units / elapsed, units / own, (total - own) / elapsed};
+  }
+
+  /** OpenMP's threads spin for 200 ms after their last work, on the cores of whoever is next. */
+  private static void letOthersPark() {
+    try {
+      Thread.sleep(PARKED_MILLIS);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static double median(double[] values) {

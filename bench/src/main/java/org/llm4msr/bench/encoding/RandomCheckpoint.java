@@ -61,17 +61,17 @@ public final class RandomCheckpoint {
     return new Declaration(name + ".weight", DType.F32, Shape.of(HIDDEN));
   }
 
-  /** Writes the directory, 440 MB, unless its weights are there. */
+  /** Writes the directory, 440 MB, unless there are weights, which may be another model's. */
   public static void writeIfAbsent(Path directory) {
+    Path weights = directory.resolve("model.safetensors");
+    if (Files.exists(weights)) {
+      return;
+    }
     try {
       Files.createDirectories(directory);
       Files.writeString(directory.resolve("config.json"), config());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
-    }
-    Path weights = directory.resolve("model.safetensors");
-    if (Files.exists(weights)) {
-      return;
     }
     List<Declaration> tensors = declarations();
     SplittableRandom random = new SplittableRandom(SEED);

@@ -135,8 +135,9 @@ final class Peers {
               .valueStream()
               .filter(contender -> contender.path("name").asString().matches(INT8_NAME) == int8)
               .toList();
-      JsonNode ours = fastest(alike, true);
-      JsonNode peer = fastest(alike, false);
+      List<JsonNode> peers = alike.stream().filter(contender -> !isOurs(contender)).toList();
+      JsonNode ours = fastest(alike.stream().filter(Peers::isOurs).toList());
+      JsonNode peer = fastest(peers);
       if (ours != null && peer != null) {
         lines.add(
             String.format(
@@ -144,7 +145,7 @@ final class Peers {
                 "%,12.0f /s  %s%s%s",
                 ours.path("median").asDouble(),
                 ratio(ours, peer),
-                peer == alike.getFirst() ? "" : ", " + ratio(ours, alike.getFirst()),
+                peer == peers.getFirst() ? "" : ", " + ratio(ours, peers.getFirst()),
                 ours.path("quiet").asBoolean() ? "" : "  NOT quiet"));
       }
     }
@@ -159,9 +160,12 @@ final class Peers {
         peer.path("name").asString());
   }
 
-  private static JsonNode fastest(List<JsonNode> contenders, boolean isOurs) {
+  private static boolean isOurs(JsonNode contender) {
+    return contender.path("name").asString().startsWith(OURS);
+  }
+
+  private static JsonNode fastest(List<JsonNode> contenders) {
     return contenders.stream()
-        .filter(contender -> contender.path("name").asString().startsWith(OURS) == isOurs)
         .max(Comparator.comparingDouble(contender -> contender.path("median").asDouble()))
         .orElse(null);
   }
