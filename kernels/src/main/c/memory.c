@@ -16,7 +16,7 @@ int l4m_map(int64_t bytes, void **out) {
     if (at == MAP_FAILED) return L4M_OUT_OF_MEMORY;
     int64_t before = (LARGE_PAGE - (int64_t)((uintptr_t)at % (uintptr_t)LARGE_PAGE)) % LARGE_PAGE;
     if (before > 0) munmap(at, (size_t)before);
-    if (before < LARGE_PAGE) munmap(at + before + size, (size_t)(LARGE_PAGE - before));
+    munmap(at + before + size, (size_t)(LARGE_PAGE - before));
 #if defined(MADV_HUGEPAGE)
     // Only a wish: small pages do as well.
     madvise(at + before, (size_t)size, MADV_HUGEPAGE);
