@@ -27,7 +27,7 @@ final class Peers {
   private static final String INT8_NAME = ".*(int8|w8a8|_a8|I8).*";
 
   private static final String ROUNDS = "5";
-  private static final Path MODELS = Path.of("bench/target/peers");
+  private static final String MODELS = "bench/target/peers/";
   private static final JsonMapper JSON = JsonMapper.shared();
 
   private final Results results;
@@ -38,25 +38,14 @@ final class Peers {
   }
 
   void run() {
-    Path int8 = MODELS.resolve("q8_0.gguf");
-    Path minilm = MODELS.resolve("minilm");
-    Path onnx = MODELS.resolve("minilm.onnx");
     for (String threads :
         List.of("1", String.valueOf(Runtime.getRuntime().availableProcessors()))) {
       compare("encoding", threads, "8x128", ROUNDS);
       compare("encoding", threads, "1x128", ROUNDS);
       compare("jlama", threads, "1x128", ROUNDS);
-      Path halves = MODELS.resolve("bf16.gguf");
-      compareIfMade(List.of(halves), "llama", threads, "1x128", ROUNDS, halves.toString());
-      compareIfMade(List.of(int8), "llama", threads, "1x128", ROUNDS, int8.toString(), "a8");
-      compareIfMade(
-          List.of(onnx, minilm),
-          "onnx",
-          threads,
-          "8x128",
-          ROUNDS,
-          onnx.toString(),
-          minilm.toString());
+      compare("llama", threads, "1x128", ROUNDS, MODELS + "bf16.gguf");
+      compare("llama", threads, "1x128", ROUNDS, MODELS + "q8_0.gguf", "a8");
+      compare("onnx", threads, "8x128", ROUNDS, MODELS + "minilm.onnx", MODELS + "minilm");
     }
     for (String knowledgeWidth : List.of("0", "896")) {
       compare("scoring", "200", knowledgeWidth, ROUNDS, "f32");
@@ -71,22 +60,18 @@ final class Peers {
     table.forEach(System.out::println);
   }
 
-  private void compareIfMade(List<Path> files, String... arguments) {
-    for (Path file : files) {
-      if (!Files.exists(file)) {
-        row(String.join(" ", arguments), "not measured: " + file + " is missing");
-        return;
-      }
-    }
-    compare(arguments);
-  }
-
   private void row(String name, String text) {
-    table.add(String.format("%-34s %s", name.replace(MODELS + "/", ""), text));
+    table.add(String.format("%-34s %s", name.replace(MODELS, ""), text));
   }
 
   private void compare(String... arguments) {
     String name = String.join(" ", arguments);
+    for (String argument : arguments) {
+      if (argument.startsWith(MODELS) && !Files.exists(Path.of(argument))) {
+        row(name, "not measured: " + argument + " is missing");
+        return;
+      }
+    }
     System.out.println("bench/peers.sh " + name);
     List<String> command = new ArrayList<>(List.of("bench/peers.sh"));
     command.addAll(List.of(arguments));

@@ -10,7 +10,7 @@ import java.lang.invoke.MethodHandle;
  * with {@code MADV_HUGEPAGE}), in ordinary ones elsewhere.
  */
 public final class LargePages {
-  /** Smaller arrays would waste what they share a page with. */
+  /** Of smaller arrays too much of the last page would lie idle. */
   public static final long WORTH_BYTES = 4L << 20;
 
   private static final MethodHandle MAP = CpuLibrary.kernel("map", "LP");
@@ -21,6 +21,8 @@ public final class LargePages {
   /**
    * Zeroed memory that begins at a page's boundary and lives as long as the arena.
    *
+   * @param byteSize positive
+   * @throws IllegalArgumentException if it is not, or no memory could be as large
    * @throws OutOfMemoryError if the system has no room
    */
   public static MemorySegment allocate(long byteSize, Arena arena) {

@@ -16,7 +16,6 @@ import org.junit.jupiter.api.Test;
 
 class LargePagesTest {
   private static final long PAGE = 2L << 20;
-  private static final long GIGABYTE = 1L << 30;
   private static final Path STATUS = Path.of("/proc/self/status");
 
   @Test
@@ -39,14 +38,15 @@ class LargePagesTest {
   void goesBackWithItsArena() throws IOException {
     Assumptions.assumeTrue(Files.exists(STATUS), "only Linux says how much is mapped");
     long before = mappedKiB();
-    for (int i = 0; i < 100; i++) {
+    // Also what is reserved around it: two pages are kept each time, a third is not.
+    for (int i = 0; i < 1000; i++) {
       MemorySegment memory;
       try (Arena arena = Arena.ofConfined()) {
-        memory = LargePages.allocate(GIGABYTE, arena);
+        memory = LargePages.allocate(2 * PAGE, arena);
       }
       assertThatIllegalStateException().isThrownBy(() -> memory.get(ValueLayout.JAVA_BYTE, 0));
     }
-    assertThat(mappedKiB() - before).isLessThan(10 * GIGABYTE / 1024);
+    assertThat(mappedKiB() - before).isLessThan(500 * PAGE / 1024);
   }
 
   @Test

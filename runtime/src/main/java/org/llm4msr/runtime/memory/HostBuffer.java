@@ -40,7 +40,7 @@ public final class HostBuffer implements Buffer {
     MemorySegment segment;
     try {
       segment = memory.apply(arena);
-    } catch (OutOfMemoryError e) {
+    } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
     }
