@@ -101,7 +101,7 @@ public record RunConfig(
     Identity identity =
         new Identity(
             data.checksum,
-            knowledge == null ? "" : knowledge.checksum,
+            knowledge == null ? "" : vectors(),
             knowledge == null ? 0 : knowledge.folds,
             model,
             training,
@@ -109,6 +109,12 @@ public record RunConfig(
     MessageDigest digest = Checksums.sha256();
     digest.update(JSON.writeValueAsBytes(identity));
     return Checksums.hex(digest);
+  }
+
+  private String vectors() {
+    return model.vectors() == ModelSettings.VectorSource.RANDOM
+        ? knowledge.checksum + " drawn by " + training.seed()
+        : knowledge.checksum;
   }
 
   /** Every setting by its path, such as {@code training.batch_size}. */

@@ -22,9 +22,6 @@ import org.llm4msr.runtime.UserError;
 
 /** What runs read: a data set, and knowledge where there is some. Loaded once for many runs. */
 public final class TrainingInputs implements AutoCloseable {
-  /** Of the control's random vectors; the same in every run, as the real vectors are. */
-  private static final long RANDOM_SEED = 1;
-
   private static final String HELD_OUT_OF = " of ";
 
   private final Dataset dataset;
@@ -201,8 +198,10 @@ public final class TrainingInputs implements AutoCloseable {
     Normalization normalize = config.model().normalize();
     return switch (config.model().vectors()) {
       case LLM -> new KnowledgeTables(knowledge, folds, normalize);
+      // Others for each seed: what they do by chance is part of the spread over seeds.
       case RANDOM ->
-          new KnowledgeTables(new RandomVectors(knowledge, RANDOM_SEED), folds, normalize);
+          new KnowledgeTables(
+              new RandomVectors(knowledge, config.training().seed()), folds, normalize);
       // Only their size counts; one for each user.
       case LEARNED -> new KnowledgeTables(knowledge, Folds.NONE, normalize);
     };
