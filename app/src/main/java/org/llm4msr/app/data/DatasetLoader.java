@@ -163,6 +163,11 @@ public final class DatasetLoader {
     }
     Map<String, ScenarioText> scenarios = new LinkedHashMap<>();
     for (String value : values) {
+      if (ResultParts.isReserved(value)) {
+        throw new UserError(
+            "%s: column %s: results call another part of the rows '%s'; declare the scenarios in %s and give this one another name"
+                .formatted(table.path(), column, value, description.file()));
+      }
       scenarios.put(value, new ScenarioText(value, Localized.of(value), Localized.of("")));
     }
     return scenarios;

@@ -154,6 +154,12 @@ final class DescriptionReader {
     yaml.map()
         .forEach((value, text) -> {
           ScenarioText scenario = scenario(value, text);
+          if (ResultParts.isReserved(scenario.name())) {
+            throw text.error(
+                "results call another part of the rows '"
+                    + scenario.name()
+                    + "'; give the scenario another name");
+          }
           if (!names.add(scenario.name())) {
             throw text.error("the name '" + scenario.name() + "' is taken already");
           }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import org.llm4msr.app.data.ResultParts;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Change;
 import org.llm4msr.app.run.Comparison.Measure;
@@ -59,7 +60,7 @@ public final class ComparisonTable {
     }
     head.addAll(List.of("LogLoss", "GAUC", "calib. error", "weights", "seconds"));
     lines.add(head);
-    String part = RunMetrics.OVERALL;
+    String part = ResultParts.OVERALL;
     for (Arm arm : comparison.arms()) {
       List<String> line = new ArrayList<>();
       line.add(arm.title());

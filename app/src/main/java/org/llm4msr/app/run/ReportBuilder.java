@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.llm4msr.app.data.ResultParts;
 import org.llm4msr.app.report.ReportModel;
 import org.llm4msr.app.report.ReportModel.Change;
 import org.llm4msr.app.report.ReportModel.Curve;
@@ -83,7 +84,7 @@ public final class ReportBuilder {
       rows.add(row(scenario, with ? null : scores, with ? scores : null, Double.NaN));
     }
     Scores overall = scores(metrics.report().overall());
-    Row all = row(RunMetrics.OVERALL, with ? null : overall, with ? overall : null, Double.NaN);
+    Row all = row(ResultParts.OVERALL, with ? null : overall, with ? overall : null, Double.NaN);
     Side side = with ? Side.WITH : Side.WITHOUT;
     List<Curve> curves = new ArrayList<>();
     addCurve(curves, backbone, side, config, history);
@@ -114,7 +115,7 @@ public final class ReportBuilder {
     for (BackboneKind backbone : comparison.backbones()) {
       List<Row> rows = new ArrayList<>();
       scenarios.forEach(scenario -> rows.add(row(comparison, backbone, scenario)));
-      Row overall = row(comparison, backbone, RunMetrics.OVERALL);
+      Row overall = row(comparison, backbone, ResultParts.OVERALL);
       List<Slice> slices = new ArrayList<>();
       for (String slice : comparison.slices()) {
         List<Model> models = models(comparison, backbone, slice);
@@ -126,7 +127,7 @@ public final class ReportBuilder {
               comparison.seeds().size(),
               rows,
               overall,
-              models(comparison, backbone, RunMetrics.OVERALL),
+              models(comparison, backbone, ResultParts.OVERALL),
               slices));
       for (long seed : comparison.seeds()) {
         for (Side side : compares ? Side.values() : new Side[] {Side.WITHOUT}) {
@@ -164,14 +165,15 @@ public final class ReportBuilder {
   private static void addFindings(List<String> notices, Comparison comparison) {
     for (BackboneKind backbone : comparison.backbones()) {
       if (comparison.arms().contains(Arm.WITH)) {
-        Sample thin = comparison.difference(backbone, Arm.WITH, RunMetrics.THIN_USERS, Measure.AUC);
+        Sample thin =
+            comparison.difference(backbone, Arm.WITH, ResultParts.THIN_USERS, Measure.AUC);
         notices.add(
             "%s: on the test rows of users with fewer than %d training rows LLM4MSR changes the AUC by %s."
-                .formatted(name(backbone), RunMetrics.THIN_ROWS, signed(thin.mean())));
+                .formatted(name(backbone), ResultParts.THIN_ROWS, signed(thin.mean())));
       }
       if (comparison.arms().contains(Arm.RANDOM)) {
         Sample random =
-            comparison.difference(backbone, Arm.RANDOM, RunMetrics.OVERALL, Measure.AUC);
+            comparison.difference(backbone, Arm.RANDOM, ResultParts.OVERALL, Measure.AUC);
         notices.add(
             "%s, control: with random vectors in place of the language model's the AUC changes by %s. Only what goes beyond that is due to knowledge."
                 .formatted(name(backbone), signed(random.mean())));
@@ -230,7 +232,7 @@ public final class ReportBuilder {
 
   /** A slice's name in words. */
   private static String title(Comparison comparison, String slice) {
-    return slice.equals(RunMetrics.SPARSEST_SCENARIO)
+    return slice.equals(ResultParts.SPARSEST_SCENARIO)
         ? "sparsest scenario, " + comparison.sparsest()
         : slice.replace('_', ' ');
   }

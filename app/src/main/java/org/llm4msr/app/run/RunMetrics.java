@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.IntPredicate;
+import org.llm4msr.app.data.ResultParts;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Split;
@@ -23,24 +24,6 @@ import tools.jackson.databind.node.ObjectNode;
  * @param slices parts of the test rows that say more about knowledge than the whole, by name
  */
 public record RunMetrics(MetricsReport report, Map<String, Values> slices) {
-  /** Name of the whole in {@link #parts}. */
-  public static final String OVERALL = "overall";
-
-  /** Users with fewer training rows than this are thinly known. */
-  public static final int THIN_ROWS = 20;
-
-  /** Test rows of thinly known users. */
-  public static final String THIN_USERS = "users_under_" + THIN_ROWS + "_train_rows";
-
-  /** Test rows of users without a training row. */
-  public static final String COLD_USERS = "cold_users";
-
-  /** Test rows of items without a training row. */
-  public static final String COLD_ITEMS = "cold_items";
-
-  /** Test rows of the scenario with the fewest training rows. */
-  public static final String SPARSEST_SCENARIO = "sparsest_scenario";
-
   /** Measures predictions. */
   public static RunMetrics of(Predictions predictions) {
     Dataset dataset = predictions.dataset();
@@ -48,10 +31,10 @@ public record RunMetrics(MetricsReport report, Map<String, Values> slices) {
     int[] ofItem = dataset.trainRowsPerItem();
     int sparsest = sparsest(dataset);
     Map<String, IntPredicate> wanted = new LinkedHashMap<>();
-    wanted.put(THIN_USERS, row -> ofUser[dataset.user(row)] < THIN_ROWS);
-    wanted.put(COLD_USERS, row -> ofUser[dataset.user(row)] == 0);
-    wanted.put(COLD_ITEMS, row -> ofItem[dataset.item(row)] == 0);
-    wanted.put(SPARSEST_SCENARIO, row -> dataset.scenario(row) == sparsest);
+    wanted.put(ResultParts.THIN_USERS, row -> ofUser[dataset.user(row)] < ResultParts.THIN_ROWS);
+    wanted.put(ResultParts.COLD_USERS, row -> ofUser[dataset.user(row)] == 0);
+    wanted.put(ResultParts.COLD_ITEMS, row -> ofItem[dataset.item(row)] == 0);
+    wanted.put(ResultParts.SPARSEST_SCENARIO, row -> dataset.scenario(row) == sparsest);
     Map<String, Values> slices = new LinkedHashMap<>();
     wanted.forEach((name, rows) -> slices.put(name, predictions.where(rows).metrics().overall()));
     return new RunMetrics(predictions.metrics(), slices);
@@ -113,7 +96,7 @@ public record RunMetrics(MetricsReport report, Map<String, Values> slices) {
   /** The parts in the order of tables: overall, scenarios, slices. */
   public Map<String, Values> parts() {
     Map<String, Values> parts = new LinkedHashMap<>();
-    parts.put(OVERALL, report.overall());
+    parts.put(ResultParts.OVERALL, report.overall());
     parts.putAll(report.scenarios());
     parts.putAll(slices);
     return parts;

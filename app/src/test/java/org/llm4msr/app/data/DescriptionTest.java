@@ -200,6 +200,16 @@ class DescriptionTest {
             "shop.yaml:6:" + " interactions.label.above: expected a number, found x"),
         Arguments.of(
             LOG + "  logit: y\n", "shop.yaml:7: interactions.logit: column y gives the label away"),
+        Arguments.of(
+            LOG + "scenarios:\n  a: Shop\n  b: overall\n",
+            "shop.yaml:9: scenarios.b: results call another part of the rows 'overall'; give the"
+                + " scenario another name"),
+        Arguments.of(
+            LOG + "scenarios: {a: {name: users_under_20_train_rows}}\n",
+            "scenarios.a: results call another part of the rows 'users_under_20_train_rows'"),
+        Arguments.of(LOG + "scenarios: {cold_users: {title: New}}\n", "the rows 'cold_users'"),
+        Arguments.of(LOG + "scenarios: {a: cold_items}\n", "the rows 'cold_items'"),
+        Arguments.of(LOG + "scenarios: {a: sparsest_scenario}\n", "the rows 'sparsest_scenario'"),
         Arguments.of(LOG + "features: [usr]\n", "expected user, item, or a map"),
         Arguments.of(LOG + "features: []\n", "at least one feature"),
         Arguments.of(LOG + "features: [user, user]\n", "'user' is taken already"),

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.llm4msr.app.data.ResultParts;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.Comparison.Cost;
 import org.llm4msr.app.run.Comparison.Key;
@@ -46,7 +47,7 @@ class ComparisonTest {
             costs,
             "shop");
     Sample with =
-        comparison.difference(BackboneKind.STAR, Arm.WITH, RunMetrics.OVERALL, Measure.AUC);
+        comparison.difference(BackboneKind.STAR, Arm.WITH, ResultParts.OVERALL, Measure.AUC);
     // mean 0.011, deviation 0.001, t(0.975, 2) = 4.302653.
     assertThat(with.low()).isCloseTo(0.011 - 4.302653 * 0.001 / Math.sqrt(3), within(1e-9));
     assertThat(with.high()).isCloseTo(0.011 + 4.302653 * 0.001 / Math.sqrt(3), within(1e-9));
@@ -60,12 +61,12 @@ class ComparisonTest {
     assertThat(holm(comparison, Arm.WITHOUT)).isNaN();
     Sample over =
         comparison.difference(
-            BackboneKind.STAR, Arm.WITH, Arm.RANDOM, RunMetrics.OVERALL, Measure.AUC);
+            BackboneKind.STAR, Arm.WITH, Arm.RANDOM, ResultParts.OVERALL, Measure.AUC);
     assertThat(over.mean()).isCloseTo(0.009, within(1e-12));
     // One model is measured against random vectors: nothing to correct.
     double holm =
         comparison.holm(
-            BackboneKind.STAR, Arm.WITH, Arm.RANDOM, RunMetrics.OVERALL, Measure.LOGLOSS);
+            BackboneKind.STAR, Arm.WITH, Arm.RANDOM, ResultParts.OVERALL, Measure.LOGLOSS);
     assertThat(holm).as("equal LogLoss leaves nothing to test").isNaN();
     assertThat(comparison.isMeasured(Arm.RANDOM, Arm.WITHOUT)).isTrue();
     assertThat(comparison.isMeasured(Arm.RANDOM, Arm.RANDOM)).isFalse();
@@ -74,6 +75,6 @@ class ComparisonTest {
   }
 
   private static double holm(Comparison comparison, Arm arm) {
-    return comparison.holm(BackboneKind.STAR, arm, Arm.WITHOUT, RunMetrics.OVERALL, Measure.AUC);
+    return comparison.holm(BackboneKind.STAR, arm, Arm.WITHOUT, ResultParts.OVERALL, Measure.AUC);
   }
 }
