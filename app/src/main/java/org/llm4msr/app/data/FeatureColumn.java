@@ -45,16 +45,57 @@ sealed interface FeatureColumn {
    */
   void addTo(DatasetBuilder builder);
 
+  /**
+   * The number that a value is; NaN where it says that it is none.
+   *
+   * @throws UserError if it is anything else
+   */
+  private static double number(Feature feature, String text, Table table, long row) {
+    if (text.equalsIgnoreCase("nan")) {
+      return Double.NaN;
+    }
+    try {
+      double number = Double.parseDouble(text);
+      if (Double.isFinite(number)) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // The complaint below covers it.
+    }
+    throw new UserError(
+        table.path()
+            + ": row "
+            + row
+            + ": column "
+            + feature.column().orElseThrow()
+            + " is '"
+            + FileErrors.printable(text)
+            + "', expected a number, or nothing where it is not known (feature "
+            + feature.name()
+            + (feature.buckets().isPresent() ? ", which has buckets" : "")
+            + ")");
+  }
+
   /** Values that are told apart by their text. */
   record Words(Feature feature, CodedColumn column) implements FeatureColumn {
     @Override
     public void set(int index, String text, Table table, long row) {
+      if (feature.buckets().isPresent() && text != null) {
+        String first = firstElement().apply(text);
+        if (first != null) {
+          number(feature, first, table, row);
+        }
+      }
       column.set(index, text);
+    }
+
+    private ValueRule firstElement() {
+      return new ValueRule.FirstElement(feature.separator().orElse(""));
     }
 
     @Override
     public void addTo(DatasetBuilder builder) {
-      CodedColumn values = column.apply(new ValueRule.FirstElement(feature.separator().orElse("")));
+      CodedColumn values = column.apply(firstElement());
       Optional<Bucketing> buckets = feature.buckets();
       if (buckets.isPresent()) {
         CodedColumn numbers = values;
@@ -98,32 +139,7 @@ sealed interface FeatureColumn {
   record Numbers(Feature feature, NumberColumn column) implements FeatureColumn {
     @Override
     public void set(int index, String text, Table table, long row) {
-      column.set(index, text == null ? Double.NaN : number(text, table, row));
-    }
-
-    private double number(String text, Table table, long row) {
-      if (text.equalsIgnoreCase("nan")) {
-        return Double.NaN;
-      }
-      try {
-        double number = Double.parseDouble(text);
-        if (Double.isFinite(number)) {
-          return number;
-        }
-      } catch (NumberFormatException e) {
-        // The complaint below covers it.
-      }
-      throw new UserError(
-          table.path()
-              + ": row "
-              + row
-              + ": column "
-              + feature.column().orElseThrow()
-              + " is '"
-              + FileErrors.printable(text)
-              + "', expected a number, or nothing where it is not known (feature "
-              + feature.name()
-              + ")");
+      column.set(index, text == null ? Double.NaN : number(feature, text, table, row));
     }
 
     @Override

@@ -12,6 +12,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Field;
+import org.llm4msr.model.data.Vocabulary;
 import org.llm4msr.runtime.UserError;
 
 /** Mistakes in descriptions and files: one line each, which names the place. */
@@ -111,6 +114,23 @@ class BadDatasetTest extends LoadedLog {
             YAML.replace("{name: hour}", "{name: h, column: hour, type: number}"),
             "log.csv: row 5: column hour is 'Infinity', expected a number"),
         Arguments.of(
+            "items.csv",
+            ITEMS.replace("1200", "dear"),
+            YAML,
+            "items.csv: row 2: column price is 'dear', expected a number, or nothing where it is"
+                + " not known (feature price, which has buckets)"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("1,23,", "1,late|23,"),
+            YAML.replace("{name: hour}", "{name: hour, separator: '|', buckets: {quantiles: 2}}"),
+            "log.csv: row 5: column hour is 'late', expected a number"),
+        Arguments.of(
+            "log.csv",
+            LOG.replace("store", "overall"),
+            YAML.replaceAll("(?s)scenarios:.*features", "features"),
+            "log.csv: column place: results call another part of the rows 'overall'; declare the"
+                + " scenarios in "),
+        Arguments.of(
             "log.csv",
             LOG,
             YAML.replace("time: at", "logit: hour"),
@@ -131,6 +151,19 @@ class BadDatasetTest extends LoadedLog {
         .isInstanceOf(UserError.class)
         .hasMessageContaining(message)
         .satisfies(e -> assertThat(e.getMessage()).doesNotContain("\n"));
+  }
+
+  /** Nothing, and NaN, say that a number is not known; only the first element counts. */
+  @Test
+  void bucketsTakeWhatIsNotKnown() throws IOException {
+    writeTables();
+    write("items.csv", ITEMS.replace("300", "nan").replace("1200", "").replace(",5\n", ",5|x\n"));
+    Dataset dataset = load(YAML.replace("buckets: log", "separator: '|', buckets: log"));
+    Field price =
+        dataset.fields().stream().filter(f -> f.name().equals("price")).findFirst().orElseThrow();
+    for (String item : List.of("i1", "i2")) {
+      assertThat(price.id(dataset.findItem(item), 0)).isEqualTo(Vocabulary.UNKNOWN);
+    }
   }
 
   @Test
