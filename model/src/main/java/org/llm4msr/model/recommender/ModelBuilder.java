@@ -215,8 +215,9 @@ public final class ModelBuilder {
   }
 
   /**
-   * The embeddings of the fields with these names, side by side; names that the data lack are left
-   * out, and if none is left every field counts.
+   * The embeddings of some fields, side by side in the order of the schema.
+   *
+   * @param names at least one of them a field's; others are passed over
    */
   public Value fields(List<String> names) {
     List<Value> fields = embeddings.vectors();
@@ -226,7 +227,7 @@ public final class ModelBuilder {
         chosen.add(fields.get(f));
       }
     }
-    return Ops.concat((chosen.isEmpty() ? fields : chosen).toArray(Value[]::new));
+    return Ops.concat(chosen.toArray(Value[]::new));
   }
 
   /** {@code act(x W^T + b)}, a backbone's hidden layer with dropout, with {@code W [out, in]}. */

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.llm4msr.model.recommender.backbone.Backbone;
 import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.recommender.backbone.BackboneOption;
+import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.UserError;
 
 /** Every backbone that is a network, in double precision on the reference backend. */
@@ -66,7 +67,7 @@ class BackboneTest {
             variant(BackboneKind.M2M, Map.of("meta_layers", "1")),
             variant(BackboneKind.ADASPARSE, Map.of("epsilon", "0.7")),
             variant(BackboneKind.PPNET, Map.of("prior", "item")),
-            variant(BackboneKind.PEPNET, Map.of("prior", "nothing")),
+            variant(BackboneKind.PEPNET, Map.of("prior", "item")),
             variant(BackboneKind.APG, Map.of("condition", "row"))));
   }
 
@@ -181,6 +182,41 @@ class BackboneTest {
     assertThat(complete.keySet())
         .containsExactlyElementsOf(kind.options().stream().map(BackboneOption::name).toList());
     assertThat(kind.build(complete)).isEqualTo(kind.build(Map.of()));
+  }
+
+  private static RecommenderModel ofFields(BackboneKind kind, String prior, String... fields) {
+    Map<String, String> options = prior == null ? Map.of() : Map.of("prior", prior);
+    RecommenderConfig config =
+        new RecommenderConfig(4, 0.5, kind.build(small(kind, options)), MetaConfig.off());
+    List<ModelSchema.Field> inputs =
+        Stream.of(fields).map(name -> new ModelSchema.Field(name, 3)).toList();
+    return RecommenderModel.build(config, new ModelSchema(inputs, 2, 0, 0, 8), DType.F64, false);
+  }
+
+  /** The gate reads the prior, 4 numbers a field, then z (and in PEPNet that is the gated z). */
+  private static long fieldsOfPrior(RecommenderModel model, int fields) {
+    return model.inputs().parameters().stream()
+            .filter(parameter -> parameter.value().name().equals(PERSONAL_GATE))
+            .mapToLong(parameter -> parameter.value().type().dim(1).fixed() / 4)
+            .sum()
+        - fields;
+  }
+
+  /** Only the default prior makes do with what the data have. */
+  @ParameterizedTest
+  @EnumSource(names = {"PPNET", "PEPNET"})
+  void aPriorOfUnknownFieldsIsRefused(BackboneKind kind) {
+    assertThat(fieldsOfPrior(ofFields(kind, null, "user", "item", "kind"), 3)).isEqualTo(2);
+    assertThat(fieldsOfPrior(ofFields(kind, null, "item", "kind", "hour"), 3)).isEqualTo(1);
+    assertThat(fieldsOfPrior(ofFields(kind, null, "kind", "hour"), 2)).isEqualTo(2);
+    assertThat(fieldsOfPrior(ofFields(kind, "hour", "user", "kind", "hour"), 3)).isEqualTo(1);
+    assertThatThrownBy(() -> ofFields(kind, "usr,itme", "user", "item", "kind"))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("prior")
+        .hasMessageContaining("no feature 'usr', 'itme'; there are user, item, kind");
+    assertThatThrownBy(() -> ofFields(kind, "user,itme", "user", "item", "kind"))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("no feature 'itme'");
   }
 
   @Test

@@ -185,7 +185,10 @@ public enum BackboneKind {
     private static final BackboneOption GATE = count("gate", 64, "width inside the gates");
     private static final BackboneOption PRIOR =
         new BackboneOption(
-            "prior", BackboneOption.Type.NAMES, "user,item", "features that the gates read");
+            "prior",
+            BackboneOption.Type.NAMES,
+            String.join(",", PpNet.DEFAULT_PRIOR),
+            "features that the gates read");
 
     private static BackboneOption hidden(String of) {
       return widths("hidden", "256,128", "widths of " + of);

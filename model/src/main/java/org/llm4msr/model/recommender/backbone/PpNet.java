@@ -2,6 +2,8 @@ package org.llm4msr.model.recommender.backbone;
 
 import java.util.List;
 import org.llm4msr.model.recommender.ModelBuilder;
+import org.llm4msr.model.recommender.ModelSchema;
+import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.graph.Ops;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.op.UnaryOp;
@@ -16,9 +18,13 @@ import org.llm4msr.runtime.op.UnaryOp;
  *
  * @param hidden widths of each tower before its logit
  * @param gate width inside the gate
- * @param prior names of the fields that are the prior; all fields where the data lack them
+ * @param prior names of the fields that are the prior; of {@link #DEFAULT_PRIOR} those that the
+ *     data have, and all fields where they have none of them
  */
 public record PpNet(List<Integer> hidden, int gate, List<String> prior) implements Backbone {
+  /** The ids of user and item. */
+  static final List<String> DEFAULT_PRIOR = List.of("user", "item");
+
   @Override
   public String name() {
     return "ppnet";
@@ -29,10 +35,14 @@ public record PpNet(List<Integer> hidden, int gate, List<String> prior) implemen
     return towers(model, z, hidden, gate, prior);
   }
 
-  /** The scenarios' towers on z, with gates. */
+  /**
+   * The scenarios' towers on z, with gates.
+   *
+   * @throws UserError if the data lack a field of a prior that is not the default
+   */
   static Value towers(
       ModelBuilder model, Value z, List<Integer> hidden, int gate, List<String> prior) {
-    Value input = Ops.concat(model.fields(prior), Ops.stopGradient(z));
+    Value input = Ops.concat(model.fields(known(model, prior)), Ops.stopGradient(z));
     long all = hidden.stream().mapToLong(Integer::longValue).sum();
     Value delta = new GateUnit("backbone.pp_gate", gate).ofScenario(model, input, all);
     Value h = z;
@@ -44,5 +54,19 @@ public record PpNet(List<Integer> hidden, int gate, List<String> prior) implemen
       from += width;
     }
     return model.scenarioLinear("backbone.towers.*.out", h, 1, null);
+  }
+
+  private static List<String> known(ModelBuilder model, List<String> prior) {
+    List<String> fields = model.schema().fields().stream().map(ModelSchema.Field::name).toList();
+    List<String> lacking = prior.stream().filter(name -> !fields.contains(name)).toList();
+    if (lacking.isEmpty()) {
+      return prior;
+    }
+    if (prior.equals(DEFAULT_PRIOR)) {
+      return fields.stream().anyMatch(prior::contains) ? prior : fields;
+    }
+    throw new UserError(
+        "the option prior of a backbone: the data have no feature '%s'; there are %s"
+            .formatted(String.join("', '", lacking), String.join(", ", fields)));
   }
 }
