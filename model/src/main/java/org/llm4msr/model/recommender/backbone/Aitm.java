@@ -13,7 +13,9 @@ import org.llm4msr.runtime.graph.Value;
  * Knowledge flows along the scenarios in their order, so that order is a choice to make.
  *
  * <p>The paper's calibrator ties conversion probabilities that imply each other; scenarios do not,
- * so there is none.
+ * so there is none. A row has the label of its own scenario only, so it runs that one's tower only,
+ * but every scenario's bottom, since knowledge flows through them. h1, h2 and h3 are the same for
+ * all steps, where a public implementation has others for each.
  *
  * @param hidden widths of each scenario's bottom
  * @param tower widths of each tower before its logit

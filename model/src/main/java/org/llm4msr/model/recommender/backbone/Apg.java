@@ -17,7 +17,9 @@ import org.llm4msr.runtime.op.UnaryOp;
  * product per row).
  *
  * <p>The paper's over-parameterisation of U and V as products of two matrices is the same function
- * and left out. Cores start at the identity plus a little: random ones shrink what passes.
+ * and left out. Cores start at the identity plus a little: random ones shrink what passes. Every
+ * layer's core is generated from the same condition, the row's being z whatever the layer. The
+ * paper's mix-wise form mixes several conditions; here there is one, so there is none.
  *
  * @param hidden widths before the logit
  * @param rank k

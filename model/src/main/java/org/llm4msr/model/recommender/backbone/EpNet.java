@@ -11,6 +11,10 @@ import org.llm4msr.runtime.graph.Value;
  * scenario scales the features, {@code o = GateNU([e_s; sg(z)]) * z}, before one network for all,
  * {@code y = MLP(o)}. No gradient passes through the gate's reading of z (sg).
  *
+ * <p>Of the scenario the gate reads a learned vector alone. The paper adds what is counted of users
+ * and items in it; such a column is a feature here, and part of z. In the paper PPNet follows, as
+ * in {@link PepNet}; that EPNet alone ends in one network is a public implementation's form.
+ *
  * @param hidden widths before the logit
  * @param gate width inside the gate
  * @param scenarioDim width of the scenario's vector

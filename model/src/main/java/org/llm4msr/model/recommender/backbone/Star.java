@@ -13,8 +13,14 @@ import org.llm4msr.runtime.op.UnaryOp;
  * STAR (Sheng et al., CIKM 2021, arXiv 2101.11427): every layer's weights are the elementwise
  * product of shared ones and the scenario's own, the biases their sum: {@code z = act(z (W * W_s) +
  * b + b_s)}. The paper's form adds partitioned normalisation of the input and an auxiliary network
- * that sees the scenario. The factors {@code W_s} start at 1, so that every scenario starts at the
- * shared network.
+ * that sees the scenario.
+ *
+ * <p>The factors {@code W_s} start at 1, so that every scenario starts at the shared network. A
+ * public implementation draws them at random, takes the partitioned normalisation's statistics over
+ * the mixed batch, in evaluation too, so that a row's prediction depends on the others, and runs
+ * every scenario's network on every row. Here statistics are the scenario's own, in evaluation the
+ * running ones; a scenario with a single row in a batch uses these while training too, since one
+ * row has no variance.
  *
  * @param hidden widths before the logit
  * @param partitionedNormalization whether the input is normalised per scenario
