@@ -79,6 +79,25 @@ class TrainCommandTest {
     return wins / positive.size() / negative.size();
   }
 
+  /** Otherwise training would stop after its patience with the last weights. */
+  @Test
+  void aStopMetricThatValidationRowsDoNotDefineIsRefused() throws IOException {
+    Path log = folder.resolve("log.csv");
+    Files.writeString(log, Files.readString(log).replace("store,0,valid", "store,1,valid"));
+    List<String> tune = List.of("tune", "--data", shop.data(), "--out", run("t", "").toString());
+    for (String[] args :
+        List.of(
+            train("r", "--stop-scenario", "store"),
+            Stream.concat(tune.stream(), Stream.of("--stop-scenario", "store"))
+                .toArray(String[]::new))) {
+      CommandLineRun refused = CommandLineRun.of(args);
+      assertThat(refused.exitCode()).isEqualTo(1);
+      assertThat(refused.err())
+          .contains("the validation rows of scenario store all have label 1")
+          .doesNotContain("diverged");
+    }
+  }
+
   /** In the tiny shop users like kinds of items, and the vectors say which. */
   @Test
   void anEvaluationExplainsWhatTheModelLeansOn() throws IOException {

@@ -2,6 +2,7 @@ package org.llm4msr.model.training;
 
 import java.util.Map;
 import org.llm4msr.model.data.Dataset;
+import org.llm4msr.model.data.Split;
 import org.llm4msr.runtime.UserError;
 
 /**
@@ -34,7 +35,8 @@ public record RowWeights(double positive, Map<String, Double> scenarios, boolean
   /**
    * The weights by scenario and label: {@code [2 s + label]}.
    *
-   * @throws UserError if the data lack a scenario that is named
+   * @throws UserError if the data lack a scenario that is named, or no training row has a weight
+   *     above 0
    */
   float[] table(Dataset dataset) {
     for (String name : scenarios.keySet()) {
@@ -46,7 +48,16 @@ public record RowWeights(double positive, Map<String, Double> scenarios, boolean
       table[2 * s] = (float) weight;
       table[2 * s + 1] = (float) (weight * positive);
     }
-    return table;
+    for (int row = 0; row < dataset.rows(); row++) {
+      if (dataset.split(row) == Split.TRAIN
+          && table[2 * dataset.scenario(row) + dataset.label(row)] > 0) {
+        return table;
+      }
+    }
+    throw new UserError(
+        dataset.name()
+            + ": every training row has weight 0, so there is nothing to learn from; give"
+            + " --scenario-weight or --positive-weight more than 0 for some of them");
   }
 
   /**

@@ -3,6 +3,8 @@ package org.llm4msr.model.training;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 
 import java.lang.foreign.MemorySegment;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
@@ -63,8 +65,8 @@ public final class Trainer implements AutoCloseable {
    * Builds the graphs and gives the parameters their first values.
    *
    * @param knowledge null when the model's meta levels are off
-   * @throws UserError if a knowledge vector is missing or not finite, or there are no validation
-   *     rows
+   * @throws UserError if a knowledge vector is missing or not finite, the stop metric is undefined
+   *     on the validation rows, or no training row has a weight
    */
   public Trainer(
       Backend backend,
@@ -97,14 +99,7 @@ public final class Trainer implements AutoCloseable {
     this.dataset = dataset;
     this.modelConfig = modelConfig;
     this.config = config;
-    if (dataset.count(Split.VALID) == 0) {
-      throw new UserError(
-          dataset.name()
-              + ": no validation rows, which decide which weights are kept; change the split");
-    }
-    if (!config.stopScenario().isEmpty()) {
-      RowWeights.scenario(dataset, config.stopScenario());
-    }
+    config.stopMetric().requireDefined(dataset, config.stopScenario());
     float[] weights = config.rowWeights().isWeighted() ? config.rowWeights().table(dataset) : null;
     folds = Schemas.folds(knowledge);
     ModelSchema schema = Schemas.of(dataset, knowledge, config.batchSize());
@@ -358,9 +353,16 @@ public final class Trainer implements AutoCloseable {
                 batch,
                 state.epoch + 1,
                 config.optimizer().learningRate(),
-                config.optimizer().learningRate() / 10,
+                lowerRate(config.optimizer().learningRate()),
                 config.optimizer().clipNorm() == 0 ? " or --clip-norm 1" : "",
                 vectors));
+  }
+
+  /** A tenth, but no more than a rate that Adam commonly bears. */
+  static BigDecimal lowerRate(double rate) {
+    return BigDecimal.valueOf(Math.min(rate / 10, 1e-2))
+        .round(new MathContext(2))
+        .stripTrailingZeros();
   }
 
   @Override

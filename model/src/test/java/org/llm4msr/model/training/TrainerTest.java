@@ -361,19 +361,10 @@ class TrainerTest {
           .isInstanceOf(UserError.class)
           .hasMessageContaining("step")
           .hasMessageContaining("epoch 1")
-          .hasMessageContaining("learning rate 1.0E30 is probably too high");
+          .hasMessageContaining("learning rate 1.0E30 is probably too high (try --lr 0.01 or");
     }
-  }
-
-  @Test
-  void aLogWithoutValidationRowsIsRefused() {
-    SplitRule noneValid = new SplitRule.Random(new SplitRule.Ratios(9, 0, 1), 3);
-    Dataset dataset = PlantedLog.of(300, 20, noneValid, 4).dataset();
-    assertThatThrownBy(() ->
-            new Trainer(
-                backend, dataset, null, model(STAR, MetaConfig.off()), training(1, 0, 1e-2)))
-        .isInstanceOf(UserError.class)
-        .hasMessageContaining("no validation rows");
+    assertThat(Trainer.lowerRate(0.003)).hasToString("0.0003");
+    assertThat(Trainer.lowerRate(1e-9)).hasToString("1E-10");
   }
 
   @Test
