@@ -56,6 +56,48 @@ static void optimisers(int64_t size, int64_t width) {
            {dense, n}, {p, n}, {m, n}, {v, n});
 }
 
+// A table that is read by the ids of each step.
+typedef struct {
+    int64_t size, width, window, first, steps, stride;
+    float *p, *m, *v, *rates, *values;
+    int32_t *done, *ids, *rows, count;
+    double decay;
+} table;
+
+static int caught_up(const table *t, int64_t step, int64_t count, const int32_t *ids) {
+    double adam[2] = {0, (double)step};
+    return l4m_adam_catch_up(pool, t->size, t->width, t->p, t->m, t->v, t->done, t->window, t->rates, count, ids, t->stride,
+                             adam, 0.9, 0.999, 1e-8, t->decay);
+}
+
+// Other ids and rows in each step, so that rows miss few steps and many.
+static int deferred_steps(const table *t) {
+    int code = 0;
+    for (int64_t i = 0; i < t->steps && code == 0; i++) {
+        double adam[2] = {1e-4 * (double)(i % 9), (double)(t->first + i)};
+        int64_t from = i % (t->size + 1), kept = from % (t->count + 1);
+        int32_t count = (int32_t)(t->count - kept);
+        code = caught_up(t, t->first + i, (t->size - from) / t->stride, t->ids + from);
+        if (code == 0)
+            code = l4m_deferred_adam(pool, t->size, t->width, t->p, t->m, t->v, t->done, t->window, t->rates, t->size,
+                                     t->rows + kept, &count, t->values, adam, 0.9, 0.999, 1e-8, t->decay);
+    }
+    return code;
+}
+
+static void deferred(int64_t size, int64_t width) {
+    int64_t n = size * width;
+    table t = {.size = size, .width = width, .window = 1 << random_int(0, 4), .stride = random_int(1, 3)};
+    t.first = random_int(1, 100), t.steps = random_int(0, 40);
+    t.p = random_floats(n), t.m = random_floats(n), t.v = random_floats(n), t.values = random_floats(n);
+    t.rates = random_floats(2 * t.window), t.done = array(size * 4), t.ids = random_ids(size, size);
+    t.rows = ascending(size, size, &t.count), t.decay = random_int(0, 1) ? 0.01 : 0;
+    for (int64_t i = 0; i < n; i++) t.v[i] *= t.v[i];
+    for (int64_t r = 0; r < size; r++) t.done[r] = (int32_t)t.first - 1;
+    AGREES("deferred adam", (deferred_steps(&t) || caught_up(&t, t.first + t.steps, 0, NULL)), {t.p, n}, {t.m, n}, {t.v, n},
+           {(float *)t.done, size}, {t.rates, 2 * t.window});
+}
+
 void check_tables(void) {
     for (int i = 0; i < 100; i++) {
         gather(random_size(), random_size());
@@ -69,6 +111,8 @@ void check_tables(void) {
     row_gradient(3000, 2000, 16);
     row_gradient(2000, 5000000, 16);
     optimisers(9000, 16);
+    for (int i = 0; i < 20; i++) deferred(random_int(1, 60), random_int(1, 40));
+    deferred(3000, 16);
 
     int32_t ids[3] = {0, 5, 1}, count = 2, falling[2] = {3, 3}, rows[3], distinct;
     float table[10] = {0}, out[12];
@@ -79,6 +123,10 @@ void check_tables(void) {
     REJECTS("concat id", l4m_embedding_concat(pool, 1, field, 3, ids, out, 2));
     REJECTS("gradient id", l4m_sparse_row_gradient(pool, 3, ids, 1, 5, out, 2, 2, rows, &distinct, table));
     REJECTS("rows not ascending", l4m_sparse_adam(pool, 5, 2, table, table, table, 2, falling, &count, out, adam, 0.9, 0.999, 1e-8, 0, 1));
+    int32_t done[5] = {0};
+    float rates[4];
+    REJECTS("caught up id", l4m_adam_catch_up(pool, 5, 2, table, table, table, done, 2, rates, 3, ids, 1, adam, 0.9, 0.999, 1e-8, 0));
+    REJECTS("deferred rows", l4m_deferred_adam(pool, 5, 2, table, table, table, done, 2, rates, 2, falling, &count, out, adam, 0.9, 0.999, 1e-8, 0));
     count = 3;
     REJECTS("more rows than room", l4m_sparse_to_dense(pool, 2, falling, &count, out, 5, 2, table));
 }

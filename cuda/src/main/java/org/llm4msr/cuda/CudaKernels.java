@@ -6,8 +6,10 @@ import java.util.Map;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.graph.ValueType;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AddRmsNormOp;
 import org.llm4msr.runtime.op.AttentionOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
@@ -40,7 +42,8 @@ final class CudaKernels implements AutoCloseable {
       case MatMulsOp products -> TensorCores.takes(products, in);
       case AddRmsNormOp _ -> RowKernels.takes(in.get(2));
       case RowAttentionOp _, SparseRowAdamOp _ -> true;
-      case GatheredMatMulOp _, GatheredWeightGradientOp _ -> false;
+      case GatheredMatMulOp _, GatheredWeightGradientOp _, DeferredAdamOp _, AdamCatchUpOp _ ->
+          false;
     };
   }
 

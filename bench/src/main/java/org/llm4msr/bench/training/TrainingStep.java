@@ -75,7 +75,7 @@ public final class TrainingStep implements AutoCloseable {
         parameters.create(value);
       }
     }
-    plan = new Plan(backend, model.graph(), parameters, List.of(training.loss()));
+    plan = Plan.deferring(backend, model.graph(), parameters, List.of(training.loss()));
     rows = workload.batches(BATCHES);
     distinctUsers = rows.stream().mapToInt(batch -> distinct(batch.users()).length).toArray();
     batches = rows.stream().map(this::prepare).toList();

@@ -129,7 +129,7 @@ public final class Trainer implements AutoCloseable {
         ModelFile.readAll(trainedBackbone, store);
       }
       ParameterInitializer.createState(store, model.graph());
-      plan = openPlan = new Plan(backend, model.graph(), store, List.of(graph.loss()));
+      plan = openPlan = Plan.deferring(backend, model.graph(), store, List.of(graph.loss()));
       feed = new BatchFeed(plan, model.inputs(), graph.labels(), graph.weights(), weights);
       // A model that trains nothing has no optimiser to read it.
       stepInput = plan.uses(graph.step()) ? plan.input(graph.step()) : null;
@@ -236,6 +236,7 @@ public final class Trainer implements AutoCloseable {
     EvidenceCounts wanted = feed.needsEvidence() ? evidence : null;
     try (BatchPipeline batches = new BatchPipeline(batcher, wanted, dataset, config.batchSize())) {
       while (!isFinished()) {
+        long before = System.nanoTime();
         BatchPipeline.Slot slot = batches.take();
         if (slot.isEndOfEpoch()) {
           batches.release(slot);
@@ -243,6 +244,7 @@ public final class Trainer implements AutoCloseable {
           continue;
         }
         step(slot, batches);
+        state.seconds += (System.nanoTime() - before) * 1e-9;
         listener.onStep(
             state.epoch + 1, state.position, batcher.rowsPerEpoch(), plan.readScalar(graph.loss()));
         if (every(config.evaluateEverySteps())) {
@@ -273,7 +275,6 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void step(BatchPipeline.Slot slot, BatchPipeline batches) {
-    long before = System.nanoTime();
     int rows = slot.batch().size();
     feed.load(slot.batch(), slot.evidence());
     batches.release(slot);
@@ -293,7 +294,6 @@ public final class Trainer implements AutoCloseable {
     state.lossSum += loss * rows;
     state.lossRows += rows;
     state.position += rows;
-    state.seconds += (System.nanoTime() - before) * 1e-9;
   }
 
   private void endEpoch(TrainingListener listener) {
@@ -307,6 +307,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void evaluate(TrainingListener listener) {
+    plan.settle();
     MetricsReport report = evaluator.predict(Split.VALID).metrics();
     HistoryEntry entry =
         new HistoryEntry(
@@ -333,6 +334,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void writeCheckpoint() {
+    plan.settle();
     if (checkpointFile != null) {
       checkpoint.write(checkpointFile, fingerprint, state);
     }

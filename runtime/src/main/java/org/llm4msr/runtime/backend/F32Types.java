@@ -2,8 +2,10 @@ package org.llm4msr.runtime.backend;
 
 import java.util.List;
 import org.llm4msr.runtime.DType;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.BlockInt8MatMulOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatherOp;
@@ -39,7 +41,13 @@ public final class F32Types {
       boolean stored = isStored(op, i);
       boolean state =
           switch (op) {
-            case AdamOp _, SparseAdamOp _, SparseRowAdamOp _, DropoutOp _ -> i == in.size() - 1;
+            case AdamOp _,
+                SparseAdamOp _,
+                SparseRowAdamOp _,
+                DeferredAdamOp _,
+                AdamCatchUpOp _,
+                DropoutOp _ ->
+                i == in.size() - 1;
             default -> false;
           };
       boolean fits =

@@ -12,5 +12,7 @@ public sealed interface FusedOp extends Op
         AddRmsNormOp,
         RowAttentionOp,
         SparseRowAdamOp,
+        DeferredAdamOp,
+        AdamCatchUpOp,
         GatheredMatMulOp,
         GatheredWeightGradientOp {}

@@ -22,6 +22,7 @@ import org.llm4msr.runtime.graph.Node;
 import org.llm4msr.runtime.graph.Value;
 import org.llm4msr.runtime.memory.Buffer;
 import org.llm4msr.runtime.memory.HostBuffer;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 
 /**
  * A graph made ready to run: which nodes in which order, each bound to its memory in one workspace.
@@ -44,6 +45,7 @@ public final class Plan implements AutoCloseable {
   private final long[] symbolExtents;
   private final Kernel[] kernels;
   private final String[] kernelNames;
+  private final DeferredTables deferred;
   // Null only if the plan could not be made.
   private final KernelSequence sequence;
   private long[] nanos;
@@ -56,6 +58,29 @@ public final class Plan implements AutoCloseable {
    * @throws UnsupportedOperationException if the backend lacks an operator or a type
    */
   public Plan(Backend backend, Graph graph, ParameterStore parameters, List<Value> outputs) {
+    this(backend, graph, parameters, outputs, false);
+  }
+
+  /**
+   * A plan whose large tables may take exact Adam's steps row by row, when a run reads a row, if
+   * its backend gains by that. Whoever else reads or writes such a table or its moments must call
+   * {@link #settle} before. The steps of its runs must follow one another, from any number on after
+   * each settling. The numbers are the same as without.
+   *
+   * @throws IllegalArgumentException as the constructor, likewise {@link
+   *     UnsupportedOperationException}
+   */
+  public static Plan deferring(
+      Backend backend, Graph graph, ParameterStore parameters, List<Value> outputs) {
+    return new Plan(backend, graph, parameters, outputs, true);
+  }
+
+  private Plan(
+      Backend backend,
+      Graph graph,
+      ParameterStore parameters,
+      List<Value> outputs,
+      boolean deferring) {
     if (!backend.computesIn(graph.computeType())) {
       throw new UnsupportedOperationException(
           "the backend '" + backend.name() + "' does not compute in " + graph.computeType());
@@ -72,17 +97,28 @@ public final class Plan implements AutoCloseable {
     Arrays.fill(symbolExtents, UNSET);
     MemoryPlan memory = new MemoryPlan(nodes, outputs, backend.alignment());
     workspace = backend.allocate(memory.byteSize(), "workspace of a plan");
+    deferred = new DeferredTables(backend, deferring ? nodes : List.of());
     try {
       List<Kernel> bound = new ArrayList<>();
       List<String> names = new ArrayList<>();
+      deferred
+          .catchingUp(value -> slot(value, memory, parameters))
+          .forEach((name, kernel) -> {
+            bound.add(kernel);
+            names.add(name);
+          });
       for (Node node : nodes) {
         List<Operand> inputs = new ArrayList<>();
         node.inputs().forEach(input -> inputs.add(slot(input, memory, parameters)));
         List<Operand> results = new ArrayList<>();
         node.outputs().forEach(output -> results.add(slot(output, memory, parameters)));
         if (!node.op().isView()) {
-          bound.add(backend.kernel(node.op(), inputs, results));
-          names.add(described(node));
+          bound.add(
+              deferred.contains(node)
+                  ? deferred.step(node, inputs)
+                  : backend.kernel(node.op(), inputs, results));
+          names.add(
+              described(deferred.contains(node) ? DeferredAdamOp.NAME : node.op().name(), node));
         }
       }
       outputs.forEach(output -> slot(output, memory, parameters));
@@ -96,8 +132,8 @@ public final class Plan implements AutoCloseable {
   }
 
   /** Name and shapes, such as {@code matmul [rows, 128] [128, 64]}. */
-  private static String described(Node node) {
-    StringBuilder text = new StringBuilder(node.op().name());
+  private static String described(String name, Node node) {
+    StringBuilder text = new StringBuilder(name);
     node.inputs().forEach(input -> text.append(' ').append(input.type().dims()));
     return text.toString();
   }
@@ -265,12 +301,24 @@ public final class Plan implements AutoCloseable {
     if (!staged.isEmpty()) {
       staged.forEach(this::uploadInput);
     }
+    if (!deferred.isEmpty()) {
+      deferred.begin();
+    }
     if (nanos != null) {
       runProfiled();
-      return;
+    } else {
+      sequence.run();
+      backend.finish();
     }
-    sequence.run();
-    backend.finish();
+    deferred.end();
+  }
+
+  /**
+   * Brings tables up to date whose rows wait to be read, see {@link #deferring}; nothing to do for
+   * other plans.
+   */
+  public void settle() {
+    deferred.settle();
   }
 
   private void uploadInput(Slot slot, HostBuffer staging) {
@@ -343,6 +391,7 @@ public final class Plan implements AutoCloseable {
     if (sequence != null) {
       sequence.close();
     }
+    deferred.close();
     constants.forEach(Buffer::close);
     staged.values().forEach(HostBuffer::close);
     workspace.close();

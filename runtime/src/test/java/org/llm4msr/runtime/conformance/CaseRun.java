@@ -9,7 +9,9 @@ import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
 import org.llm4msr.runtime.graph.ValueType;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AdamOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.GroupedBatchNormOp;
 import org.llm4msr.runtime.op.Op;
 import org.llm4msr.runtime.op.SparseAdamOp;
@@ -105,6 +107,8 @@ public final class CaseRun implements AutoCloseable {
   private Set<Integer> updated() {
     return switch (op) {
       case AdamOp _, SparseAdamOp _, SparseRowAdamOp _ -> Set.of(0, 1, 2);
+      case DeferredAdamOp _ -> Set.of(0, 1, 2, 3, 4);
+      case AdamCatchUpOp _ -> Set.of(0, 1, 2, 3);
       case GroupedBatchNormOp norm when norm.training() -> Set.of(5, 6);
       default -> Set.of();
     };

@@ -7,10 +7,12 @@ import java.util.stream.IntStream;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.conformance.Data.Split;
 import org.llm4msr.runtime.graph.Dim;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AddRmsNormOp;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.AttentionOp.Mask;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatheredMatMulOp;
 import org.llm4msr.runtime.op.GatheredWeightGradientOp;
@@ -52,6 +54,18 @@ final class FusedCases {
       cases.add(sparseRowAdam(lazy, 50, 3, 1, 29, 13, 16, 40));
       cases.add(sparseRowAdam(lazy, 700, 2, 0, 33, 0, 33, 30));
       cases.add(sparseRowAdam(lazy, 20, 2, SparseRowGradientOp.ALL_COLUMNS, 14, 0, 7, 300));
+    }
+    for (double decay : new double[] {0, 0.01}) {
+      cases.add(deferredAdam(decay, 1, 1, 1, 1));
+      cases.add(deferredAdam(decay, 0, 3, 10, 4));
+      cases.add(deferredAdam(decay, 12, 40, 50, 16));
+      cases.add(deferredAdam(decay, 150, 200, 1000, 33));
+      cases.add(catchUp(decay, 1, 1, 0, 1, 1));
+      cases.add(catchUp(decay, 50, 3, 1, 70, 16));
+      cases.add(catchUp(decay, 700, 2, 0, 30, 33));
+      cases.add(catchUp(decay, 20, 2, SparseRowGradientOp.ALL_COLUMNS, 300, 7));
+      cases.add(catchUpAll(decay, 1, 5));
+      cases.add(catchUpAll(decay, 301, 16));
     }
     int[][] gathered = {{1, 1, 1, 1}, {30, 7, 5, 3}, {70, 300, 32, 9}, {200, 1100, 17, 40}};
     for (int[] shape : gathered) {
@@ -159,6 +173,48 @@ final class FusedCases {
         .input(DType.I32, bounds(rows, sequences, 0), sequences)
         .input(DType.I32, bounds(rows, sequences, 1), sequences)
         .build(new RowAttentionOp(op), 4.0 * shape[0] * shape[0] * shape[2] * shape[4]);
+  }
+
+  /** Rows that have taken some of the twenty steps before step 71. */
+  private static ConformanceCase.Builder deferred(String name, double decay, int size, int width) {
+    Dim rows = Dim.of(size);
+    return new ConformanceCase.Builder(name + " of " + size + "x" + width + " decay " + decay)
+        .input(Data.normal(0.1), rows, Dim.of(width))
+        .input(Data.normal(0.1), rows, Dim.of(width))
+        .input(Data.uniform(0.001, 0.02), rows, Dim.of(width))
+        .input(
+            DType.I32,
+            (random, type, extents) -> random.ints(size, 50, 71).asDoubleStream().toArray(),
+            rows)
+        .input(Data.uniform(0.001, 0.01), Dim.of(DeferredAdamOp.WINDOW), Dim.of(2));
+  }
+
+  private static ConformanceCase deferredAdam(
+      double decay, int count, int most, int size, int width) {
+    return deferred("step of " + count, decay, size, width)
+        .input(DType.I32, Data.sparseRows(count, size), Dim.of(most))
+        .input(DType.I32, Data.constant(count), Dim.of(1))
+        .input(Data.sparseValues(count), Dim.of(most), Dim.of(width))
+        .input(DType.F64, Data.constant(0.05, 71), Dim.of(2))
+        .build(new DeferredAdamOp(exactAdam(decay)), 15.0 * width * size);
+  }
+
+  private static ConformanceCase catchUp(
+      double decay, int batch, int fields, int column, int size, int width) {
+    return deferred(batch + "x" + fields + " column " + column, decay, size, width)
+        .input(DType.I32, Data.ids(size), Dim.symbol("B", batch), Dim.of(fields))
+        .input(DType.F64, Data.constant(0, 71), Dim.of(2))
+        .build(new AdamCatchUpOp(exactAdam(decay), column), 150.0 * width * batch);
+  }
+
+  private static ConformanceCase catchUpAll(double decay, int size, int width) {
+    return deferred("all", decay, size, width)
+        .input(DType.F64, Data.constant(0, 71), Dim.of(2))
+        .build(AdamCatchUpOp.ofAllRows(exactAdam(decay)), 150.0 * width * size);
+  }
+
+  private static SparseAdamOp exactAdam(double decay) {
+    return new SparseAdamOp(0.9, 0.999, 1e-8, decay, false);
   }
 
   private static ConformanceCase.Generator bounds(Dim rows, Dim sequences, int ahead) {

@@ -5,8 +5,10 @@ import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.conformance.ConformanceCase.Generator;
 import org.llm4msr.runtime.conformance.Data.Split;
 import org.llm4msr.runtime.graph.Dim;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AttentionOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.GatherOp;
 import org.llm4msr.runtime.op.GatheredMatMulOp;
@@ -48,6 +50,10 @@ final class InvalidCases {
         sparseAdam(true, 3, Data.replaced(Data.sparseRows(3, 10), 2, 10)),
         sparseAdam(false, 3, Data.replaced(Data.sparseRows(3, 10), 0, -1)),
         sparseAdam(true, 5, Data.sparseRows(3, 10)),
+        deferredAdam(3, Data.replaced(Data.sparseRows(3, 10), 1, 10)),
+        deferredAdam(5, Data.sparseRows(3, 10)),
+        catchUp(Data.replaced(Data.ids(10), 3, 10)),
+        catchUp(Data.replaced(Data.ids(10), 8, -1)),
         grouped(Data.replaced(ORDER, 4, 9), OFFSETS),
         grouped(Data.replaced(ORDER, 0, -1), OFFSETS),
         grouped(ORDER, Data.replaced(OFFSETS, 0, 1)),
@@ -168,6 +174,32 @@ final class InvalidCases {
         .input(Data.normal(1), Dim.of(4), WIDTH)
         .input(DType.F64, Data.constant(0.1, 1), Dim.of(2))
         .build(new SparseAdamOp(0.9, 0.999, 1e-8, 0, lazy), 0);
+  }
+
+  private static ConformanceCase.Builder deferredTable() {
+    ConformanceCase.Builder builder = builder();
+    for (int i = 0; i < 3; i++) {
+      builder.input(Data.uniform(0, 1), Dim.of(10), WIDTH);
+    }
+    return builder
+        .input(DType.I32, Data.constant(0, 0, 0, 0, 0, 0, 0, 0, 0, 0), Dim.of(10))
+        .input(Data.uniform(0, 1), Dim.of(DeferredAdamOp.WINDOW), Dim.of(2));
+  }
+
+  private static ConformanceCase deferredAdam(int count, Generator rows) {
+    return deferredTable()
+        .input(DType.I32, rows, Dim.of(4))
+        .input(DType.I32, Data.constant(count), Dim.of(1))
+        .input(Data.normal(1), Dim.of(4), WIDTH)
+        .input(DType.F64, Data.constant(0.1, 1), Dim.of(2))
+        .build(new DeferredAdamOp(new SparseAdamOp(0.9, 0.999, 1e-8, 0, false)), 0);
+  }
+
+  private static ConformanceCase catchUp(Generator ids) {
+    return deferredTable()
+        .input(DType.I32, ids, ROWS)
+        .input(DType.F64, Data.constant(0.1, 3), Dim.of(2))
+        .build(new AdamCatchUpOp(new SparseAdamOp(0.9, 0.999, 1e-8, 0, false), 0), 0);
   }
 
   private static ConformanceCase grouped(Generator order, Generator offsets) {

@@ -18,6 +18,7 @@ import org.llm4msr.runtime.graph.ValueType;
 import org.llm4msr.runtime.memory.AllocationTracker;
 import org.llm4msr.runtime.memory.Buffer;
 import org.llm4msr.runtime.memory.HostBuffer;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.AttentionGradientOp;
 import org.llm4msr.runtime.op.AttentionOp;
@@ -31,6 +32,7 @@ import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.FusedOp;
@@ -151,13 +153,17 @@ public final class CpuBackend implements Backend {
     return frozen.add(matrix);
   }
 
-  /** Where packing rows for a product would cost as much as looking them up. */
+  /**
+   * Products where packing rows would cost as much as looking them up, and Adam's steps that wait
+   * for their rows to be read.
+   */
   @Override
   public boolean fuses(FusedOp op, List<ValueType> in) {
     return switch (op) {
       case GatheredMatMulOp _ ->
           op.infer(in).getFirst().dim(1).max() <= Gathered.NARROW && in.get(2).dtype() == DType.F32;
       case GatheredWeightGradientOp _ -> in.get(2).dim(1).max() <= Gathered.NARROW;
+      case DeferredAdamOp _, AdamCatchUpOp _ -> true;
       default -> false;
     };
   }
@@ -233,6 +239,8 @@ public final class CpuBackend implements Backend {
           TableBindings.gatheredMatmul(pool, gathered.product(), in, out.get(0));
       case GatheredWeightGradientOp gathered ->
           TableBindings.gatheredWeightGradient(pool, gathered.gradient(), in, out);
+      case DeferredAdamOp adam -> TableBindings.deferredAdam(pool, adam, in);
+      case AdamCatchUpOp catchUp -> TableBindings.adamCatchUp(pool, catchUp, in);
       case FusedOp _ ->
           throw new UnsupportedOperationException("the cpu backend has no " + op.name());
     };

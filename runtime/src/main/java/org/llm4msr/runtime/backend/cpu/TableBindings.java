@@ -4,14 +4,17 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.llm4msr.bindings.cpu.Activation;
 import org.llm4msr.bindings.cpu.CpuPool;
+import org.llm4msr.bindings.cpu.DeferredAdam;
 import org.llm4msr.bindings.cpu.Gathered;
 import org.llm4msr.bindings.cpu.Optimisers;
 import org.llm4msr.bindings.cpu.StoredType;
 import org.llm4msr.bindings.cpu.Tables;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.MatMulOp;
 import org.llm4msr.runtime.op.SparseAdamOp;
 import org.llm4msr.runtime.op.SparseRowGradientOp;
@@ -222,5 +225,52 @@ final class TableBindings {
             op.epsilon(),
             op.weightDecay(),
             op.lazy());
+  }
+
+  static Kernel deferredAdam(CpuPool pool, DeferredAdamOp op, List<Operand> in) {
+    DeferredAdam.Table table = deferredTable(in);
+    DeferredAdam.Factors factors = factors(op.adam());
+    Operand rows = in.get(5);
+    MemorySegment rowsSegment = rows.segment();
+    MemorySegment count = in.get(6).segment();
+    MemorySegment values = in.get(7).segment();
+    MemorySegment state = in.get(8).segment();
+    return () ->
+        DeferredAdam.step(pool, table, rows.dim(0), rowsSegment, count, values, state, factors);
+  }
+
+  static Kernel adamCatchUp(CpuPool pool, AdamCatchUpOp op, List<Operand> in) {
+    DeferredAdam.Table table = deferredTable(in);
+    DeferredAdam.Factors factors = factors(op.adam());
+    MemorySegment state = in.getLast().segment();
+    if (in.size() == 6) {
+      return () -> DeferredAdam.catchUp(pool, table, 0, null, 1, state, factors);
+    }
+    Operand ids = in.get(5);
+    if (op.allColumns()) {
+      MemorySegment all = ids.segment();
+      return () -> DeferredAdam.catchUp(pool, table, ids.elements(), all, 1, state, factors);
+    }
+    MemorySegment column = ids.segment().asSlice((long) op.column() * Integer.BYTES);
+    return () ->
+        DeferredAdam.catchUp(
+            pool, table, ids.dim(0), column, ids.rank() == 1 ? 1 : ids.dim(1), state, factors);
+  }
+
+  private static DeferredAdam.Table deferredTable(List<Operand> in) {
+    Operand p = in.get(0);
+    return new DeferredAdam.Table(
+        p.dim(0),
+        p.dim(1),
+        p.segment(),
+        in.get(1).segment(),
+        in.get(2).segment(),
+        in.get(3).segment(),
+        in.get(4).dim(0),
+        in.get(4).segment());
+  }
+
+  private static DeferredAdam.Factors factors(SparseAdamOp op) {
+    return new DeferredAdam.Factors(op.beta1(), op.beta2(), op.epsilon(), op.weightDecay());
   }
 }

@@ -5,6 +5,7 @@ import java.util.function.LongSupplier;
 import org.llm4msr.runtime.backend.F32Types;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AdamOp;
 import org.llm4msr.runtime.op.AddRmsNormOp;
 import org.llm4msr.runtime.op.AttentionGradientOp;
@@ -19,6 +20,7 @@ import org.llm4msr.runtime.op.BlockMatMulOp;
 import org.llm4msr.runtime.op.BlockWeightGradientOp;
 import org.llm4msr.runtime.op.ClipFactorOp;
 import org.llm4msr.runtime.op.ConcatOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.DropoutOp;
 import org.llm4msr.runtime.op.EmbeddingConcatOp;
 import org.llm4msr.runtime.op.FusedOp;
@@ -160,7 +162,9 @@ public final class PortableOperators {
           AddRmsNormOp _,
           SparseRowAdamOp _,
           GatheredMatMulOp _,
-          GatheredWeightGradientOp _ ->
+          GatheredWeightGradientOp _,
+          DeferredAdamOp _,
+          AdamCatchUpOp _ ->
           throw new UnsupportedOperationException(
               "the " + backend + " backend has no " + op.name());
       case GroupedMatMulOp matmul -> MatrixCalls.groupedMatmul(device, matmul, in, out.get(0));

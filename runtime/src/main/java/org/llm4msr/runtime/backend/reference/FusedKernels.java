@@ -10,8 +10,10 @@ import org.llm4msr.runtime.backend.Backend;
 import org.llm4msr.runtime.backend.Kernel;
 import org.llm4msr.runtime.backend.KernelSequence;
 import org.llm4msr.runtime.backend.Operand;
+import org.llm4msr.runtime.op.AdamCatchUpOp;
 import org.llm4msr.runtime.op.AddRmsNormOp;
 import org.llm4msr.runtime.op.BinaryOp;
+import org.llm4msr.runtime.op.DeferredAdamOp;
 import org.llm4msr.runtime.op.FusedOp;
 import org.llm4msr.runtime.op.GatedMatMulOp;
 import org.llm4msr.runtime.op.GatherOp;
@@ -49,6 +51,8 @@ final class FusedKernels {
       }
       case RowAttentionOp attention -> parts.rowAttention(attention, in, out.get(0));
       case SparseRowAdamOp adam -> parts.sparseRowAdam(adam, in);
+      case DeferredAdamOp adam -> parts.kernels.add(DeferredAdamKernels.step(adam, in));
+      case AdamCatchUpOp catchUp -> parts.kernels.add(DeferredAdamKernels.catchUp(catchUp, in));
       case GatheredMatMulOp gathered ->
           parts.add(gathered.product(), parts.gathered(in), out.get(0));
       case GatheredWeightGradientOp gathered ->
