@@ -18,6 +18,7 @@ import org.llm4msr.model.scorer.VectorOrigin;
 import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.KnowledgeVectors;
 import org.llm4msr.model.training.RandomVectors;
+import org.llm4msr.model.training.Trainer;
 import org.llm4msr.runtime.UserError;
 
 /** What runs read: a data set, and knowledge where there is some. Loaded once for many runs. */
@@ -205,6 +206,21 @@ public final class TrainingInputs implements AutoCloseable {
       // Only their size counts; one for each user.
       case LEARNED -> new KnowledgeTables(knowledge, Folds.NONE, normalize);
     };
+  }
+
+  /**
+   * Refuses early what a training would refuse.
+   *
+   * @throws UserError as {@link Trainer#check} says
+   */
+  void check(RunConfig config) {
+    ModelSettings model = config.model();
+    // Random vectors are there for the same ids as the real ones.
+    KnowledgeTables tables =
+        model.meta() == MetaLevels.OFF
+            ? null
+            : new KnowledgeTables(knowledge, folds, model.normalize());
+    Trainer.check(dataset, tables, model.toConfig(), config.training());
   }
 
   /** Where a run's vectors of users came from; null where later ones cannot take their place. */

@@ -11,6 +11,7 @@ import org.llm4msr.app.command.Progress;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.training.HistoryEntry;
+import org.llm4msr.model.training.KnowledgeTables;
 import org.llm4msr.model.training.ModelFile;
 import org.llm4msr.model.training.ModelReading;
 import org.llm4msr.model.training.Predictions;
@@ -66,6 +67,8 @@ public final class TrainingRun {
       if (config.model().crossFit() == 0) {
         return run(config, directory, session, inputs.dataset(), null, stop);
       }
+      // Before the backbone's trainings, not after them.
+      inputs.check(config);
       Function<String, RunDirectory> folders =
           parts == null ? name -> new RunDirectory(directory.file(name)) : parts;
       Optional<CrossFit.Prepared> prepared =
@@ -100,10 +103,7 @@ public final class TrainingRun {
         trainer.resume();
         err.printf("%s: going on at step %d%n", directory.path(), trainer.step());
       }
-      if (trainer.usersWithoutVector() > 0) {
-        err.printf(
-            "knowledge: %d users have no vector; they use zeros%n", trainer.usersWithoutVector());
-      }
+      report(trainer.coverage());
       err.flush();
       try (Listener listener = new Listener(directory, trainer)) {
         if (trainer.fit(listener, stop) == Trainer.Outcome.INTERRUPTED) {
@@ -112,6 +112,29 @@ public final class TrainingRun {
       }
       finish(config, directory, trainer);
       return true;
+    }
+  }
+
+  /**
+   * Says who has no knowledge.
+   *
+   * @param coverage null where the model reads no vector of users
+   */
+  private void report(KnowledgeTables.Coverage coverage) {
+    if (coverage != null && coverage.without() > 0) {
+      err.printf(
+          Locale.ROOT,
+          "knowledge: %,d of %,d users have no vector; they use zeros%n",
+          coverage.without(),
+          coverage.users());
+    }
+    if (coverage != null && coverage.partly() > 0) {
+      err.printf(
+          Locale.ROOT,
+          "knowledge: %,d of %,d users lack the vector of a fold, or the one for all rows; where"
+              + " that is to be read they use zeros%n",
+          coverage.partly(),
+          coverage.users());
     }
   }
 

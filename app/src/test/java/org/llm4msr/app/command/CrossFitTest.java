@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -218,6 +219,44 @@ class CrossFitTest {
     check(train("c", "--backbone=external"), "the backbone external is not trained here");
     check(command("compare", "d", "--cross-fit=-2"), "at least 2 folds, found -2");
     check(train("e", "--user-mode=concat"), "leave them out, or use --cross-fit 0");
+  }
+
+  @Test
+  void knowledgeOfNobodyIsRefusedBeforeTheBackboneIsTrained() {
+    TinyShop.writeKnowledge(path("strangers"), Map.of("user/nobody", new float[5]));
+    CommandLineRun run =
+        CommandLineRun.of(
+            command("train", "run", "--knowledge", path("strangers").toString(), "--meta=user"));
+    assertThat(run.exitCode()).isEqualTo(1);
+    assertThat(run.err()).contains("no vector belongs to a user").doesNotContain("epoch");
+  }
+
+  @Test
+  void usersWithoutKnowledgeAreCountedOnce() {
+    float[] vector = {1, 2, 3, 4, 5};
+    TinyShop.writeKnowledge(
+        path("few"),
+        Map.of(
+            "user/u1",
+            vector,
+            "user/u2",
+            vector,
+            "user/u2#fold1",
+            vector,
+            "user/u2#fold2",
+            vector));
+    CommandLineRun run =
+        CommandLineRun.of(
+            command(
+                "train",
+                "run",
+                "--knowledge",
+                path("few").toString(),
+                "--meta=user",
+                "--cross-fit=0"));
+    assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(run.err())
+        .contains("knowledge: 58 of 60 users have no vector", "knowledge: 1 of 60 users lack");
   }
 
   @Test

@@ -120,6 +120,11 @@ public final class RecommenderModel {
     return builder;
   }
 
+  /** Whether the model has a parameter of this name, such as {@link #USER_KNOWLEDGE}. */
+  public boolean reads(String parameter) {
+    return builder.parameters().stream().anyMatch(own -> own.value().name().equals(parameter));
+  }
+
   /** {@code [rows, 1]}; probability = sigmoid(logit). */
   public Value logits() {
     return logits;

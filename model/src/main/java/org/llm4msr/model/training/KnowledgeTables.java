@@ -18,21 +18,58 @@ import org.llm4msr.runtime.UserError;
  */
 public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalization normalization) {
   /**
+   * Which users have vectors.
+   *
+   * @param users of the data set
+   * @param without users for whom there is none
+   * @param partly users for whom some are there, and those of some folds are not
+   */
+  public record Coverage(int users, int without, int partly) {}
+
+  /** Takes the vector of a profile or scenario. */
+  private interface Sink {
+    void take(int row, float[] vector);
+  }
+
+  /**
+   * Refuses what {@link #fillUsers} and {@link #fillScenarios} refuse.
+   *
+   * @param users whether the users' vectors are read
+   * @param scenarios whether the scenarios' are
+   * @throws UserError if no user, or not every scenario, has a vector, or one is not finite
+   */
+  void check(Dataset dataset, boolean users, boolean scenarios) {
+    Sink none = (row, vector) -> {};
+    if (users) {
+      readUsers(dataset, none);
+    }
+    if (scenarios) {
+      readScenarios(dataset, none);
+    }
+  }
+
+  /**
    * Fills the table of the users' vectors. A profile without a vector keeps zeros, which the meta
    * networks turn into weights that all such users share.
    *
    * @param table float32 {@code [profiles, width]}
-   * @return profiles without a vector
    * @throws UserError if none has a vector, or a vector is not finite
    */
-  int fillUsers(Dataset dataset, MemorySegment table) {
+  Coverage fillUsers(Dataset dataset, MemorySegment table) {
+    BitSet present = readUsers(dataset, (row, vector) -> write(vector, table, row));
+    VectorScaling.apply(normalization, table, vectors.width(), present);
+    return coverage(dataset, present);
+  }
+
+  private BitSet readUsers(Dataset dataset, Sink sink) {
     int profiles = folds.profiles(dataset);
     float[] vector = new float[vectors.width()];
     BitSet present = new BitSet(profiles);
     for (int profile = 0; profile < profiles; profile++) {
       String id = PromptIds.user(dataset, folds, profile);
       if (vectors.read(id, vector)) {
-        write(id, vector, table, profile);
+        requireFinite(id, vector);
+        sink.take(profile, vector);
         present.set(profile);
       }
     }
@@ -44,8 +81,20 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
               + PromptIds.user(dataset, folds, 0)
               + "'); encode the prompts that 'llm4msr prompts' writes for this data");
     }
-    VectorScaling.apply(normalization, table, vectors.width(), present);
-    return profiles - present.cardinality();
+    return present;
+  }
+
+  private Coverage coverage(Dataset dataset, BitSet present) {
+    int each = folds.count() + 1;
+    int without = 0;
+    int partly = 0;
+    for (int user = 0; user < dataset.users(); user++) {
+      int first = folds.profile(user, Folds.ALL_ROWS);
+      int found = present.get(first, first + each).cardinality();
+      without += found == 0 ? 1 : 0;
+      partly += found > 0 && found < each ? 1 : 0;
+    }
+    return new Coverage(dataset.users(), without, partly);
   }
 
   /** How {@link #fillUsers} scales the users' vectors, for later ones. */
@@ -64,6 +113,13 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
    * @throws UserError if a scenario has none, or a vector is not finite
    */
   void fillScenarios(Dataset dataset, MemorySegment table) {
+    readScenarios(dataset, (row, vector) -> write(vector, table, row));
+    BitSet all = new BitSet();
+    all.set(0, dataset.scenarios().size());
+    VectorScaling.apply(normalization, table, vectors.width(), all);
+  }
+
+  private void readScenarios(Dataset dataset, Sink sink) {
     float[] vector = new float[vectors.width()];
     for (int scenario = 0; scenario < dataset.scenarios().size(); scenario++) {
       String id = PromptIds.scenario(dataset.scenarios().get(scenario));
@@ -75,19 +131,20 @@ public record KnowledgeTables(KnowledgeVectors vectors, Folds folds, Normalizati
                 + dataset.name()
                 + " needs one; encode its prompt too, or use --meta user");
       }
-      write(id, vector, table, scenario);
+      requireFinite(id, vector);
+      sink.take(scenario, vector);
     }
-    BitSet all = new BitSet();
-    all.set(0, dataset.scenarios().size());
-    VectorScaling.apply(normalization, table, vectors.width(), all);
   }
 
-  private static void write(String id, float[] vector, MemorySegment table, int row) {
+  private static void requireFinite(String id, float[] vector) {
     for (float element : vector) {
       if (!Float.isFinite(element)) {
         throw new UserError("knowledge: the vector '" + id + "' is not finite; encode it again");
       }
     }
+  }
+
+  private static void write(float[] vector, MemorySegment table, int row) {
     long offset = (long) row * vector.length * Float.BYTES;
     MemorySegment.copy(vector, 0, table, JAVA_FLOAT, offset, vector.length);
   }

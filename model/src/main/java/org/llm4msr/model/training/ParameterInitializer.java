@@ -34,16 +34,16 @@ public final class ParameterInitializer {
    * knowledge vectors for the others.
    *
    * @param knowledge null for a model that reads none
-   * @return profiles of users without a knowledge vector, 0 without knowledge
+   * @return which users have a knowledge vector; null where the model does not read their vectors
    * @throws org.llm4msr.runtime.UserError as {@link KnowledgeTables} says
    */
-  public static int create(
+  public static KnowledgeTables.Coverage create(
       ParameterStore store,
       RecommenderModel model,
       long seed,
       Dataset dataset,
       KnowledgeTables knowledge) {
-    int missing = 0;
+    KnowledgeTables.Coverage[] coverage = new KnowledgeTables.Coverage[1];
     for (ModelParameter parameter : model.inputs().parameters()) {
       Value value = parameter.value();
       Tensor tensor = store.create(value);
@@ -53,15 +53,13 @@ public final class ParameterInitializer {
             tensor,
             host -> draw(parameter.init(), seed, value.name(), tensor, host));
       } else if (value.name().equals(RecommenderModel.USER_KNOWLEDGE)) {
-        int[] count = new int[1];
         HostAccess.write(
-            store.backend(), tensor, host -> count[0] = knowledge.fillUsers(dataset, host));
-        missing = count[0];
+            store.backend(), tensor, host -> coverage[0] = knowledge.fillUsers(dataset, host));
       } else {
         HostAccess.write(store.backend(), tensor, host -> knowledge.fillScenarios(dataset, host));
       }
     }
-    return missing;
+    return coverage[0];
   }
 
   /** Creates what else the graph keeps in the store, the optimiser's moments, as zeros. */

@@ -49,7 +49,7 @@ public final class Trainer implements AutoCloseable {
   private final RecommenderModel evaluationModel;
   private final EvidenceCounts evidence;
   private final ParameterStore store;
-  private final int usersWithoutVector;
+  private final KnowledgeTables.Coverage coverage;
   private final Plan plan;
   private final BatchFeed feed;
   private final MemorySegment stepInput;
@@ -99,8 +99,7 @@ public final class Trainer implements AutoCloseable {
     this.dataset = dataset;
     this.modelConfig = modelConfig;
     this.config = config;
-    config.stopMetric().requireDefined(dataset, config.stopScenario());
-    float[] weights = config.rowWeights().isWeighted() ? config.rowWeights().table(dataset) : null;
+    float[] weights = rowWeights(dataset, config);
     folds = Schemas.folds(knowledge);
     ModelSchema schema = Schemas.of(dataset, knowledge, config.batchSize());
     model =
@@ -118,7 +117,7 @@ public final class Trainer implements AutoCloseable {
     Plan openPlan = null;
     Evaluator openEvaluator = null;
     try {
-      usersWithoutVector =
+      coverage =
           ParameterInitializer.create(
               store,
               trainedBackbone == null ? model : evaluationModel,
@@ -154,9 +153,41 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** Users (with folds: profiles) whose vector is missing; they use zeros. */
-  public int usersWithoutVector() {
-    return usersWithoutVector;
+  /**
+   * Refuses what the constructors refuse, with nothing allocated: before the trainings that come
+   * before this one.
+   *
+   * @param knowledge null when the model's meta levels are off
+   * @throws UserError as the constructors, or if the model needs something that the data set lacks
+   */
+  public static void check(
+      Dataset dataset,
+      KnowledgeTables knowledge,
+      RecommenderConfig modelConfig,
+      TrainingConfig config) {
+    rowWeights(dataset, config);
+    ModelSchema schema = Schemas.of(dataset, knowledge, config.batchSize());
+    RecommenderModel model = RecommenderModel.build(modelConfig, schema, DType.F32, false);
+    if (knowledge != null) {
+      knowledge.check(
+          dataset,
+          model.reads(RecommenderModel.USER_KNOWLEDGE),
+          model.reads(RecommenderModel.SCENARIO_KNOWLEDGE));
+    }
+  }
+
+  /** Weights of rows, null where all have the same, after the rows have been checked. */
+  private static float[] rowWeights(Dataset dataset, TrainingConfig config) {
+    config.stopMetric().requireDefined(dataset, config.stopScenario());
+    return config.rowWeights().isWeighted() ? config.rowWeights().table(dataset) : null;
+  }
+
+  /**
+   * Which users have a knowledge vector; the others use zeros. Null where the model reads no vector
+   * of users.
+   */
+  public KnowledgeTables.Coverage coverage() {
+    return coverage;
   }
 
   /** Number of trained weights. */

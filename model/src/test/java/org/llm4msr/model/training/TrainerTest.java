@@ -279,7 +279,7 @@ class TrainerTest {
     Copy undisturbed;
     List<HistoryEntry> history;
     try (Trainer trainer = new Trainer(backend, log.dataset(), knowledge, model, config)) {
-      assertThat(trainer.usersWithoutVector()).isEqualTo(30);
+      assertThat(trainer.coverage()).isEqualTo(new KnowledgeTables.Coverage(60, 30, 0));
       trainer.fit(new TrainingListener() {}, NEVER);
       undisturbed = new Copy(trainer);
       history = trainer.history();
@@ -398,6 +398,9 @@ class TrainerTest {
     KnowledgeTables tables = new KnowledgeTables(lacking, Folds.NONE, Normalization.L2);
     assertThatThrownBy(
             () -> new Trainer(backend, log.dataset(), tables, model, training(1, 0, 1e-2)))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining(message);
+    assertThatThrownBy(() -> Trainer.check(log.dataset(), tables, model, training(1, 0, 1e-2)))
         .isInstanceOf(UserError.class)
         .hasMessageContaining(message);
   }
