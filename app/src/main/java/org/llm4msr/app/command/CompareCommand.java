@@ -2,9 +2,12 @@ package org.llm4msr.app.command;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.Collection;
+import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -15,6 +18,7 @@ import org.llm4msr.app.run.Comparison;
 import org.llm4msr.app.run.Comparison.Arm;
 import org.llm4msr.app.run.ComparisonRuns;
 import org.llm4msr.app.run.ComparisonTable;
+import org.llm4msr.app.run.ModelSettings;
 import org.llm4msr.app.run.ReportBuilder;
 import org.llm4msr.app.run.RunDirectory;
 import org.llm4msr.app.run.TrainingInputs;
@@ -117,14 +121,18 @@ public final class CompareCommand implements Callable<Integer> {
     if (seeds < 1) {
       throw wrong("--seeds: expected at least 1, found " + seeds);
     }
-    List<Arm> arms = chosenArms();
+    options.requireLlm4Msr(sources.hasKnowledge());
+    Set<Arm> chosen = chosenArms();
     List<BackboneKind> distinct = chosenBackbones();
     List<Long> all = LongStream.range(firstSeed, firstSeed + seeds).boxed().toList();
     // Wrong values are refused before anything is read.
     options.check(distinct);
     int folds = crossFit.folds(distinct, sources, options);
-    distinct.forEach(backbone -> options.model(backbone, sources.hasKnowledge(), folds));
+    Map<BackboneKind, ModelSettings> models = new EnumMap<>(BackboneKind.class);
+    distinct.forEach(
+        backbone -> models.put(backbone, options.model(backbone, sources.hasKnowledge(), folds)));
     trainingOptions.training(firstSeed, false);
+    List<Arm> arms = distinct(chosen, models.values());
     Comparison comparison;
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
@@ -136,7 +144,7 @@ public final class CompareCommand implements Callable<Integer> {
               distinct,
               arms,
               all,
-              backbone -> options.model(backbone, sources.hasKnowledge(), folds),
+              models::get,
               (model, seed) -> trainingOptions.training(seed, model.beside()),
               force,
               interrupt::isRequested);
@@ -149,8 +157,10 @@ public final class CompareCommand implements Callable<Integer> {
       runs.write(
           comparison,
           new ReportBuilder(inputs)
-              .comparison("Comparison on " + inputs.dataset().name(), List.of(), comparison, runs));
+              .comparison("Comparison on " + inputs.dataset().name(), comparison, runs));
     }
+    comparison.environments().warning().ifPresent(warning -> err.println("warning: " + warning));
+    err.flush();
     if (json) {
       Json.print(output, comparison.toJson());
     } else {
@@ -160,7 +170,7 @@ public final class CompareCommand implements Callable<Integer> {
     return 0;
   }
 
-  private List<Arm> chosenArms() {
+  private Set<Arm> chosenArms() {
     Set<Arm> chosen = EnumSet.of(Arm.WITHOUT);
     if (sources.hasKnowledge()) {
       chosen.add(Arm.WITH);
@@ -184,7 +194,23 @@ public final class CompareCommand implements Callable<Integer> {
     if (!sources.hasKnowledge() && chosen.stream().anyMatch(NEED_KNOWLEDGE::contains)) {
       throw wrong("--controls: needs --knowledge; without it there is scenario_id only");
     }
-    return List.copyOf(chosen);
+    return chosen;
+  }
+
+  /** Without controls that would train for no backbone what is trained anyway. */
+  private List<Arm> distinct(Set<Arm> chosen, Collection<ModelSettings> models) {
+    Set<Arm> same = EnumSet.copyOf(chosen);
+    same.retainAll(CONTROLS);
+    same.removeIf(arm -> models.stream().anyMatch(arm::controls));
+    if (!same.isEmpty()) {
+      spec.commandLine()
+          .getErr()
+          .println(
+              "left out of --controls: "
+                  + same.stream().map(Arm::label).collect(Collectors.joining(", "))
+                  + "; with these options it is no other model than those that are compared anyway");
+    }
+    return chosen.stream().filter(arm -> !same.contains(arm)).toList();
   }
 
   private List<BackboneKind> chosenBackbones() {

@@ -2,6 +2,7 @@ package org.llm4msr.app.command;
 
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.llm4msr.app.run.ModelSettings;
@@ -221,6 +222,29 @@ public final class ModelOptions {
         vectors,
         scenarioId,
         crossFit);
+  }
+
+  /**
+   * Refuses what would leave no LLM4MSR to compare with its backbone.
+   *
+   * @throws ParameterException if the vectors are not the language model's, or all levels are off
+   *     although there is knowledge
+   */
+  void requireLlm4Msr(boolean hasKnowledge) {
+    if (vectors != VectorSource.LLM) {
+      String control = vectors.name().toLowerCase(Locale.ROOT);
+      throw Checks.wrong(
+          command,
+          "--vectors %s: LLM4MSR reads the vectors of --knowledge here; to compare it with %s ones, use --controls %s"
+              .formatted(control, control, control));
+    }
+    if (meta == MetaLevels.OFF && hasKnowledge) {
+      throw Checks.wrong(
+          command,
+          "--meta off: leaves nothing to compare with the backbone alone, which is always among the"
+              + " models; leave out --meta, or --knowledge, and choose what else to compare with"
+              + " --controls");
+    }
   }
 
   private static Fusion defaultFusion(BackboneKind backbone, int crossFit) {

@@ -1,6 +1,7 @@
 package org.llm4msr.app.report;
 
 import java.util.List;
+import java.util.Optional;
 import org.llm4msr.model.training.ModelReading;
 
 /**
@@ -60,7 +61,8 @@ public record ReportModel(
    * @param scenarios one row per scenario, at least one
    * @param overall all scenarios together
    * @param models everything that was compared, over all test rows; empty for a single run
-   * @param slices the same on parts of the test rows; empty for a single run
+   * @param byScenario the same on the test rows of each scenario; empty for a single run
+   * @param slices the same on other parts of the test rows; empty for a single run
    */
   public record Result(
       String backbone,
@@ -68,14 +70,26 @@ public record ReportModel(
       List<Row> scenarios,
       Row overall,
       List<Model> models,
-      List<Slice> slices) {
+      List<Part> byScenario,
+      List<Part> slices) {
     public Result {
       scenarios = List.copyOf(scenarios);
       models = List.copyOf(models);
+      byScenario = List.copyOf(byScenario);
       slices = List.copyOf(slices);
       if (seeds < 1 || scenarios.isEmpty()) {
         throw new IllegalArgumentException(backbone + ": no seed or no scenario");
       }
+    }
+
+    /** Of a single run. */
+    public Result(String backbone, List<Row> scenarios, Row overall) {
+      this(backbone, 1, scenarios, overall, List.of(), List.of(), List.of());
+    }
+
+    /** The model of a side, over all test rows; empty where it was not compared. */
+    Optional<Model> model(Side side) {
+      return models.stream().filter(model -> model.side() == side).findFirst();
     }
 
     /** Whether both sides were measured, so that there is a difference to show. */
@@ -85,13 +99,13 @@ public record ReportModel(
   }
 
   /**
-   * A part of the test rows where knowledge should matter.
+   * A part of the test rows, such as a scenario, and everything that was compared on it.
    *
    * @param name in words
    * @param rows how many test rows
    */
-  public record Slice(String name, long rows, List<Model> models) {
-    public Slice {
+  public record Part(String name, long rows, List<Model> models) {
+    public Part {
       models = List.copyOf(models);
     }
   }
@@ -110,24 +124,32 @@ public record ReportModel(
   }
 
   /**
+   * A measure of one model.
+   *
+   * @param mean over the seeds
+   * @param deviation standard deviation over the seeds
+   * @param change against the backbone alone
+   * @param overRandom against random vectors
+   */
+  public record Figure(double mean, double deviation, Change change, Change overRandom) {}
+
+  /**
    * A model or a control.
    *
-   * @param auc change in AUC against the backbone alone
-   * @param logLoss change in LogLoss against the backbone alone
-   * @param aucOverRandom change in AUC against random vectors
-   * @param logLossOverRandom change in LogLoss against random vectors
-   * @param calibrationError expected calibration error, mean over the seeds
+   * @param side the backbone alone or LLM4MSR; null for a control
+   * @param relaImpr relative improvement of the AUC over the backbone alone, in percent
+   * @param calibrationError expected calibration error
    * @param weights numbers that are trained
    * @param seconds of training, mean over the seeds
    */
   public record Model(
       String name,
-      Scores scores,
-      Change auc,
-      Change logLoss,
-      Change aucOverRandom,
-      Change logLossOverRandom,
-      double calibrationError,
+      Side side,
+      Figure auc,
+      double relaImpr,
+      Figure logLoss,
+      Figure gauc,
+      Figure calibrationError,
       long weights,
       double seconds) {}
 
@@ -139,7 +161,8 @@ public record ReportModel(
    * @param testPositives those with label 1
    * @param without the backbone alone, or null if it was not run
    * @param with the backbone with LLM4MSR, or null if it was not run
-   * @param pValue two-sided p-value of the paired difference in AUC
+   * @param pValue two-sided p-value of the paired difference in AUC, corrected for all models
+   *     compared
    */
   public record Row(
       String name,
@@ -169,15 +192,8 @@ public record ReportModel(
    * Means over the seeds.
    *
    * @param aucDeviation standard deviation of the AUC over the seeds
-   * @param logLossDeviation of the LogLoss
    */
-  public record Scores(
-      double auc, double aucDeviation, double logLoss, double logLossDeviation, double gauc) {
-    /** Of a single run, or where the LogLoss's spread is not known. */
-    public Scores(double auc, double aucDeviation, double logLoss, double gauc) {
-      this(auc, aucDeviation, logLoss, Double.NaN, gauc);
-    }
-  }
+  public record Scores(double auc, double aucDeviation, double logLoss, double gauc) {}
 
   /**
    * How one training run went.

@@ -58,6 +58,10 @@ public final class ReportWriter {
       page.append("<p class=\"notice\">").append(escape(notice)).append("</p>\n");
     }
     page.append("</header>\n");
+    if (model.results().size() > 1
+        && model.results().stream().noneMatch(result -> result.models().isEmpty())) {
+      Overview.append(page, model.results());
+    }
     for (Result result : model.results()) {
       result(page, result, model.results().size() > 1);
     }
@@ -102,6 +106,7 @@ public final class ReportWriter {
     page.append("</section>\n");
     if (result.models().size() > 1) {
       ModelTable.append(page, result, several);
+      ModelTable.appendScenarios(page, result, several);
       ModelTable.appendSlices(page, result, several);
     }
   }
@@ -144,7 +149,8 @@ public final class ReportWriter {
       page.append("<p class=\"note\">Means over ").append(result.seeds());
       page.append(result.seeds() == 1 ? " seed" : " seeds, ± standard deviation");
       page.append(
-          ". p: two-sided paired test of the AUC over the seeds; * and bold: p &lt; 0.05. ");
+          ". p: paired t-test of the AUC over the seeds, corrected by Holm for all models and ");
+      page.append("backbones compared on these rows; * and bold: p &lt; 0.05. ");
       page.append("– : undefined.</p>\n");
     }
   }
@@ -177,16 +183,16 @@ public final class ReportWriter {
     page.append("</tr>\n");
   }
 
-  static String auc(Scores scores) {
-    String value = Text.metric(scores.auc());
-    if (Double.isNaN(scores.aucDeviation())) {
-      return value;
-    }
-    return spread(value, scores.aucDeviation());
+  private static String auc(Scores scores) {
+    return spread(scores.auc(), scores.aucDeviation());
   }
 
-  static String spread(String value, double deviation) {
-    return value + " <small>± " + Text.metric(deviation) + "</small>";
+  /** A mean and, where there is one, its deviation. */
+  static String spread(double mean, double deviation) {
+    String value = Text.metric(mean);
+    return Double.isNaN(deviation)
+        ? value
+        : value + " <small>± " + Text.metric(deviation) + "</small>";
   }
 
   /** {@code html} is already safe. */

@@ -37,6 +37,13 @@ final class Text {
     return Double.isNaN(share) ? UNDEFINED : decimals(100 * share, 1) + " %";
   }
 
+  /** A percentage with its sign. */
+  static String signedPercent(double percent) {
+    return Double.isNaN(percent)
+        ? UNDEFINED
+        : sign(percent, 2) + decimals(Math.abs(percent), 2) + " %";
+  }
+
   static String pValue(double p) {
     return !Double.isNaN(p) && p < 0.001 ? "&lt; 0.001" : decimals(p, 3);
   }

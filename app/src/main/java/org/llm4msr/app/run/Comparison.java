@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import java.util.function.UnaryOperator;
+import org.llm4msr.app.data.ResultParts;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
 import org.llm4msr.app.run.ModelSettings.VectorSource;
 import org.llm4msr.model.metrics.MetricsReport.Values;
@@ -27,6 +28,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param runs one per backbone, arm and seed
  * @param costs of the same runs
  * @param sparsest the scenario with the fewest training rows
+ * @param environments where the runs took place
  */
 public record Comparison(
     List<BackboneKind> backbones,
@@ -34,7 +36,8 @@ public record Comparison(
     List<Long> seeds,
     Map<Key, RunMetrics> runs,
     Map<Key, Cost> costs,
-    String sparsest) {
+    String sparsest,
+    RunEnvironments environments) {
 
   /**
    * What a training took.
@@ -85,6 +88,19 @@ public record Comparison(
     ModelSettings of(ModelSettings model) {
       return settings.apply(model);
     }
+
+    /**
+     * Whether a control says something that neither the backbone alone nor LLM4MSR says. A single
+     * level is one only where LLM4MSR has both.
+     *
+     * @param model settings of LLM4MSR
+     */
+    public boolean controls(ModelSettings model) {
+      boolean oneLevel = this == USER || this == SCENARIO;
+      return !(oneLevel && model.meta() != MetaLevels.BOTH)
+          && !of(model).equals(WITH.of(model))
+          && !of(model).equals(WITHOUT.of(model));
+    }
   }
 
   /** One run. */
@@ -111,6 +127,19 @@ public record Comparison(
     String label() {
       return name().toLowerCase(Locale.ROOT);
     }
+  }
+
+  /** What the comparison is about: LLM4MSR, or the backbone alone where nothing else was run. */
+  Arm main() {
+    return arms.contains(Arm.WITH) ? Arm.WITH : Arm.WITHOUT;
+  }
+
+  /** Backbones by the mean AUC of {@link #main} over all test rows, the best first. */
+  List<BackboneKind> ranked() {
+    ToDoubleFunction<BackboneKind> auc =
+        backbone -> sample(backbone, main(), ResultParts.OVERALL, Measure.AUC).mean();
+    // Where it is undefined it is undefined for all.
+    return backbones.stream().sorted(Comparator.comparingDouble(auc).reversed()).toList();
   }
 
   /** Names of the parts, in the order of tables. */
@@ -232,6 +261,9 @@ public record Comparison(
     ArrayNode seedList = root.putArray("seeds");
     seeds.forEach(seedList::add);
     root.put("sparsest_scenario", sparsest);
+    environments.writeTo(root.putArray("environments"));
+    ArrayNode warnings = root.putArray("warnings");
+    environments.warning().ifPresent(warnings::add);
     ObjectNode costs = root.putObject("cost");
     for (BackboneKind backbone : backbones) {
       ObjectNode byArm = costs.putObject(backbone.label());

@@ -2,6 +2,7 @@ package org.llm4msr.app.run;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,7 +22,6 @@ import org.llm4msr.model.recommender.backbone.BackboneKind;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.ModelReading;
 import org.llm4msr.model.training.TrainingConfig;
-import org.llm4msr.runtime.UserError;
 import org.llm4msr.runtime.backend.Backend;
 
 /**
@@ -61,6 +61,8 @@ public final class ComparisonRuns {
    * @param training settings for each model and seed
    * @param force whether finished runs with other settings may be replaced
    * @return empty if it was stopped
+   * @throws org.llm4msr.runtime.UserError before the first training, if a folder holds something
+   *     else, or knowledge or data lack what one of the models needs
    */
   public Optional<Comparison> run(
       List<BackboneKind> backbones,
@@ -70,31 +72,66 @@ public final class ComparisonRuns {
       BiFunction<ModelSettings, Long, TrainingConfig> training,
       boolean force,
       BooleanSupplier stop) {
-    Map<Key, RunMetrics> runs = new LinkedHashMap<>();
-    Map<Key, Cost> costs = new LinkedHashMap<>();
-    int total = backbones.size() * arms.size() * seeds.size();
+    Map<Key, RunConfig> plan = new LinkedHashMap<>();
     for (long seed : seeds) {
       for (BackboneKind backbone : backbones) {
         for (Arm arm : arms) {
-          Key key = new Key(backbone, arm, seed);
           ModelSettings own = arm.of(model.apply(backbone).on(inputs.dataset()));
-          RunConfig config = config(own, training.apply(own, seed));
-          RunDirectory directory = directory(key);
-          err.printf("%s (%d of %d)%n", key.folder(), runs.size() + 1, total);
-          err.flush();
-          if (!finished(directory, config, force)
-              && !new TrainingRun(inputs, backend, err, false, parts(key))
-                  .run(config, directory, force, stop)) {
-            return Optional.empty();
-          }
-          runs.put(key, directory.metrics());
-          costs.put(key, cost(key, config));
+          plan.put(new Key(backbone, arm, seed), config(own, training.apply(own, seed)));
         }
+      }
+    }
+    check(plan, seeds.getFirst(), force);
+    Map<Key, RunMetrics> runs = new LinkedHashMap<>();
+    Map<Key, Cost> costs = new LinkedHashMap<>();
+    Map<Path, Environment> environments = new LinkedHashMap<>();
+    for (Map.Entry<Key, RunConfig> planned : plan.entrySet()) {
+      Key key = planned.getKey();
+      RunConfig config = planned.getValue();
+      RunDirectory directory = directory(key);
+      err.printf("%s (%d of %d)%n", key.folder(), runs.size() + 1, plan.size());
+      err.flush();
+      if (!directory.holds(config, force)
+          && !new TrainingRun(inputs, backend, err, false, parts(key))
+              .run(config, directory, force, stop)) {
+        return Optional.empty();
+      }
+      runs.put(key, directory.metrics());
+      costs.put(key, cost(key, config));
+      for (RunDirectory part : with(directory, key, config)) {
+        environments.put(part.path(), part.config().environment());
       }
     }
     Dataset dataset = inputs.dataset();
     String sparsest = dataset.scenarios().get(RunMetrics.sparsest(dataset)).name();
-    return Optional.of(new Comparison(backbones, arms, seeds, runs, costs, sparsest));
+    return Optional.of(
+        new Comparison(
+            backbones,
+            arms,
+            seeds,
+            runs,
+            costs,
+            sparsest,
+            new RunEnvironments(List.copyOf(environments.values()))));
+  }
+
+  /** Refuses before the first training what any of them would refuse. */
+  private void check(Map<Key, RunConfig> plan, long firstSeed, boolean force) {
+    plan.forEach((key, config) -> {
+      with(directory(key), key, config).forEach(RunDirectory::state);
+      directory(key).holds(config, force);
+      // Seeds change nothing of it.
+      if (key.seed() == firstSeed) {
+        inputs.check(config);
+      }
+    });
+  }
+
+  /** A run's folder and those of the runs that it needs. */
+  private List<RunDirectory> with(RunDirectory directory, Key key, RunConfig config) {
+    List<RunDirectory> all = new ArrayList<>(List.of(directory));
+    all.addAll(new CrossFit(inputs, backend, err, parts(key)).directories(config.model()));
+    return all;
   }
 
   /** Arms of a backbone share what it is alone and its copies. */
@@ -124,22 +161,6 @@ public final class ComparisonRuns {
       double seconds = directory.history().stream().mapToDouble(HistoryEntry::seconds).sum();
       return new Cost(weights, before + seconds);
     }
-  }
-
-  private static boolean finished(RunDirectory directory, RunConfig config, boolean force) {
-    if (directory.state() != RunDirectory.State.FINISHED) {
-      return false;
-    }
-    if (directory.config().fingerprint().equals(config.fingerprint())) {
-      return true;
-    }
-    if (force) {
-      return false;
-    }
-    throw new UserError(
-        directory.path()
-            + ": holds a finished run with other settings or data; choose another --out, or"
-            + " replace it with --force");
   }
 
   /** Writes {@code compare.json}, {@code compare.csv} and {@code report.html}. */

@@ -20,7 +20,7 @@ public final class ComparisonTable {
 
   /**
    * Prints, for each backbone, all models over all test rows, then their AUC on each part, then
-   * every slice with its tests.
+   * every slice with its tests; at the end all backbones in one table where there are several.
    */
   public static void print(PrintWriter out, Comparison comparison) {
     int seeds = comparison.seeds().size();
@@ -35,11 +35,16 @@ public final class ComparisonTable {
         out.println();
       }
     }
+    if (comparison.backbones().size() > 1) {
+      out.println("backbones, best first");
+      align(out, overview(comparison));
+      out.println();
+    }
     if (comparison.arms().size() > 1 && seeds > 1) {
       out.println(
           "p: paired t-test against the backbone alone, or against random vectors where it says so;");
-      out.println("Holm: corrected for all models here.");
-      out.println("* in the second table: p < 0.05 without correction.");
+      out.println("Holm: corrected for all models and backbones here.");
+      out.println("* in tables of the AUC on parts: Holm < 0.05.");
     } else if (comparison.arms().size() > 1) {
       out.println("n/a: not available, a spread and a test need at least two seeds.");
     }
@@ -56,7 +61,7 @@ public final class ComparisonTable {
       head.addAll(List.of("difference", "95 % interval", "p", "Holm", "RelaImpr"));
     }
     if (controlled) {
-      head.addAll(List.of("over random", "p"));
+      head.addAll(List.of("over random", "p", "Holm"));
     }
     head.addAll(List.of("LogLoss", "GAUC", "calib. error", "weights", "seconds"));
     lines.add(head);
@@ -74,6 +79,7 @@ public final class ComparisonTable {
         List<String> over = cells(comparison.change(backbone, arm, Arm.RANDOM, part, Measure.AUC));
         line.add(over.get(0));
         line.add(over.get(2));
+        line.add(over.get(3));
       }
       line.add(number("%.4f", comparison.sample(backbone, arm, part, Measure.LOGLOSS).mean()));
       line.add(number("%.4f", comparison.sample(backbone, arm, part, Measure.GAUC).mean()));
@@ -81,6 +87,43 @@ public final class ComparisonTable {
           number("%.4f", comparison.sample(backbone, arm, part, Measure.CALIBRATION_ERROR).mean()));
       line.add(String.format(Locale.ROOT, "%,d", comparison.weights(backbone, arm)));
       line.add(number("%.1f", comparison.seconds(backbone, arm).mean()));
+      lines.add(line);
+    }
+    return lines;
+  }
+
+  /** A line for each backbone: alone, and what LLM4MSR makes of it. */
+  static List<List<String>> overview(Comparison comparison) {
+    Arm main = comparison.main();
+    boolean compares = main == Arm.WITH;
+    boolean controlled = compares && comparison.arms().contains(Arm.RANDOM);
+    List<List<String>> lines = new ArrayList<>();
+    List<String> head = new ArrayList<>(List.of("all test rows", "AUC alone"));
+    if (compares) {
+      head.addAll(List.of("with LLM4MSR", "gain", "Holm"));
+    }
+    if (controlled) {
+      head.addAll(List.of("over random", "Holm"));
+    }
+    head.addAll(List.of("weights", "seconds"));
+    lines.add(head);
+    String part = ResultParts.OVERALL;
+    for (BackboneKind backbone : comparison.ranked()) {
+      List<String> line = new ArrayList<>();
+      line.add(backbone.label());
+      line.add(spread(comparison.sample(backbone, Arm.WITHOUT, part, Measure.AUC)));
+      if (compares) {
+        line.add(spread(comparison.sample(backbone, main, part, Measure.AUC)));
+      }
+      for (Arm base : List.of(Arm.WITHOUT, Arm.RANDOM)) {
+        if (base == Arm.WITHOUT ? compares : controlled) {
+          List<String> cells = cells(comparison.change(backbone, main, base, part, Measure.AUC));
+          line.add(cells.get(0));
+          line.add(cells.get(3));
+        }
+      }
+      line.add(String.format(Locale.ROOT, "%,d", comparison.weights(backbone, main)));
+      line.add(number("%.1f", comparison.seconds(backbone, main).mean()));
       lines.add(line);
     }
     return lines;
@@ -95,8 +138,8 @@ public final class ComparisonTable {
       List<String> line = new ArrayList<>(List.of(part));
       for (Arm arm : comparison.arms()) {
         String auc = number("%.4f", comparison.sample(backbone, arm, part, Measure.AUC).mean());
-        double p = comparison.difference(backbone, arm, part, Measure.AUC).tTest();
-        line.add(auc + (arm != Arm.WITHOUT && p < SIGNIFICANT ? "*" : " "));
+        double holm = comparison.holm(backbone, arm, Arm.WITHOUT, part, Measure.AUC);
+        line.add(auc + (holm < SIGNIFICANT ? "*" : " "));
       }
       lines.add(line);
     }
@@ -173,7 +216,7 @@ public final class ComparisonTable {
         new StringBuilder(
             "backbone,model,part,rows,measure,mean,deviation,difference,low,high,t_test_p,holm_p,"
                 + "over_random,over_random_low,over_random_high,over_random_t_test_p,"
-                + "over_random_holm_p\n");
+                + "over_random_holm_p,relaimpr_percent,weights,seconds\n");
     for (BackboneKind backbone : comparison.backbones()) {
       for (Arm arm : comparison.arms()) {
         for (String part : comparison.parts()) {
@@ -190,6 +233,10 @@ public final class ComparisonTable {
             for (Arm base : List.of(Arm.WITHOUT, Arm.RANDOM)) {
               line.addAll(fields(comparison.change(backbone, arm, base, part, measure)));
             }
+            boolean relative = measure == Measure.AUC && arm != Arm.WITHOUT;
+            line.add(relative ? field(comparison.relaImpr(backbone, arm, part)) : "");
+            line.add(Long.toString(comparison.weights(backbone, arm)));
+            line.add(field(comparison.seconds(backbone, arm).mean()));
             text.append(String.join(",", line)).append('\n');
           }
         }

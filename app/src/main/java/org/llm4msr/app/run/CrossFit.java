@@ -2,6 +2,8 @@ package org.llm4msr.app.run;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
@@ -132,14 +134,22 @@ final class CrossFit {
     return new TrainingRun(rows, backend, err, false).run(config, directory, replace, stop);
   }
 
+  /** Folders of the backbone and its copies, whether there or not; none without cross-fitting. */
+  List<RunDirectory> directories(ModelSettings model) {
+    Folds folds = new Folds(model.crossFit());
+    if (folds.count() == 0) {
+      return List.of();
+    }
+    List<RunDirectory> directories = new ArrayList<>(List.of(folders.apply(BACKBONE)));
+    for (int fold = 1; fold <= folds.count(); fold++) {
+      directories.add(folder(fold, folds));
+    }
+    return directories;
+  }
+
   /** Seconds that the backbone and its copies took. */
   double seconds(RunConfig config) {
-    Folds folds = new Folds(config.model().crossFit());
-    double seconds = seconds(folders.apply(BACKBONE));
-    for (int fold = 1; fold <= folds.count(); fold++) {
-      seconds += seconds(folder(fold, folds));
-    }
-    return seconds;
+    return directories(config.model()).stream().mapToDouble(CrossFit::seconds).sum();
   }
 
   private static double seconds(RunDirectory directory) {

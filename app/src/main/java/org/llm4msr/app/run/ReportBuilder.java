@@ -10,14 +10,15 @@ import org.llm4msr.app.report.ReportModel;
 import org.llm4msr.app.report.ReportModel.Change;
 import org.llm4msr.app.report.ReportModel.Curve;
 import org.llm4msr.app.report.ReportModel.Epoch;
+import org.llm4msr.app.report.ReportModel.Figure;
 import org.llm4msr.app.report.ReportModel.Model;
+import org.llm4msr.app.report.ReportModel.Part;
 import org.llm4msr.app.report.ReportModel.Reading;
 import org.llm4msr.app.report.ReportModel.Result;
 import org.llm4msr.app.report.ReportModel.Row;
 import org.llm4msr.app.report.ReportModel.Scores;
 import org.llm4msr.app.report.ReportModel.Setting;
 import org.llm4msr.app.report.ReportModel.Side;
-import org.llm4msr.app.report.ReportModel.Slice;
 import org.llm4msr.app.report.ReportWriter;
 import org.llm4msr.app.report.UserMap;
 import org.llm4msr.app.run.Comparison.Arm;
@@ -93,7 +94,7 @@ public final class ReportBuilder {
         "Training of " + model,
         dataLine(),
         List.of(),
-        List.of(new Result(backbone, 1, rows, all, List.of(), List.of())),
+        List.of(new Result(backbone, rows, all)),
         curves,
         reading == null ? List.of() : List.of(new Reading(model, reading, scenarios)),
         with ? userMap() : null,
@@ -101,26 +102,16 @@ public final class ReportBuilder {
         LIMITS);
   }
 
-  /**
-   * Of a comparison.
-   *
-   * @param notices what the reader must know before believing a number
-   */
-  public ReportModel comparison(
-      String title, List<String> notices, Comparison comparison, ComparisonRuns runs) {
+  /** Of a comparison. */
+  public ReportModel comparison(String title, Comparison comparison, ComparisonRuns runs) {
     List<Result> results = new ArrayList<>();
     List<Curve> curves = new ArrayList<>();
     List<Reading> readings = new ArrayList<>();
-    boolean compares = comparison.arms().contains(Arm.WITH);
-    for (BackboneKind backbone : comparison.backbones()) {
+    boolean compares = comparison.main() == Arm.WITH;
+    for (BackboneKind backbone : comparison.ranked()) {
       List<Row> rows = new ArrayList<>();
       scenarios.forEach(scenario -> rows.add(row(comparison, backbone, scenario)));
       Row overall = row(comparison, backbone, ResultParts.OVERALL);
-      List<Slice> slices = new ArrayList<>();
-      for (String slice : comparison.slices()) {
-        List<Model> models = models(comparison, backbone, slice);
-        slices.add(new Slice(title(comparison, slice), comparison.rows(slice), models));
-      }
       results.add(
           new Result(
               name(backbone),
@@ -128,7 +119,8 @@ public final class ReportBuilder {
               rows,
               overall,
               models(comparison, backbone, ResultParts.OVERALL),
-              slices));
+              parts(comparison, backbone, scenarios),
+              parts(comparison, backbone, comparison.slices())));
       for (long seed : comparison.seeds()) {
         for (Side side : compares ? Side.values() : new Side[] {Side.WITHOUT}) {
           Arm arm = side == Side.WITH ? Arm.WITH : Arm.WITHOUT;
@@ -145,12 +137,13 @@ public final class ReportBuilder {
     Arm last = compares ? Arm.WITH : Arm.WITHOUT;
     BackboneKind first = comparison.backbones().getFirst();
     long seed = comparison.seeds().getFirst();
-    List<String> allNotices = new ArrayList<>(notices);
-    addFindings(allNotices, comparison);
+    List<String> notices = new ArrayList<>();
+    comparison.environments().warning().ifPresent(notices::add);
+    addFinding(notices, comparison);
     return new ReportModel(
         title,
         dataLine(),
-        allNotices,
+        notices,
         results,
         curves,
         readings,
@@ -161,28 +154,19 @@ public final class ReportBuilder {
         LIMITS);
   }
 
-  /** What the controls and the slices say. */
-  private static void addFindings(List<String> notices, Comparison comparison) {
-    for (BackboneKind backbone : comparison.backbones()) {
-      if (comparison.arms().contains(Arm.WITH)) {
-        Sample thin =
-            comparison.difference(backbone, Arm.WITH, ResultParts.THIN_USERS, Measure.AUC);
-        notices.add(
-            "%s: on the test rows of users with fewer than %d training rows LLM4MSR changes the AUC by %s."
-                .formatted(name(backbone), ResultParts.THIN_ROWS, signed(thin.mean())));
-      }
-      if (comparison.arms().contains(Arm.RANDOM)) {
-        Sample random =
-            comparison.difference(backbone, Arm.RANDOM, ResultParts.OVERALL, Measure.AUC);
-        notices.add(
-            "%s, control: with random vectors in place of the language model's the AUC changes by %s. Only what goes beyond that is due to knowledge."
-                .formatted(name(backbone), signed(random.mean())));
-      }
+  /** What a slice says of the only backbone; several have a table of their own in front. */
+  private static void addFinding(List<String> notices, Comparison comparison) {
+    BackboneKind backbone = comparison.backbones().getFirst();
+    if (comparison.backbones().size() > 1 || comparison.main() != Arm.WITH) {
+      return;
     }
-  }
-
-  private static String signed(double value) {
-    return Double.isFinite(value) ? ComparisonTable.signed(value) : "an unknown amount";
+    double thin =
+        comparison.difference(backbone, Arm.WITH, ResultParts.THIN_USERS, Measure.AUC).mean();
+    if (Double.isFinite(thin)) {
+      notices.add(
+          "%s: on the test rows of users with fewer than %d training rows LLM4MSR changes the AUC by %s."
+              .formatted(name(backbone), ResultParts.THIN_ROWS, ComparisonTable.signed(thin)));
+    }
   }
 
   /**
@@ -203,7 +187,7 @@ public final class ReportBuilder {
     double p = Double.NaN;
     if (comparison.arms().contains(Arm.WITH)) {
       with = scores(comparison, backbone, Arm.WITH, part);
-      p = comparison.difference(backbone, Arm.WITH, part, Measure.AUC).tTest();
+      p = comparison.holm(backbone, Arm.WITH, Arm.WITHOUT, part, Measure.AUC);
     }
     return row(part, scores(comparison, backbone, Arm.WITHOUT, part), with, p);
   }
@@ -221,20 +205,30 @@ public final class ReportBuilder {
 
   private static Scores scores(Comparison comparison, BackboneKind backbone, Arm arm, String part) {
     Sample auc = comparison.sample(backbone, arm, part, Measure.AUC);
-    Sample logLoss = comparison.sample(backbone, arm, part, Measure.LOGLOSS);
     return new Scores(
         auc.mean(),
         auc.deviation(),
-        logLoss.mean(),
-        logLoss.deviation(),
+        comparison.sample(backbone, arm, part, Measure.LOGLOSS).mean(),
         comparison.sample(backbone, arm, part, Measure.GAUC).mean());
   }
 
-  /** A slice's name in words. */
-  private static String title(Comparison comparison, String slice) {
-    return slice.equals(ResultParts.SPARSEST_SCENARIO)
+  private static List<Part> parts(
+      Comparison comparison, BackboneKind backbone, List<String> names) {
+    return names.stream()
+        .map(name ->
+            new Part(
+                title(comparison, name), comparison.rows(name), models(comparison, backbone, name)))
+        .toList();
+  }
+
+  /** A part's name in words; a scenario's is its own. */
+  private static String title(Comparison comparison, String part) {
+    if (!comparison.slices().contains(part)) {
+      return part;
+    }
+    return part.equals(ResultParts.SPARSEST_SCENARIO)
         ? "sparsest scenario, " + comparison.sparsest()
-        : slice.replace('_', ' ');
+        : part.replace('_', ' ');
   }
 
   private static List<Model> models(Comparison comparison, BackboneKind backbone, String part) {
@@ -260,14 +254,28 @@ public final class ReportBuilder {
   private static Model model(Comparison comparison, BackboneKind backbone, Arm arm, String part) {
     return new Model(
         arm.title(),
-        scores(comparison, backbone, arm, part),
-        change(comparison, backbone, arm, Arm.WITHOUT, part, Measure.AUC),
-        change(comparison, backbone, arm, Arm.WITHOUT, part, Measure.LOGLOSS),
-        change(comparison, backbone, arm, Arm.RANDOM, part, Measure.AUC),
-        change(comparison, backbone, arm, Arm.RANDOM, part, Measure.LOGLOSS),
-        comparison.sample(backbone, arm, part, Measure.CALIBRATION_ERROR).mean(),
+        switch (arm) {
+          case WITHOUT -> Side.WITHOUT;
+          case WITH -> Side.WITH;
+          default -> null;
+        },
+        figure(comparison, backbone, arm, part, Measure.AUC),
+        arm == Arm.WITHOUT ? Double.NaN : comparison.relaImpr(backbone, arm, part),
+        figure(comparison, backbone, arm, part, Measure.LOGLOSS),
+        figure(comparison, backbone, arm, part, Measure.GAUC),
+        figure(comparison, backbone, arm, part, Measure.CALIBRATION_ERROR),
         comparison.weights(backbone, arm),
         comparison.seconds(backbone, arm).mean());
+  }
+
+  private static Figure figure(
+      Comparison comparison, BackboneKind backbone, Arm arm, String part, Measure measure) {
+    Sample sample = comparison.sample(backbone, arm, part, measure);
+    return new Figure(
+        sample.mean(),
+        sample.deviation(),
+        change(comparison, backbone, arm, Arm.WITHOUT, part, measure),
+        change(comparison, backbone, arm, Arm.RANDOM, part, measure));
   }
 
   private static Scores scores(Values values) {

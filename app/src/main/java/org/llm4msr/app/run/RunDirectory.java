@@ -112,6 +112,37 @@ public final class RunDirectory {
   }
 
   /**
+   * Whether this run is here already and finished.
+   *
+   * @param force whether another run that is here may be replaced
+   * @throws UserError if there is another one, finished or with a checkpoint, or something else
+   *     than a run
+   */
+  boolean holds(RunConfig config, boolean force) {
+    if (state() == State.EMPTY) {
+      return false;
+    }
+    if (state() == State.FINISHED && config().fingerprint().equals(config.fingerprint())) {
+      return true;
+    }
+    if (!force) {
+      requireSame(config);
+    }
+    return false;
+  }
+
+  private void requireSame(RunConfig config) {
+    boolean finished = Files.exists(file(METRICS));
+    // Without metrics and checkpoint there is nothing to lose.
+    boolean matters = finished || Files.exists(file(CHECKPOINT));
+    if (matters && !config().fingerprint().equals(config.fingerprint())) {
+      throw new UserError(
+          "%s: holds %s run with other settings or data (%s says which); choose another --out, or replace it with --force"
+              .formatted(path, finished ? "a finished" : "an unfinished", CONFIG));
+    }
+  }
+
+  /**
    * Makes the folder ready for a run, new or to be gone on with, and keeps other processes out.
    *
    * @param force whether a run that is here may be replaced
@@ -130,14 +161,7 @@ public final class RunDirectory {
       if (force) {
         clear();
       }
-      // Without a checkpoint there is nothing to lose.
-      if (Files.exists(file(CHECKPOINT)) && !config().fingerprint().equals(config.fingerprint())) {
-        throw new UserError(
-            path
-                + ": holds an unfinished run with other settings or data ("
-                + CONFIG
-                + " says which); choose another --out, or replace it with --force");
-      }
+      requireSame(config);
       removeLeftovers();
       write(CONFIG, config.toYaml());
       return new Session(file(LOCK), lock, Files.exists(file(CHECKPOINT)));

@@ -10,6 +10,7 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,6 +69,11 @@ class CompareCommandTest {
     }
     String report = Files.readString(folder.resolve("c/report.html"));
     assertThat(report).contains("sharedbottom", "random vectors", "store", "Models and controls");
+    assertThat(report).contains("Backbones, best first", "<summary>store: ", "RelaImpr");
+    double corrected = json.at("/backbones/star/overall/auc/with/difference/holm_p").asDouble();
+    assertThat(report).contains("Holm-corrected p = %.3f, 2 seeds".formatted(corrected));
+    double overRandom = json.at("/backbones/star/overall/auc/with/over_random/holm_p").asDouble();
+    assertThat(report).contains("(Holm-corrected p = %.3f).".formatted(overRandom));
     assertThat(report)
         .contains("What the model leans on")
         .contains("<summary>star with LLM4MSR, seed 1</summary>")
@@ -128,6 +134,97 @@ class CompareCommandTest {
     assertThat(id.out()).contains("n/a", "at least two seeds").doesNotContain("- to -");
     CommandLineRun unknown = CommandLineRun.of(compare(shop, "--controls", "moon"));
     assertThat(unknown.err()).contains("--controls: expected scenario_id", "found moon");
+  }
+
+  @Test
+  void whatIsNoComparisonOfLlm4MsrIsRefused() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    for (String vectors : List.of("random", "learned")) {
+      CommandLineRun run =
+          CommandLineRun.of(compare(shop, "--knowledge", shop.knowledge(), "--vectors", vectors));
+      assertThat(run.exitCode()).isEqualTo(2);
+      assertThat(run.err()).contains("--vectors " + vectors, "use --controls " + vectors);
+    }
+    CommandLineRun off =
+        CommandLineRun.of(compare(shop, "--knowledge", shop.knowledge(), "--meta", "off"));
+    assertThat(off.exitCode()).isEqualTo(2);
+    assertThat(off.err()).contains("--meta off", "--controls");
+    assertThat(folder.resolve("c")).doesNotExist();
+  }
+
+  @Test
+  void aControlThatIsNoOtherModelIsLeftOut() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    CommandLineRun run =
+        CommandLineRun.of(
+            compare(
+                shop,
+                "--knowledge",
+                shop.knowledge(),
+                "--meta=user",
+                "--controls=all",
+                "--cross-fit=0",
+                "--scenario-id",
+                "--seeds=1",
+                "--json"));
+    assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(run.err()).contains("left out of --controls: scenario_id, user, scenario");
+    assertThat(JsonMapper.shared().readTree(run.out()).at("/cost/star").propertyNames())
+        .containsExactly("without", "learned", "random", "projection", "with");
+  }
+
+  private void assertRefusedBeforeAnyTraining(String message, String... args) {
+    CommandLineRun run = CommandLineRun.of(args);
+    assertThat(run.exitCode()).isEqualTo(1);
+    assertThat(run.err()).contains(message).doesNotContain("epoch").doesNotContain("\tat ");
+    assertThat(folder.resolve("c/sharedbottom-without-seed1")).doesNotExist();
+  }
+
+  @Test
+  void wrongInputsAreRefusedBeforeTheFirstTraining() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    Path strangers = folder.resolve("strangers.safetensors");
+    float[] vector = {1, 2, 3, 4, 5};
+    TinyShop.writeKnowledge(
+        strangers, Map.of("user/nobody", vector, "scenario/web", vector, "scenario/store", vector));
+    assertRefusedBeforeAnyTraining(
+        "no vector belongs to a user",
+        compare(shop, "--backbones=sharedbottom", "--knowledge", strangers.toString()));
+    assertRefusedBeforeAnyTraining(
+        "interactions.logit", compare(shop, "--backbones=sharedbottom,external"));
+    assertRefusedBeforeAnyTraining(
+        "no scenario 'moon'",
+        compare(shop, "--backbones=sharedbottom", "--scenario-weight", "moon=2"));
+    // The second backbone's second seed is there already, with other settings.
+    CommandLineRun other =
+        CommandLineRun.of(compare(shop, "--seed=2", "--seeds=1", "--patience=1"));
+    assertThat(other.exitCode()).as(other.err()).isZero();
+    assertRefusedBeforeAnyTraining(
+        "star-without-seed2: holds a finished run with other settings",
+        compare(shop, "--backbones=sharedbottom,star", "--seeds=2"));
+  }
+
+  @Test
+  void runsOfDifferentEnvironmentsAreNotMixedSilently() throws IOException {
+    TinyShop shop = TinyShop.write(folder, 1_000);
+    CommandLineRun first = CommandLineRun.of(compare(shop, "--seeds=1", "--threads=1"));
+    assertThat(first.err()).doesNotContain("warning");
+    JsonNode json = JsonMapper.shared().readTree(folder.resolve("c/compare.json"));
+    assertThat(json.at("/warnings")).isEmpty();
+    assertThat(json.at("/environments")).hasSize(1);
+    CommandLineRun second = CommandLineRun.of(compare(shop, "--seeds=2", "--threads=2"));
+    assertThat(second.exitCode()).as(second.err()).isZero();
+    List<String> warnings =
+        second.err().lines().filter(line -> line.startsWith("warning: ")).toList();
+    assertThat(warnings).hasSize(1);
+    String warning = warnings.getFirst().substring("warning: ".length());
+    assertThat(warning).contains("--threads 1", "--threads 2", "differ in version, backend");
+    json = JsonMapper.shared().readTree(folder.resolve("c/compare.json"));
+    assertThat(json.at("/warnings/0").stringValue()).isEqualTo(warning);
+    assertThat(json.at("/environments")).hasSize(2);
+    assertThat(json.at("/environments/0/threads").asInt()).isEqualTo(1);
+    assertThat(json.at("/environments/1/threads").asInt()).isEqualTo(2);
+    assertThat(Files.readString(folder.resolve("c/report.html"))).contains(warning);
   }
 
   /** Counted in the log itself. */

@@ -13,8 +13,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.llm4msr.app.report.ReportModel.Change;
 import org.llm4msr.app.report.ReportModel.Curve;
 import org.llm4msr.app.report.ReportModel.Epoch;
+import org.llm4msr.app.report.ReportModel.Figure;
+import org.llm4msr.app.report.ReportModel.Model;
+import org.llm4msr.app.report.ReportModel.Part;
 import org.llm4msr.app.report.ReportModel.Reading;
 import org.llm4msr.app.report.ReportModel.Result;
 import org.llm4msr.app.report.ReportModel.Row;
@@ -61,7 +65,7 @@ class ReportWriterTest {
             HOSTILE,
             HOSTILE,
             List.of(HOSTILE),
-            List.of(new Result(HOSTILE, 2, List.of(row), row, List.of(), List.of())),
+            List.of(new Result(HOSTILE, 2, List.of(row), row, List.of(), List.of(), List.of())),
             List.of(new Curve(HOSTILE, Side.WITH, HOSTILE, List.of(new Epoch(1, 0.5)), 0)),
             List.of(new Reading(HOSTILE, SampleReport.reading(HOSTILE), List.of(HOSTILE, "b"))),
             UserMap.of(vectors, new long[][] {{1}, {2}}, List.of(HOSTILE)),
@@ -77,7 +81,7 @@ class ReportWriterTest {
   void undefinedNumbersAreDashes() throws Exception {
     Scores undefined = new Scores(NONE, NONE, 0.5, NONE);
     Row row = new Row("one class", 10, 10, 0, undefined, undefined, NONE);
-    Document page = parse(minimal(new Result("star", 1, List.of(row), row, List.of(), List.of())));
+    Document page = parse(minimal(new Result("star", List.of(row), row)));
     String table = page.getElementsByTagName("table").item(0).getTextContent();
     assertThat(table).contains("–").doesNotContain("NaN");
   }
@@ -85,9 +89,90 @@ class ReportWriterTest {
   @Test
   void aSingleRunShowsOneColumnPerMetric() throws Exception {
     Row row = new Row("web", 10, 10, 5, null, new Scores(0.7123, NONE, 0.5, 0.6), NONE);
-    Document page = parse(minimal(new Result("star", 1, List.of(row), row, List.of(), List.of())));
+    Document page = parse(minimal(new Result("star", List.of(row), row)));
     String table = page.getElementsByTagName("table").item(0).getTextContent();
     assertThat(table).contains("0.7123").doesNotContain("difference");
+  }
+
+  /** Every figure of every model is a number of its own, so that none can stand for another. */
+  @Test
+  void everyScenarioShowsAllModelsWithAllTheirFigures() throws Exception {
+    List<Model> models = List.of(model("alone", 0.1), model("control", 0.2), model("full", 0.3));
+    Document page = parse(minimal(compared("star", models, List.of(new Part("web", 10, models)))));
+    NodeList tables = page.getElementsByTagName("table");
+    assertThat(tables.getLength()).as("overview of scenarios, all rows, web").isEqualTo(3);
+    for (int i = 1; i < 3; i++) {
+      String table = tables.item(i).getTextContent();
+      for (String name : List.of("alone", "control", "full")) {
+        assertThat(table).contains(name);
+      }
+      // AUC, LogLoss, GAUC, calibration error of the control: mean, deviation, change, interval, p.
+      for (int measure = 1; measure <= 4; measure++) {
+        assertThat(table)
+            .contains(
+                "0.2%d00 ± 0.2%d10".formatted(measure, measure),
+                "+0.2%d20".formatted(measure),
+                "+0.2%d30 to +0.2%d40".formatted(measure, measure),
+                "p 0.2%d5".formatted(measure));
+      }
+      assertThat(table).contains("+0.2160", "+0.2260", "+2.00 %", "RelaImpr");
+    }
+  }
+
+  @Test
+  void severalBackbonesHaveOneTableInFront() throws Exception {
+    Result first = compared("ple", List.of(model("alone", 0.1), full(0.3)), List.of());
+    Result second = compared("star", List.of(model("alone", 0.2), full(0.25)), List.of());
+    Document page = parse(minimal(first, second));
+    String heading = page.getElementsByTagName("h2").item(0).getTextContent();
+    assertThat(heading).isEqualTo("Backbones, best first");
+    String table = page.getElementsByTagName("table").item(0).getTextContent();
+    assertThat(table)
+        .containsSubsequence("ple", "0.1100", "0.3100", "+0.3120", "p 0.315", "+0.3160", "1,000")
+        .containsSubsequence("ple", "star", "0.2100", "0.2600");
+    Document single = parse(minimal(first));
+    assertThat(single.getElementsByTagName("h2").item(0).getTextContent()).isNotEqualTo(heading);
+  }
+
+  private static Result compared(String backbone, List<Model> models, List<Part> byScenario) {
+    Scores scores = new Scores(0.7, 0.01, 0.5, 0.6);
+    Row row = new Row("web", 10, 10, 5, scores, scores, 0.5);
+    return new Result(backbone, 3, List.of(row), row, models, byScenario, List.of());
+  }
+
+  private static Model full(double base) {
+    Model model = model("full", base);
+    return new Model(
+        "full",
+        Side.WITH,
+        model.auc(),
+        1,
+        model.logLoss(),
+        model.gauc(),
+        model.calibrationError(),
+        1_000,
+        1);
+  }
+
+  private static Model model(String name, double base) {
+    return new Model(
+        name,
+        name.equals("alone") ? Side.WITHOUT : null,
+        figure(base + 0.01),
+        base * 10,
+        figure(base + 0.02),
+        figure(base + 0.03),
+        figure(base + 0.04),
+        10,
+        1);
+  }
+
+  private static Figure figure(double base) {
+    return new Figure(
+        base,
+        base + 0.001,
+        new Change(base + 0.002, base + 0.003, base + 0.004, base + 0.005),
+        new Change(base + 0.006, base + 0.007, base + 0.008, base + 0.009));
   }
 
   @Test
@@ -113,12 +198,12 @@ class ReportWriterTest {
         .isThrownBy(() -> new Curve("star", Side.WITH, "seed 1", new ArrayList<>(), 0));
   }
 
-  private static ReportModel minimal(Result result) {
+  private static ReportModel minimal(Result... results) {
     return new ReportModel(
         "title",
         "data",
         List.of(),
-        List.of(result),
+        List.of(results),
         List.of(),
         List.of(),
         null,

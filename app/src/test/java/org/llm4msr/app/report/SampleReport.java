@@ -52,7 +52,7 @@ final class SampleReport {
               new Scores(0.7412, 0.0012, 0.5301, 0.7011),
               new Scores(0.7412 + gain, 0.0010, 0.5301 - gain / 2, 0.7011 + gain),
               pValue);
-      results.add(new Result(backbone, 5, rows, overall, List.of(), List.of()));
+      results.add(new Result(backbone, 5, rows, overall, List.of(), List.of(), List.of()));
       for (int seed = 1; seed <= 5; seed++) {
         for (Side side : Side.values()) {
           List<Epoch> epochs = new ArrayList<>();
