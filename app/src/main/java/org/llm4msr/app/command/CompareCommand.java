@@ -128,6 +128,7 @@ public final class CompareCommand implements Callable<Integer> {
     // Wrong values are refused before anything is read.
     options.check(distinct);
     int folds = crossFit.folds(distinct, sources, options);
+    trainingOptions.check(folds);
     Map<BackboneKind, ModelSettings> models = new EnumMap<>(BackboneKind.class);
     distinct.forEach(
         backbone -> models.put(backbone, options.model(backbone, sources.hasKnowledge(), folds)));

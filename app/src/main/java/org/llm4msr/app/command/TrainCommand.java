@@ -84,6 +84,7 @@ public final class TrainCommand implements Callable<Integer> {
     directory.requireRoom(force);
     int folds = crossFit.folds(List.of(backbone), sources, options);
     options.check(List.of(backbone));
+    trainingOptions.check(folds);
     ModelSettings wanted = options.model(backbone, sources.hasKnowledge(), folds);
     try (Interrupt interrupt = new Interrupt();
         TrainingInputs inputs = sources.load();
@@ -95,6 +96,7 @@ public final class TrainCommand implements Callable<Integer> {
               inputs.knowledgeSource(model),
               model,
               trainingOptions.training(seed, model.beside()),
+              trainingOptions.training(seed, false),
               device.environment(backend));
       TrainingRun run = new TrainingRun(inputs, backend, err, true);
       if (!run.run(config, directory, force, interrupt::isRequested)) {

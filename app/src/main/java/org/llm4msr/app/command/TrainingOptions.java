@@ -39,6 +39,14 @@ public final class TrainingOptions {
   private double learningRate;
 
   @Option(
+      names = "--meta-lr",
+      paramLabel = "RATE",
+      description =
+          "Learning rate of levels of LLM4MSR beside a backbone that was trained before (default:"
+              + " --lr).")
+  private Double metaLearningRate;
+
+  @Option(
       names = "--batch-size",
       paramLabel = "ROWS",
       defaultValue = "4096",
@@ -186,6 +194,21 @@ public final class TrainingOptions {
   private String stopScenario;
 
   /**
+   * Refuses a learning rate of levels that have none of their own.
+   *
+   * @param crossFit number of folds, 0 where backbone and levels are trained together
+   * @throws ParameterException if there is one
+   */
+  void check(int crossFit) {
+    if (metaLearningRate != null && crossFit == 0) {
+      throw Checks.wrong(
+          command,
+          "--meta-lr: is of levels beside a trained backbone (--knowledge with --cross-fit 2);"
+              + " trained together, all learn at --lr");
+    }
+  }
+
+  /**
    * How it is trained.
    *
    * @param beside whether levels are trained beside a backbone that is not
@@ -212,10 +235,12 @@ public final class TrainingOptions {
     scenarioWeights
         .values()
         .forEach(weight -> Checks.notNegative(command, "--scenario-weight", weight));
-    if (!(learningRate > 0 && learningRate < Double.POSITIVE_INFINITY)) {
-      throw Checks.wrong(command, "--lr: expected more than 0, found " + learningRate);
+    checkRate("--lr", learningRate);
+    if (metaLearningRate != null) {
+      checkRate("--meta-lr", metaLearningRate);
     }
-    OptimizerConfig adam = OptimizerConfig.adam(learningRate, optimizer == Optimizer.LAZY_ADAM);
+    double rate = beside && metaLearningRate != null ? metaLearningRate : learningRate;
+    OptimizerConfig adam = OptimizerConfig.adam(rate, optimizer == Optimizer.LAZY_ADAM);
     return new TrainingConfig(
         seed,
         batchSize,
@@ -225,7 +250,7 @@ public final class TrainingOptions {
         evaluateEvery,
         checkpointEvery,
         new OptimizerConfig(
-            learningRate,
+            rate,
             adam.beta1(),
             adam.beta2(),
             adam.epsilon(),
@@ -237,5 +262,11 @@ public final class TrainingOptions {
         new LearningRateSchedule(schedule, warmup, stepEpochs, stepFactor),
         new RowWeights(positiveWeight, scenarioWeights, sampling == Sampling.BALANCED),
         stopScenario);
+  }
+
+  private void checkRate(String option, double rate) {
+    if (!(rate > 0 && rate < Double.POSITIVE_INFINITY)) {
+      throw Checks.wrong(command, option + ": expected more than 0, found " + rate);
+    }
   }
 }

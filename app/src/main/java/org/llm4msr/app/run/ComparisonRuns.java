@@ -77,7 +77,9 @@ public final class ComparisonRuns {
       for (BackboneKind backbone : backbones) {
         for (Arm arm : arms) {
           ModelSettings own = arm.of(model.apply(backbone).on(inputs.dataset()));
-          plan.put(new Key(backbone, arm, seed), config(own, training.apply(own, seed)));
+          plan.put(
+              new Key(backbone, arm, seed),
+              config(own, training.apply(own, seed), training.apply(own.alone(), seed)));
         }
       }
     }
@@ -144,9 +146,9 @@ public final class ComparisonRuns {
                 folder.resolve(key.backbone().label() + "-" + name + "-seed" + key.seed()));
   }
 
-  private RunConfig config(ModelSettings own, TrainingConfig training) {
+  private RunConfig config(ModelSettings own, TrainingConfig training, TrainingConfig ofBackbone) {
     return new RunConfig(
-        inputs.dataSource(), inputs.knowledgeSource(own), own, training, environment);
+        inputs.dataSource(), inputs.knowledgeSource(own), own, training, ofBackbone, environment);
   }
 
   private Cost cost(Key key, RunConfig config) {

@@ -119,7 +119,7 @@ final class CrossFit {
             rows.dataSource(),
             null,
             levels.model().alone(),
-            levels.training(),
+            levels.trainingOfBackbone(),
             levels.environment());
     boolean known =
         directory.state() != RunDirectory.State.EMPTY

@@ -17,6 +17,7 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.cfg.EnumFeature;
 import tools.jackson.databind.cfg.MapperBuilder;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 import tools.jackson.dataformat.yaml.YAMLMapper;
 import tools.jackson.dataformat.yaml.YAMLWriteFeature;
 
@@ -24,12 +25,16 @@ import tools.jackson.dataformat.yaml.YAMLWriteFeature;
  * Everything that a run needs to be repeated; {@code config.yaml} of a run directory.
  *
  * @param knowledge null where the model reads none
+ * @param training of the model, or of the levels where these stand beside a backbone that is
+ *     trained before
+ * @param backboneTraining of that backbone; null where there is none or it is trained alike
  */
 public record RunConfig(
     DataSource data,
     KnowledgeSource knowledge,
     ModelSettings model,
     TrainingConfig training,
+    TrainingConfig backboneTraining,
     Environment environment) {
 
   /**
@@ -71,6 +76,7 @@ public record RunConfig(
       TrainingConfig training,
       String device) {}
 
+  private static final String BACKBONE_TRAINING = "backbone_training";
   private static final JsonMapper JSON = configured(JsonMapper.builder()).build();
   private static final YAMLMapper YAML =
       configured(YAMLMapper.builder())
@@ -91,9 +97,36 @@ public record RunConfig(
 
   /** What does not act on the result takes one form: nothing decays where there are no levels. */
   public RunConfig {
-    if (model != null && training != null && model.meta() == ModelSettings.MetaLevels.OFF) {
-      training = training.withOptimizer(training.optimizer().withMetaDecay(0));
+    if (model != null && training != null) {
+      TrainingConfig alone = withoutLevels(training);
+      if (model.meta() == ModelSettings.MetaLevels.OFF) {
+        training = alone;
+      }
+      if (backboneTraining != null) {
+        backboneTraining = withoutLevels(backboneTraining);
+        backboneTraining =
+            model.crossFit() == 0 || backboneTraining.equals(alone) ? null : backboneTraining;
+      }
     }
+  }
+
+  /** Of a model that is trained in one go. */
+  public RunConfig(
+      DataSource data,
+      KnowledgeSource knowledge,
+      ModelSettings model,
+      TrainingConfig training,
+      Environment environment) {
+    this(data, knowledge, model, training, null, environment);
+  }
+
+  private static TrainingConfig withoutLevels(TrainingConfig training) {
+    return training.withOptimizer(training.optimizer().withMetaDecay(0));
+  }
+
+  /** How the backbone is trained that levels stand beside. */
+  TrainingConfig trainingOfBackbone() {
+    return backboneTraining == null ? training : backboneTraining;
   }
 
   /** A digest of everything that decides the result, on whatever path it lies. */
@@ -108,6 +141,9 @@ public record RunConfig(
             environment.device);
     MessageDigest digest = Checksums.sha256();
     digest.update(JSON.writeValueAsBytes(identity));
+    if (backboneTraining != null) {
+      digest.update(JSON.writeValueAsBytes(backboneTraining));
+    }
     return Checksums.hex(digest);
   }
 
@@ -146,15 +182,24 @@ public record RunConfig(
   public static RunConfig read(Path file) {
     FileErrors.requireFile(file);
     try {
-      RunConfig config = YAML.readValue(file, RunConfig.class);
-      if (config.data == null || config.model == null || config.training == null) {
+      JsonNode root = YAML.readTree(file);
+      if (root instanceof ObjectNode node && !node.has(BACKBONE_TRAINING)) {
+        // A run from before the backbone could be trained otherwise than the levels.
+        node.putNull(BACKBONE_TRAINING);
+      }
+      RunConfig config = YAML.treeToValue(root, RunConfig.class);
+      if (config == null
+          || config.data == null
+          || config.model == null
+          || config.training == null) {
         throw new UserError(file + ": data, model or training is missing");
       }
       return config;
     } catch (JacksonException e) {
       String problem = e.getOriginalMessage().lines().findFirst().orElse("malformed");
       int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-      throw new UserError(file + ":" + line + ": not a run's configuration: " + problem, e);
+      String place = line > 0 ? file + ":" + line : file.toString();
+      throw new UserError(place + ": not a run's configuration: " + problem, e);
     }
   }
 }

@@ -109,6 +109,36 @@ class CrossFitTest {
     assertSame(path("run", "backbone"), path("alone"));
   }
 
+  /** The backbone learns at --lr, whatever the levels do. */
+  @Test
+  void levelsLearnAtARateOfTheirOwn() throws IOException {
+    assertThat(CommandLineRun.of(train("run")).exitCode()).isZero();
+    assertThat(CommandLineRun.of(train("same", "--meta-lr=0.01")).exitCode()).isZero();
+    assertSame(path("run"), path("same"));
+    CommandLineRun slow = CommandLineRun.of(train("slow", "--meta-lr=1e-9"));
+    assertThat(slow.exitCode()).as(slow.err()).isZero();
+    for (String part : PARTS) {
+      assertSame(path("run", part), path("slow", part));
+    }
+    // Levels that have learned nothing leave the backbone's ranking as it is.
+    assertThat(auc("slow")).isCloseTo(auc("slow", "backbone"), within(1e-3));
+    assertThat(auc("run")).isGreaterThan(auc("slow") + 0.005);
+    CommandLineRun evaluated =
+        CommandLineRun.of("evaluate", "--run", path("slow").toString(), "--json");
+    assertThat(JsonMapper.shared().readTree(evaluated.out()))
+        .isEqualTo(JsonMapper.shared().readTree(path("slow", "metrics.json")));
+  }
+
+  @Test
+  void aComparisonTrainsTheBackboneAtItsOwnRate() throws IOException {
+    String[] args =
+        command("compare", "c", "--knowledge", shop.knowledge(), "--seeds=1", "--meta-lr=1e-9");
+    CommandLineRun run = CommandLineRun.of(args);
+    assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(auc("c", "star-without-seed1")).isGreaterThan(0.7);
+    assertThat(auc("c", "star-with-seed1")).isCloseTo(auc("c", "star-without-seed1"), within(1e-3));
+  }
+
   /** Backbone and levels both read the kind, which a request says once. */
   @Test
   void itIsExportedAndScoresAsEvaluated() throws IOException {
@@ -218,6 +248,8 @@ class CrossFitTest {
     check(train("b", "--cross-fit=1"), "--cross-fit: expected 0 or at least 2 folds, found 1");
     check(train("c", "--backbone=external"), "the backbone external is not trained here");
     check(command("compare", "d", "--cross-fit=-2"), "at least 2 folds, found -2");
+    check(train("f", "--cross-fit=0", "--meta-lr=0.1"), "--meta-lr: is of levels beside");
+    check(train("g", "--meta-lr=0"), "--meta-lr: expected more than 0");
     check(train("e", "--user-mode=concat"), "leave them out, or use --cross-fit 0");
   }
 

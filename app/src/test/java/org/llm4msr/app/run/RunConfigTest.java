@@ -95,6 +95,53 @@ class RunConfigTest {
   }
 
   @Test
+  void aBackboneTrainedOtherwiseThanTheLevelsIsAnotherRun() throws IOException {
+    RunConfig joint = config(MetaLevels.BOTH, "/a", 0.1, 2);
+    RunConfig beside = withBackbone(joint, 2, joint.training());
+    RunConfig other = withBackbone(joint, 2, config(MetaLevels.BOTH, "/a", 0.2, 2).training());
+    // Alike says nothing, and a model that is trained in one go has no such backbone.
+    assertThat(beside.backboneTraining()).isNull();
+    assertThat(withBackbone(joint, 0, other.backboneTraining())).isEqualTo(joint);
+    assertThat(other.fingerprint()).isNotEqualTo(beside.fingerprint());
+    assertThat(other.trainingOfBackbone().optimizer().learningRate()).isEqualTo(0.2);
+    Path file = Files.writeString(folder.resolve("config.yaml"), other.toYaml());
+    assertThat(RunConfig.read(file)).isEqualTo(other);
+  }
+
+  private static RunConfig withBackbone(RunConfig run, int folds, TrainingConfig training) {
+    ModelSettings m = run.model();
+    ModelSettings model =
+        new ModelSettings(
+            m.backbone(),
+            m.backboneOptions(),
+            m.embeddingDim(),
+            m.dropout(),
+            m.meta(),
+            m.userMode(),
+            m.scenarioInput(),
+            m.fusion(),
+            m.rank(),
+            m.userHidden(),
+            m.scenarioHidden(),
+            m.generators(),
+            m.normalize(),
+            m.vectors(),
+            m.scenarioId(),
+            folds);
+    return new RunConfig(
+        run.data(), run.knowledge(), model, run.training(), training, run.environment());
+  }
+
+  @Test
+  void aFileFromBeforeTheBackboneHadATrainingOfItsOwnIsRead() throws IOException {
+    RunConfig config = config(MetaLevels.BOTH, "/a", 0.1, 2);
+    String older = config.toYaml().replaceFirst("(?m)^backbone_training: null\n", "");
+    assertThat(older).isNotEqualTo(config.toYaml());
+    Path file = Files.writeString(folder.resolve("config.yaml"), older);
+    assertThat(RunConfig.read(file)).isEqualTo(config);
+  }
+
+  @Test
   void aBrokenFileIsNamed() throws IOException {
     Path file = folder.resolve("config.yaml");
     String yaml = config(MetaLevels.BOTH, "/a", 0.1, 2).toYaml();
