@@ -17,7 +17,8 @@ public final class TuningReport {
   /**
    * One training.
    *
-   * @param stage {@code rates} or {@code settings}
+   * @param stage {@code rates} or {@code settings}, of levels beside a backbone {@code level rates}
+   *     or {@code level settings}
    * @param trial number of the candidate within the stage, from 1
    * @param epochs at most
    * @param score best value of the stop metric on the validation rows, higher is better; NaN if
@@ -34,9 +35,11 @@ public final class TuningReport {
       String flags) {}
 
   /**
-   * @param best the winner, one of the trials
+   * @param winners the best trial of each part: of the only one, or of the backbone and of the
+   *     levels beside it
+   * @param command that trains the best again
    */
-  public static String html(String title, List<Trial> trials, Trial best) {
+  public static String html(String title, List<Trial> trials, List<Trial> winners, String command) {
     StringBuilder page = new StringBuilder("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n");
     page.append("<meta charset=\"utf-8\"/>\n<title>").append(escape(title)).append("</title>\n");
     page.append(
@@ -54,14 +57,21 @@ public final class TuningReport {
         <body>
         """);
     page.append("<h1>").append(escape(title)).append("</h1>\n<p>Best: <code>");
-    page.append(escape(best.flags())).append("</code></p>\n");
-    page.append(plot(trials, best));
+    page.append(escape(command)).append("</code></p>\n");
+    for (Trial winner : winners) {
+      boolean levels = isOfLevels(winner);
+      if (winners.size() > 1) {
+        page.append(levels ? "<h2>Levels beside the best backbone</h2>\n" : "<h2>Backbone</h2>\n");
+      }
+      page.append(
+          plot(trials.stream().filter(trial -> isOfLevels(trial) == levels).toList(), winner));
+    }
     page.append("<p>Rings: learning rates alone. Dots: random settings around the best rate. ");
     page.append("Larger marks trained longer. The score is measured on the validation rows.</p>\n");
     page.append("<table>\n<tr><th>stage</th><th>trial</th><th>epochs</th><th>score</th>");
     page.append("<th>seconds</th><th>options of train</th></tr>\n");
     for (Trial trial : trials) {
-      page.append(trial.equals(best) ? "<tr class=\"best\">" : "<tr>");
+      page.append(winners.contains(trial) ? "<tr class=\"best\">" : "<tr>");
       page.append(
           "<td>%s</td><td>%d</td><td>%d</td><td>%s</td><td>%s</td><td>%s</td></tr>\n"
               .formatted(
@@ -73,6 +83,10 @@ public final class TuningReport {
                   escape(trial.flags())));
     }
     return page.append("</table>\n</body>\n</html>\n").toString();
+  }
+
+  private static boolean isOfLevels(Trial trial) {
+    return trial.stage().startsWith("level");
   }
 
   private static String plot(List<Trial> trials, Trial best) {
@@ -100,12 +114,16 @@ public final class TuningReport {
     svg.append(text((LEFT + WIDTH) / 2.0, HEIGHT - 8.0, "middle", "learning rate"));
     for (Trial trial : shown) {
       double radius = 3 + 4 * Math.sqrt((double) trial.epochs() / longest);
-      svg.append(circle(trial.stage(), x, y, trial, radius, trial.flags()));
+      svg.append(circle(style(trial), x, y, trial, radius, trial.flags()));
       if (trial.equals(best)) {
         svg.append(circle("best", x, y, trial, radius + 5, "best"));
       }
     }
     return svg.append("</svg>\n").toString();
+  }
+
+  private static String style(Trial trial) {
+    return trial.stage().endsWith("rates") ? "rates" : "settings";
   }
 
   private static double exponent(Trial trial) {

@@ -94,7 +94,7 @@ public final class ComparisonRuns {
       err.printf("%s (%d of %d)%n", key.folder(), runs.size() + 1, plan.size());
       err.flush();
       if (!directory.holds(config, force)
-          && !new TrainingRun(inputs, backend, err, false, parts(key))
+          && !new TrainingRun(inputs, backend, err, false, parts(key), Split.TEST)
               .run(config, directory, force, stop)) {
         return Optional.empty();
       }
@@ -132,7 +132,7 @@ public final class ComparisonRuns {
   /** A run's folder and those of the runs that it needs. */
   private List<RunDirectory> with(RunDirectory directory, Key key, RunConfig config) {
     List<RunDirectory> all = new ArrayList<>(List.of(directory));
-    all.addAll(new CrossFit(inputs, backend, err, parts(key)).directories(config.model()));
+    all.addAll(new CrossFit(inputs, backend, err, parts(key), Split.TEST).directories(config.model()));
     return all;
   }
 
@@ -156,7 +156,7 @@ public final class ComparisonRuns {
     double before =
         config.model().crossFit() == 0
             ? 0
-            : new CrossFit(inputs, backend, err, parts(key)).seconds(config);
+            : new CrossFit(inputs, backend, err, parts(key), Split.TEST).seconds(config);
     try (Safetensors model = Safetensors.open(directory.file(RunDirectory.MODEL))) {
       long weights =
           model.names().stream().mapToLong(name -> model.tensor(name).shape().elements()).sum();

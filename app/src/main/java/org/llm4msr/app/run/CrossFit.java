@@ -10,6 +10,7 @@ import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
+import org.llm4msr.model.data.Split;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.Predictions;
 import org.llm4msr.runtime.backend.Backend;
@@ -34,21 +35,25 @@ final class CrossFit {
   private final Backend backend;
   private final PrintWriter err;
   private final Function<String, RunDirectory> folders;
+  private final Split measured;
 
   /**
    * @param err where progress goes
    * @param folders of the runs: {@link #BACKBONE}, and {@code fold1of3} and so on, the backbone
    *     without the rows of that fold
+   * @param measured which rows the runs are measured on, see {@link TrainingRun}
    */
   CrossFit(
       TrainingInputs inputs,
       Backend backend,
       PrintWriter err,
-      Function<String, RunDirectory> folders) {
+      Function<String, RunDirectory> folders,
+      Split measured) {
     this.inputs = inputs;
     this.backend = backend;
     this.err = err;
     this.folders = folders;
+    this.measured = measured;
   }
 
   /**
@@ -131,7 +136,8 @@ final class CrossFit {
     err.flush();
     // What another backbone left there belongs to this run and is of no more use.
     boolean replace = !known && directory.state() != RunDirectory.State.EMPTY;
-    return new TrainingRun(rows, backend, err, false).run(config, directory, replace, stop);
+    return new TrainingRun(rows, backend, err, false, null, measured)
+        .run(config, directory, replace, stop);
   }
 
   /** Folders of the backbone and its copies, whether there or not; none without cross-fitting. */

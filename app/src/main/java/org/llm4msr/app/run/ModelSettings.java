@@ -139,6 +139,27 @@ public record ModelSettings(
     return with(MetaLevels.USER, UserMode.PROJECTION, scenarioInput, vectors, scenarioId);
   }
 
+  /** The same levels at another backbone. */
+  ModelSettings withBackboneOf(ModelSettings other) {
+    return new ModelSettings(
+        other.backbone,
+        other.backboneOptions,
+        other.embeddingDim,
+        other.dropout,
+        meta,
+        userMode,
+        scenarioInput,
+        fusion,
+        rank,
+        userHidden,
+        scenarioHidden,
+        generators,
+        normalize,
+        vectors,
+        scenarioId,
+        crossFit);
+  }
+
   private ModelSettings with(
       MetaLevels levels,
       UserMode mode,

@@ -151,11 +151,6 @@ public final class RunDirectory {
    */
   public Session begin(RunConfig config, boolean force) {
     requireRoom(force);
-    try {
-      Files.createDirectories(path);
-    } catch (IOException e) {
-      throw FileErrors.writing(path, e);
-    }
     FileChannel lock = lock();
     try {
       if (force) {
@@ -168,6 +163,27 @@ public final class RunDirectory {
     } catch (RuntimeException e) {
       new Session(file(LOCK), lock, false).close();
       throw e;
+    }
+  }
+
+  /**
+   * Makes the folder ready for work that is no run, and keeps other processes out.
+   *
+   * @throws UserError if the folder cannot be written, or another process is at work in it
+   */
+  Session occupy() {
+    Session session = new Session(file(LOCK), lock(), false);
+    removeLeftovers();
+    return session;
+  }
+
+  /** Deletes the folder with the run that is in it. */
+  void delete() {
+    if (Files.exists(path)) {
+      clear();
+      removeLeftovers();
+      delete(file(LOCK));
+      delete(path);
     }
   }
 
@@ -245,6 +261,7 @@ public final class RunDirectory {
 
   private FileChannel lock() {
     try {
+      Files.createDirectories(path);
       FileChannel channel =
           FileChannel.open(file(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       if (!tryLock(channel)) {

@@ -26,23 +26,28 @@ public final class TrainingRun {
   private final PrintWriter err;
   private final boolean reads;
   private final Function<String, RunDirectory> parts;
+  private final Split measured;
 
   /**
    * @param err where progress goes
    * @param reads whether the report shows what the model leans on
    * @param parts of a cross-fitted run, see {@link CrossFit}; null for folders inside the run's
+   * @param measured which rows {@code metrics.json} is of: the test rows, or the validation rows
+   *     for a part of a search, which leaves neither predictions nor a report
    */
   TrainingRun(
       TrainingInputs inputs,
       Backend backend,
       PrintWriter err,
       boolean reads,
-      Function<String, RunDirectory> parts) {
+      Function<String, RunDirectory> parts,
+      Split measured) {
     this.inputs = inputs;
     this.backend = backend;
     this.err = err;
     this.reads = reads;
     this.parts = parts;
+    this.measured = measured;
   }
 
   /**
@@ -50,7 +55,7 @@ public final class TrainingRun {
    * @param reads whether the report shows what the model leans on
    */
   public TrainingRun(TrainingInputs inputs, Backend backend, PrintWriter err, boolean reads) {
-    this(inputs, backend, err, reads, null);
+    this(inputs, backend, err, reads, null, Split.TEST);
   }
 
   /**
@@ -72,7 +77,7 @@ public final class TrainingRun {
       Function<String, RunDirectory> folders =
           parts == null ? name -> new RunDirectory(directory.file(name)) : parts;
       Optional<CrossFit.Prepared> prepared =
-          new CrossFit(inputs, backend, err, folders).prepare(config, stop);
+          new CrossFit(inputs, backend, err, folders, measured).prepare(config, stop);
       if (prepared.isEmpty()) {
         return false;
       }
@@ -139,19 +144,21 @@ public final class TrainingRun {
   }
 
   private void finish(RunConfig config, RunDirectory directory, Trainer trainer) {
-    Predictions predictions = trainer.predict(Split.TEST);
+    Predictions predictions = trainer.predict(measured);
     ModelFile.write(
         directory.file(RunDirectory.MODEL),
         trainer.model(),
         trainer.parameters(),
         Map.of("format", "llm4msr"));
-    PredictionsFile.write(directory.file(RunDirectory.PREDICTIONS), predictions);
     directory.writeHistory(trainer.history());
     RunMetrics metrics = RunMetrics.of(predictions);
-    ModelReading reading = reads ? trainer.read(Split.TEST) : null;
-    ReportBuilder.write(
-        new ReportBuilder(inputs).run(config, metrics, trainer.history(), reading),
-        directory.file(RunDirectory.REPORT));
+    if (measured == Split.TEST) {
+      PredictionsFile.write(directory.file(RunDirectory.PREDICTIONS), predictions);
+      ModelReading reading = reads ? trainer.read(Split.TEST) : null;
+      ReportBuilder.write(
+          new ReportBuilder(inputs).run(config, metrics, trainer.history(), reading),
+          directory.file(RunDirectory.REPORT));
+    }
     directory.write(RunDirectory.METRICS, metrics.toJson().toPrettyString() + "\n");
     directory.deleteCheckpoint();
   }

@@ -17,6 +17,7 @@ import org.llm4msr.app.report.TuningReport.Trial;
 import org.llm4msr.app.run.RunConfig.Environment;
 import org.llm4msr.app.run.TuningSpace.Candidate;
 import org.llm4msr.model.checkpoint.FileErrors;
+import org.llm4msr.model.data.Split;
 import org.llm4msr.model.training.HistoryEntry;
 import org.llm4msr.model.training.Trainer;
 import org.llm4msr.model.training.TrainingConfig;
@@ -32,15 +33,20 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Searches settings on the validation rows by successive halving (Jamieson and Talwalkar 2016): all
  * candidates train for a few epochs, the best third goes on to three times as many, up to the full
- * number. Learning rates come first, then random settings around the best one. The test rows are
- * never looked at. Whatever was tried is written down at once; a search that goes on reuses it.
+ * number. Learning rates come first, then random settings around the best one. Where levels stand
+ * beside a backbone, the backbone is searched first, the best one is trained with its copies, and
+ * then the levels are searched. The test rows are never looked at. Whatever was tried is written
+ * down at once; a search that goes on reuses it, and goes on with the training that was under way.
  */
-public final class Tuning {
+public final class Tuning implements AutoCloseable {
   /** What was tried, one JSON object per line. */
   public static final String TRIALS = "trials.jsonl";
 
   /** File with the plot and the table. */
   public static final String REPORT = "tune.html";
+
+  /** Folder of the training that is under way; gone when the search is done. */
+  private static final String UNDER_WAY = "trial";
 
   private static final int REDUCTION = 3;
   private static final JsonMapper JSON = JsonMapper.shared();
@@ -48,7 +54,18 @@ public final class Tuning {
   /** How far the search goes. */
   public record Budget(int rates, double lowestRate, double highestRate, int trials, int epochs) {}
 
+  /**
+   * What a search found.
+   *
+   * @param winners the best trial of each part, the last one being the best of all
+   * @param model the settings of the best
+   * @param options of {@code train} that make the best of what was given, and every option of the
+   *     backbone's own that is not its default; names and values in turn
+   */
+  public record Found(List<Trial> winners, ModelSettings model, List<String> options) {}
+
   private final Path folder;
+  private final RunDirectory.Session session;
   private final TrainingInputs inputs;
   private final Backend backend;
   private final Environment environment;
@@ -59,7 +76,7 @@ public final class Tuning {
   /**
    * @param folder where trials are written down; those that are there are reused
    * @param err where progress goes
-   * @throws UserError if what is there cannot be read
+   * @throws UserError if what is there cannot be read, or another process is at work in the folder
    */
   public Tuning(
       Path folder,
@@ -75,7 +92,13 @@ public final class Tuning {
     if (Files.exists(folder) && !Files.isDirectory(folder)) {
       throw new UserError(folder + ": not a folder; choose another --out");
     }
-    readTrials();
+    session = new RunDirectory(folder).occupy();
+    try {
+      readTrials();
+    } catch (RuntimeException | Error e) {
+      session.close();
+      throw e;
+    }
   }
 
   private void readTrials() {
@@ -108,84 +131,148 @@ public final class Tuning {
   /**
    * Searches.
    *
+   * @param training of the whole model or, where levels stand beside a backbone, with their decay
    * @param stop asked after each step
-   * @return the best trial at the full number of epochs; empty if stopped
+   * @return empty if stopped
    * @throws UserError if every training diverges
    */
-  public Optional<Trial> run(
+  public Optional<Found> run(
       ModelSettings model, TrainingConfig training, Budget budget, BooleanSupplier stop) {
-    TuningSpace space = new TuningSpace(model, training, training.seed());
+    Optional<Found> found =
+        model.crossFit() == 0
+            ? search(new ModelSpace(new Candidate(model, training)), budget, null, stop)
+                .map(best -> found(best, List.of(), List.of()))
+            : backboneThenLevels(model, training, budget, stop);
+    if (found.isPresent()) {
+      new RunDirectory(folder.resolve(UNDER_WAY)).delete();
+    }
+    return found;
+  }
+
+  private Optional<Found> backboneThenLevels(
+      ModelSettings model, TrainingConfig training, Budget budget, BooleanSupplier stop) {
+    TuningSpace backbones = new ModelSpace(new Candidate(model.alone(), training));
+    Optional<Best> best = search(backbones, budget, null, stop);
+    if (best.isEmpty()) {
+      return Optional.empty();
+    }
+    Candidate backbone = best.get().candidate();
+    Candidate base = new Candidate(model.withBackboneOf(backbone.model()), backbone.training());
+    Optional<CrossFit.Prepared> prepared =
+        new CrossFit(
+                inputs, backend, err, name -> new RunDirectory(folder.resolve(name)), Split.VALID)
+            .prepare(config(base, base.training(), base.training()), stop);
+    if (prepared.isEmpty()) {
+      return Optional.empty();
+    }
+    try (CrossFit.Prepared made = prepared.get()) {
+      Beside beside = new Beside(made, backbone.training());
+      return search(new LevelSpace(base), budget, beside, stop)
+          .map(levels ->
+              found(levels, List.of(best.get().trial()), best.get().space().options(backbone)));
+    }
+  }
+
+  private static Found found(Best best, List<Trial> before, List<String> optionsBefore) {
+    List<Trial> winners = new ArrayList<>(before);
+    winners.add(best.trial());
+    List<String> options = new ArrayList<>(optionsBefore);
+    options.addAll(best.space().options(best.candidate()));
+    ModelSettings model = best.candidate().model();
+    options.addAll(
+        TuningSpace.backboneOptions(best.candidate(), model.backbone().complete(Map.of())));
+    return new Found(winners, model, options);
+  }
+
+  /**
+   * The backbone that levels stand beside.
+   *
+   * @param training how it was trained, whatever the levels' epochs
+   */
+  private record Beside(CrossFit.Prepared prepared, TrainingConfig training) {}
+
+  /** The best of a space. */
+  private record Best(TuningSpace space, Candidate candidate, Trial trial) {}
+
+  private Optional<Best> search(
+      TuningSpace space, Budget budget, Beside beside, BooleanSupplier stop) {
     List<Candidate> rates = space.rates(budget.rates(), budget.lowestRate(), budget.highestRate());
-    Optional<Trial> bestRate = halve("rates", space, rates, budget, stop);
+    Optional<Best> bestRate = halve("rates", space, rates, budget, beside, stop);
     if (bestRate.isEmpty() || budget.trials() == 0) {
       return bestRate;
     }
-    List<Candidate> settings = space.around(bestRate.get().learningRate(), budget.trials());
-    Optional<Trial> bestSettings = halve("settings", space, settings, budget, stop);
+    double rate = bestRate.get().candidate().learningRate();
+    List<Candidate> settings = space.around(rate, budget.trials());
+    Optional<Best> bestSettings = halve("settings", space, settings, budget, beside, stop);
     return bestSettings.map(
-        trial -> trial.score() > bestRate.get().score() ? trial : bestRate.get());
+        best -> best.trial().score() > bestRate.get().trial().score() ? best : bestRate.get());
   }
 
-  private record Ranked(Candidate candidate, Trial trial) {}
-
-  private Optional<Trial> halve(
+  private Optional<Best> halve(
       String stage,
       TuningSpace space,
       List<Candidate> candidates,
       Budget budget,
+      Beside beside,
       BooleanSupplier stop) {
     int rungs = (int) Math.floor(Math.log(candidates.size()) / Math.log(REDUCTION) + 1e-9);
-    List<Ranked> left = new ArrayList<>();
+    List<Best> left = new ArrayList<>();
     for (int i = 0; i < candidates.size(); i++) {
-      left.add(new Ranked(candidates.get(i), new Trial(stage, i + 1, 0, 0, 0, 0, "")));
+      Trial none = new Trial(space.prefix() + stage, i + 1, 0, 0, 0, 0, "");
+      left.add(new Best(space, candidates.get(i), none));
     }
     for (int rung = rungs; rung >= 0; rung--) {
       int epochs = (int) Math.max(1, Math.round(budget.epochs() / Math.pow(REDUCTION, rung)));
-      List<Ranked> tried = new ArrayList<>();
-      for (Ranked ranked : left) {
-        Optional<Trial> trial =
-            train(stage, ranked.trial().trial(), space, ranked.candidate(), epochs, stop);
+      List<Best> tried = new ArrayList<>();
+      for (Best entry : left) {
+        Optional<Trial> trial = train(entry, epochs, beside, stop);
         if (trial.isEmpty()) {
           return Optional.empty();
         }
         trials.add(trial.get());
-        tried.add(new Ranked(ranked.candidate(), trial.get()));
+        tried.add(new Best(space, entry.candidate(), trial.get()));
       }
-      tried.removeIf(ranked -> Double.isNaN(ranked.trial().score()));
+      tried.removeIf(entry -> Double.isNaN(entry.trial().score()));
       if (tried.isEmpty()) {
         throw new UserError("tune: every training diverged; lower --lr-range");
       }
-      tried.sort(Comparator.comparingDouble(ranked -> -ranked.trial().score()));
+      tried.sort(Comparator.comparingDouble(entry -> -entry.trial().score()));
       left = tried.subList(0, rung == 0 ? 1 : Math.ceilDiv(tried.size(), REDUCTION));
     }
-    return Optional.of(left.getFirst().trial());
+    return Optional.of(left.getFirst());
   }
 
-  private Optional<Trial> train(
-      String stage,
-      int number,
-      TuningSpace space,
-      Candidate candidate,
-      int epochs,
-      BooleanSupplier stop) {
+  private RunConfig config(
+      Candidate candidate, TrainingConfig training, TrainingConfig ofBackbone) {
+    return new RunConfig(
+        inputs.dataSource(),
+        inputs.knowledgeSource(candidate.model()),
+        candidate.model(),
+        training,
+        ofBackbone,
+        environment);
+  }
+
+  private Optional<Trial> train(Best entry, int epochs, Beside beside, BooleanSupplier stop) {
+    Candidate candidate = entry.candidate();
     RunConfig config =
-        new RunConfig(
-            inputs.dataSource(),
-            inputs.knowledgeSource(candidate.model()),
-            candidate.model(),
+        config(
+            candidate,
             candidate.training().withMaxEpochs(epochs),
-            environment);
+            beside == null ? null : beside.training());
+    String stage = entry.trial().stage();
+    int number = entry.trial().trial();
+    String flags = String.join(" ", entry.space().flags(candidate));
     String fingerprint = config.fingerprint();
     ObjectNode done = known.get(fingerprint);
     if (done == null) {
-      err.printf(
-          Locale.ROOT, "%s %d, %d epochs: %s%n", stage, number, epochs, space.flags(candidate));
+      err.printf(Locale.ROOT, "%s %d, %d epochs: %s%n", stage, number, epochs, flags);
       err.flush();
-      Optional<ObjectNode> result = train(config, fingerprint, stop);
+      Optional<ObjectNode> result = train(config, beside, stop);
       if (result.isEmpty()) {
         return Optional.empty();
       }
-      done = result.get();
+      done = result.get().put("fingerprint", fingerprint);
       known.put(fingerprint, done);
       writeTrials();
     }
@@ -197,24 +284,39 @@ public final class Tuning {
             done.path("score").asDouble(Double.NaN),
             candidate.learningRate(),
             done.path("seconds").asDouble(0),
-            space.flags(candidate)));
+            flags));
   }
 
-  private Optional<ObjectNode> train(RunConfig config, String fingerprint, BooleanSupplier stop) {
-    ObjectNode result = JsonNodeFactory.instance.objectNode().put("fingerprint", fingerprint);
-    try (Trainer trainer =
-        new Trainer(
-            backend,
-            inputs.dataset(),
-            inputs.knowledgeFor(config),
-            config.model().toConfig(),
-            config.training())) {
+  private Optional<ObjectNode> train(RunConfig config, Beside beside, BooleanSupplier stop) {
+    RunDirectory directory = new RunDirectory(folder.resolve(UNDER_WAY));
+    boolean other =
+        directory.state() != RunDirectory.State.EMPTY
+            && !directory.config().fingerprint().equals(config.fingerprint());
+    try (RunDirectory.Session trial = directory.begin(config, other);
+        Trainer trainer =
+            new Trainer(
+                backend,
+                beside == null ? inputs.dataset() : beside.prepared().dataset(),
+                inputs.knowledgeFor(config),
+                config.model().toConfig(),
+                config.training(),
+                beside == null ? null : beside.prepared().backbone())) {
+      trainer.checkpointTo(directory.file(RunDirectory.CHECKPOINT), config.fingerprint());
+      if (trial.resumes()) {
+        trainer.resume();
+        err.printf("going on at step %d%n", trainer.step());
+        err.flush();
+      }
+      ObjectNode result = JsonNodeFactory.instance.objectNode();
       try {
         if (trainer.fit(new TrainingListener() {}, stop) == Trainer.Outcome.INTERRUPTED) {
           return Optional.empty();
         }
       } catch (UserError e) {
-        // A loss that is not finite is a result here: this learning rate is too high.
+        if (!trainer.diverged()) {
+          throw e;
+        }
+        // A result here: this learning rate is too high.
         return Optional.of(result.put("failure", e.getMessage()));
       }
       double seconds = trainer.history().stream().mapToDouble(HistoryEntry::seconds).sum();
@@ -231,16 +333,22 @@ public final class Tuning {
   private void writeTrials() {
     StringBuilder lines = new StringBuilder();
     known.values().forEach(node -> lines.append(JSON.writeValueAsString(node)).append('\n'));
-    try {
-      Files.createDirectories(folder);
-    } catch (IOException e) {
-      throw FileErrors.writing(folder, e);
-    }
     new RunDirectory(folder).write(TRIALS, lines.toString());
   }
 
-  /** Writes {@code tune.html}. */
-  public void writeReport(String title, Trial best) {
-    new RunDirectory(folder).write(REPORT, TuningReport.html(title, trials, best));
+  /**
+   * Writes {@code tune.html}.
+   *
+   * @param command that trains the best again
+   */
+  public void writeReport(String title, Found found, String command) {
+    new RunDirectory(folder)
+        .write(REPORT, TuningReport.html(title, trials, found.winners(), command));
+  }
+
+  /** Lets other processes into the folder. */
+  @Override
+  public void close() {
+    session.close();
   }
 }

@@ -60,6 +60,7 @@ public final class Trainer implements AutoCloseable {
   private TrainingState state = new TrainingState();
   private Path checkpointFile;
   private String fingerprint = "";
+  private boolean diverged;
 
   /**
    * Builds the graphs and gives the parameters their first values.
@@ -232,6 +233,11 @@ public final class Trainer implements AutoCloseable {
     return state.best;
   }
 
+  /** Whether {@link #fit} failed since the loss was not finite. */
+  public boolean diverged() {
+    return diverged;
+  }
+
   /** The model as built for evaluation, and its parameters, whose values are the best after fit. */
   public RecommenderModel model() {
     return evaluationModel;
@@ -320,6 +326,7 @@ public final class Trainer implements AutoCloseable {
     plan.run();
     double loss = plan.readScalar(graph.loss());
     if (!Double.isFinite(loss)) {
+      diverged = true;
       throw notFinite(loss);
     }
     state.lossSum += loss * rows;
@@ -379,13 +386,14 @@ public final class Trainer implements AutoCloseable {
             ? ", or the knowledge vectors too large without normalisation (try --normalize rms)"
             : "";
     return new UserError(
-        "training stopped: the loss is %s at step %d (batch %d of epoch %d); the learning rate %s is probably too high (try --lr %s%s)%s"
+        "training stopped: the loss is %s at step %d (batch %d of epoch %d); the learning rate %s is probably too high (try %s %s%s)%s"
             .formatted(
                 loss,
                 state.step,
                 batch,
                 state.epoch + 1,
                 config.optimizer().learningRate(),
+                meta.isBeside() ? "--meta-lr" : "--lr",
                 lowerRate(config.optimizer().learningRate()),
                 config.optimizer().clipNorm() == 0 ? " or --clip-norm 1" : "",
                 vectors));

@@ -362,6 +362,7 @@ class TrainerTest {
           .hasMessageContaining("step")
           .hasMessageContaining("epoch 1")
           .hasMessageContaining("learning rate 1.0E30 is probably too high (try --lr 0.01 or");
+      assertThat(trainer.diverged()).isTrue();
     }
     assertThat(Trainer.lowerRate(0.003)).hasToString("0.0003");
     assertThat(Trainer.lowerRate(1e-9)).hasToString("1E-10");
