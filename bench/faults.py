@@ -4,8 +4,8 @@
     ./mvnw -q -DskipTests package
     bench/faults.py [--seed N] [--kills N] [--encode-kills N] [--folder DIR] [PART ...]
 
-Parts: train, cross-fit, tune, compare (kills are shared among them), encode, full-disk (needs root, for a small
-tmpfs). One line says how each ended; the exit code is 1 if any failed.
+Parts: train, cross-fit (train with LLM4MSR beside a trained backbone), tune, tune-cross-fit, compare, compare-cross-fit
+(kills are shared among these, as far as they are asked for), encode, full-disk (needs root, for a small tmpfs). One line says how each ended; the exit code is 1 if any failed.
 """
 import argparse
 import csv
@@ -155,15 +155,17 @@ class Jobs:
         self.program.must(["encode", "--model", "builtin", "--input", prompts, "--out", self.vectors])
 
     def command(self, job):
-        if job == "train":
-            more = ["--epochs", "60", "--cross-fit", "0"]
-        elif job == "cross-fit":
-            job, more = "train", ["--epochs", "20", "--cross-fit", "2"]
-        elif job == "tune":
+        beside = job.endswith("cross-fit")
+        command = job.removesuffix("cross-fit").rstrip("-") or "train"
+        if command == "train":
+            more = ["--epochs", "20" if beside else "60"]
+        elif command == "tune":
             more = ["--epochs", "9", "--rates", "3", "--trials", "3"]
         else:
-            more = ["--epochs", "12", "--seeds", "2", "--controls", "random", "--cross-fit", "0"]
-        return [job, *self.data, "--knowledge", self.vectors, *TRAINING, *more]
+            more = ["--epochs", "6" if beside else "12", "--seeds", "2", "--controls", "random"]
+        return [
+            command, *self.data, "--knowledge", self.vectors, *TRAINING, *more,
+            "--cross-fit", "2" if beside else "0"]
 
     def batter(self, job, kills):
         """Kills a job, has it go on, and again, until it ends; then the next, until all are dealt."""
@@ -188,9 +190,8 @@ class Jobs:
                 dealt += 1
             same_results(expected, out)
             shutil.rmtree(out)
-        from_checkpoints = f", {resumed} resumed from a checkpoint" if job != "tune" else ""
         return (
-            f"{dealt} kills over {runs} runs of {seconds:.1f} s{from_checkpoints};"
+            f"{dealt} kills over {runs} runs of {seconds:.1f} s, {resumed} resumed from a checkpoint;"
             " results equal an undisturbed run's")
 
     def encode_command(self, out):
@@ -299,16 +300,18 @@ class Jobs:
 
 
 def main():
-    parts = ["train", "cross-fit", "tune", "compare", "encode", "full-disk"]
+    battered = ["train", "cross-fit", "tune", "tune-cross-fit", "compare", "compare-cross-fit"]
+    parts = [*battered, "encode", "full-disk"]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
-    parser.add_argument("--kills", type=int, default=56, help="of train, cross-fit, tune and compare together")
+    parser.add_argument("--kills", type=int, default=56, help="of train, tune and compare together")
     parser.add_argument("--encode-kills", type=int, default=24)
     parser.add_argument("--folder", type=Path, help="where to work; stays (default: a temporary one)")
     parser.add_argument("part", nargs="*", default=[], help=", ".join(parts))
     options = parser.parse_args()
     chosen = options.part or parts
+    shares = sum(part in battered for part in chosen)
     if not set(chosen) <= set(parts):
         parser.error(f"parts are {', '.join(parts)}")
     if not JAR.exists():
@@ -327,7 +330,7 @@ def main():
             elif part == "full-disk":
                 outcome = jobs.full_disk()
             else:
-                outcome = jobs.batter(part, -(-options.kills // 4))
+                outcome = jobs.batter(part, -(-options.kills // shares))
         except Failure as e:
             failed = True
             outcome = f"FAILED: {e}"
