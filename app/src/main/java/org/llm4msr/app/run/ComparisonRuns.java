@@ -132,7 +132,8 @@ public final class ComparisonRuns {
   /** A run's folder and those of the runs that it needs. */
   private List<RunDirectory> with(RunDirectory directory, Key key, RunConfig config) {
     List<RunDirectory> all = new ArrayList<>(List.of(directory));
-    all.addAll(new CrossFit(inputs, backend, err, parts(key), Split.TEST).directories(config.model()));
+    all.addAll(
+        new CrossFit(inputs, backend, err, parts(key), Split.TEST).directories(config.model()));
     return all;
   }
 

@@ -92,6 +92,10 @@ public final class Tuning implements AutoCloseable {
     if (Files.exists(folder) && !Files.isDirectory(folder)) {
       throw new UserError(folder + ": not a folder; choose another --out");
     }
+    if (Files.exists(folder.resolve(RunDirectory.CONFIG))) {
+      // Its backbone and copies have the names of a search's.
+      throw new UserError(folder + ": holds a run; choose another --out");
+    }
     session = new RunDirectory(folder).occupy();
     try {
       readTrials();

@@ -251,5 +251,8 @@ class TuneCommandTest {
     Files.writeString(folder.resolve("t/trials.jsonl"), "{\"a\": 1}\n");
     assertThat(tune("--rates", "1", "--trials", "0")).isEqualTo(1);
     assertThat(err.toString()).contains("trials.jsonl:1: not a trial");
+    Files.writeString(folder.resolve("t/config.yaml"), "model: {}");
+    assertThat(tune("--rates", "1", "--trials", "0")).isEqualTo(1);
+    assertThat(err.toString()).contains("t: holds a run; choose another --out");
   }
 }
