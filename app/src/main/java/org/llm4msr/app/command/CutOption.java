@@ -11,8 +11,8 @@ public final class CutOption {
       paramLabel = "SCENARIO=SHARE",
       description =
           "Keep only this share of a scenario's training rows, such as store=0.05: the same rows for"
-              + " every seed, chosen by a hash. Give 'prompts' the same option, or the vectors hold"
-              + " what was cut away.")
+              + " every seed, chosen by a hash. Give 'prompts' the same option: vectors that hold what"
+              + " was cut away are refused.")
   private Map<String, Double> shares = Map.of();
 
   /** Shares to keep by scenario, in the order of names. */

@@ -67,7 +67,7 @@ public final class EvaluateCommand implements Callable<Integer> {
     RunMetrics metrics;
     ModelReading reading = null;
     List<String> scenarios;
-    try (TrainingInputs inputs = TrainingInputs.of(config);
+    try (TrainingInputs inputs = TrainingInputs.of(config, spec.commandLine().getErr()::println);
         Backend backend = device.open();
         TrainedModel model = TrainedModel.load(directory, config, inputs, backend)) {
       metrics = RunMetrics.of(model.predict(split));

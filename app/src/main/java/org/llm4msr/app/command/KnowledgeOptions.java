@@ -3,7 +3,9 @@ package org.llm4msr.app.command;
 import java.nio.file.Path;
 import org.llm4msr.app.run.TrainingInputs;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** What a model is trained on. */
 public final class KnowledgeOptions {
@@ -24,12 +26,16 @@ public final class KnowledgeOptions {
 
   @Mixin private CutOption cut;
 
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
   boolean hasKnowledge() {
     return knowledge != null;
   }
 
-  /** Reads everything; the caller closes it. */
+  /** Reads everything and warns of what is doubtful about it; the caller closes it. */
   TrainingInputs load() {
-    return TrainingInputs.load(data, knowledge, cut.shares());
+    return TrainingInputs.load(
+        data, knowledge, cut.shares(), command.commandLine().getErr()::println);
   }
 }

@@ -18,6 +18,7 @@ import org.llm4msr.model.prompt.Language;
 import org.llm4msr.model.prompt.PrivacyPolicy;
 import org.llm4msr.model.prompt.PromptFactory;
 import org.llm4msr.model.prompt.PromptOptions;
+import org.llm4msr.model.prompt.PromptSource;
 import org.llm4msr.model.prompt.UserPromptStyle;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -34,9 +35,11 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "prompts",
     description = {
-      "Writes a prompt for every scenario and every user, one JSON object per line:",
-      "{\"id\": …, \"text\": …}. Made from the training rows alone, without any identifier;",
-      "what may go into them is up to the description's prompts section."
+      "Writes a prompt for every scenario and every user, one JSON object per line: {\"id\": …,"
+          + " \"text\": …, \"made_from\": …}. Made from the training rows alone, without any"
+          + " identifier; what may go into them is up to the description's prompts section.",
+      "made_from says which rows these were: the vectors are good for training on the same rows"
+          + " only."
     },
     mixinStandardHelpOptions = true,
     sortOptions = false,
@@ -152,12 +155,14 @@ public final class PromptsCommand implements Callable<Integer> {
       options = options.withMaxChars(maxChars);
     }
     try (Dataset dataset = DatasetLoader.load(description, options.language(), cut.shares())) {
-      PromptFactory prompts = new PromptFactory(dataset, new Folds(folds), options);
+      Folds leftOut = new Folds(folds);
+      PromptFactory prompts = new PromptFactory(dataset, leftOut, options);
+      PromptSource source = PromptSource.of(dataset, leftOut, cut.shares());
       try (Progress progress =
           Progress.start(spec.commandLine().getErr(), "prompts", prompts.count())) {
-        PromptFile.write(prompts, out, progress::update);
+        PromptFile.write(prompts, source, out, progress::update);
       }
-      print(dataset, options, prompts.audit());
+      print(dataset, source, options, prompts.audit());
     }
     return reading == null || explain(reading) ? ExitCode.OK : Interrupt.EXIT_CODE;
   }
@@ -180,10 +185,10 @@ public final class PromptsCommand implements Callable<Integer> {
     return new ParameterException(spec.commandLine(), message);
   }
 
-  private void print(Dataset dataset, PromptOptions options, Audit audit) {
+  private void print(Dataset dataset, PromptSource source, PromptOptions options, Audit audit) {
     PrintWriter output = spec.commandLine().getOut();
     if (json) {
-      Json.print(output, report(dataset, options, audit));
+      Json.print(output, report(dataset, source, options, audit));
       return;
     }
     output.printf(
@@ -207,13 +212,15 @@ public final class PromptsCommand implements Callable<Integer> {
     output.flush();
   }
 
-  private ObjectNode report(Dataset dataset, PromptOptions options, Audit audit) {
+  private ObjectNode report(
+      Dataset dataset, PromptSource source, PromptOptions options, Audit audit) {
     ObjectNode report = JsonNodeFactory.instance.objectNode();
     report.put("out", out.toString());
     report.put("prompts", audit.prompts());
     report.put("scenarios", dataset.scenarios().size());
     report.put("users", dataset.users());
     report.put("folds", folds);
+    report.set(PromptSource.KEY, source.toJson());
     report.put("language", options.language().code());
     report.put("max_chars", options.maxChars());
     PrivacyPolicy policy = options.privacy();

@@ -8,12 +8,16 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import org.llm4msr.model.checkpoint.AtomicFile;
 import org.llm4msr.model.prompt.PromptFactory;
+import org.llm4msr.model.prompt.PromptSource;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** A file of prompts: one JSON object with {@code id} and {@code text} per line. */
+/**
+ * A file of prompts: one JSON object with {@code id}, {@code text} and {@value PromptSource#KEY}
+ * per line.
+ */
 public final class PromptFile {
   private PromptFile() {}
 
@@ -36,16 +40,20 @@ public final class PromptFile {
   /**
    * Writes all prompts, or nothing at all.
    *
+   * @param source stands beside each prompt: lines that are taken out or put together keep it
    * @param progress told after every prompt how many are done
    * @throws UserError if the file cannot be written
    */
-  public static void write(PromptFactory prompts, Path file, LongConsumer progress) {
+  public static void write(
+      PromptFactory prompts, PromptSource source, Path file, LongConsumer progress) {
+    ObjectNode madeFrom = source.toJson();
     JsonMapper mapper = JsonMapper.shared();
     AtomicLong done = new AtomicLong();
     try (AtomicFile out = AtomicFile.create(file)) {
       prompts.forEach(prompt -> {
         ObjectNode line = JsonNodeFactory.instance.objectNode();
         line.put("id", prompt.id()).put("text", prompt.text());
+        line.set(PromptSource.KEY, madeFrom);
         String json = mapper.writeValueAsString(line) + "\n";
         out.write(ByteBuffer.wrap(json.getBytes(StandardCharsets.UTF_8)));
         progress.accept(done.incrementAndGet());

@@ -75,7 +75,8 @@ public final class EncodeRun {
     try (FrozenEncoder encoder = FrozenEncoder.load(model, options)) {
       PromptFile prompts = read("encode", input, encoder);
       KnowledgeJob job =
-          new KnowledgeJob(encoder, prompts.ids(), prompts.tokens(), out, since, force);
+          new KnowledgeJob(
+              encoder, prompts.ids(), prompts.tokens(), prompts.source(), out, since, force);
       try (Watch watch = new Watch(job.partialFile())) {
         KnowledgeJob.Result result = job.run(watch);
         boolean finished = result.finished();

@@ -14,19 +14,22 @@ import java.util.Map;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.checkpoint.StrictJson;
 import org.llm4msr.model.encoder.FrozenEncoder;
+import org.llm4msr.model.prompt.PromptSource;
 import org.llm4msr.runtime.UserError;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Prompts, one JSON object per line: {@code {"id": string, "text": string}}, or {@code {"id":
- * string, "tokens": [int…]}}, whose tokens are taken as they are. Empty lines are skipped.
+ * string, "tokens": [int…]}}, whose tokens are taken as they are. Empty lines are skipped. {@value
+ * PromptSource#KEY} may stand beside them, the same in all lines that have it.
  *
  * @param ids distinct, in the order of the lines
  * @param tokens what the model will read
+ * @param source what the prompts were made from; null if no line says
  * @param shortened prompts that were longer than the model's positions
  */
-record PromptFile(List<String> ids, List<int[]> tokens, int shortened) {
+record PromptFile(List<String> ids, List<int[]> tokens, PromptSource source, int shortened) {
 
   /**
    * Reads and tokenises a file.
@@ -41,7 +44,7 @@ record PromptFile(List<String> ids, List<int[]> tokens, int shortened) {
     if (reader.ids.isEmpty()) {
       throw new UserError(file + ": holds no prompt, expected lines {\"id\": …, \"text\": …}");
     }
-    return new PromptFile(reader.ids, reader.tokens, reader.shortened);
+    return new PromptFile(reader.ids, reader.tokens, reader.source, reader.shortened);
   }
 
   private static final class Reader {
@@ -55,6 +58,9 @@ record PromptFile(List<String> ids, List<int[]> tokens, int shortened) {
     private final Map<String, Integer> lineOf = new HashMap<>();
     private final List<String> texts = new ArrayList<>();
     private final List<Integer> textPrompts = new ArrayList<>();
+    private JsonNode madeFrom;
+    private PromptSource source;
+    private int sourceLine;
     private int shortened;
     private int line;
 
@@ -98,6 +104,7 @@ record PromptFile(List<String> ids, List<int[]> tokens, int shortened) {
       if ((prompt == null) == (tokenIds == null)) {
         throw error("expected either text or tokens beside the id");
       }
+      readSource(object.get(PromptSource.KEY));
       ids.add(id.stringValue());
       if (prompt != null) {
         if (!prompt.isString()) {
@@ -112,6 +119,25 @@ record PromptFile(List<String> ids, List<int[]> tokens, int shortened) {
       } else {
         tokens.add(fitted(readTokens(tokenIds), id.stringValue(), line));
       }
+    }
+
+    private void readSource(JsonNode found) {
+      if (found == null || found.equals(madeFrom)) {
+        return;
+      }
+      if (source != null) {
+        throw error(
+            "the prompt was made from other training rows than that of line "
+                + sourceLine
+                + "; encode each file of prompts by itself");
+      }
+      try {
+        source = PromptSource.of(found);
+      } catch (UserError e) {
+        throw error(e.getMessage());
+      }
+      madeFrom = found;
+      sourceLine = line;
     }
 
     private int[] readTokens(JsonNode array) {

@@ -108,7 +108,8 @@ public final class SnapshotExport {
         file.resolveSibling(
             "." + file.getFileName() + "." + ProcessHandle.current().pid() + ".unchecked");
     progress.accept("reading the run's data");
-    try (TrainingInputs inputs = TrainingInputs.of(config);
+    // What is doubtful about the vectors was said when they were trained with.
+    try (TrainingInputs inputs = TrainingInputs.of(config, warning -> {});
         Backend backend = Backends.open("cpu", BackendOptions.defaults());
         TrainedModel model = TrainedModel.load(directory, config, inputs, backend)) {
       progress.accept("writing the snapshot");

@@ -2,6 +2,7 @@ package org.llm4msr.app.run;
 
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.llm4msr.app.data.DataDescription;
 import org.llm4msr.app.data.DatasetLoader;
 import org.llm4msr.app.run.ModelSettings.MetaLevels;
@@ -12,7 +13,6 @@ import org.llm4msr.model.data.Dataset;
 import org.llm4msr.model.data.Folds;
 import org.llm4msr.model.data.Split;
 import org.llm4msr.model.knowledge.KnowledgeFile;
-import org.llm4msr.model.prompt.PromptIds;
 import org.llm4msr.model.recommender.MetaConfig.Normalization;
 import org.llm4msr.model.scorer.VectorOrigin;
 import org.llm4msr.model.training.KnowledgeTables;
@@ -31,16 +31,19 @@ public final class TrainingInputs implements AutoCloseable {
   private final String knowledgeFile;
   private final String knowledgeChecksum;
   private final Folds folds;
+  private final KnowledgeCheck knowledgeCheck;
 
   /** What is to be closed with this; null for none. */
   private final TrainingInputs base;
 
-  private TrainingInputs(Dataset dataset, DataSource dataSource, Path knowledgePath) {
+  private TrainingInputs(
+      Dataset dataset, DataSource dataSource, Path knowledgePath, Consumer<String> warn) {
     this.dataset = dataset;
     this.dataSource = dataSource;
     base = null;
     if (knowledgePath == null) {
       knowledge = null;
+      knowledgeCheck = null;
       folds = Folds.NONE;
       knowledgeFile = null;
       knowledgeChecksum = null;
@@ -49,7 +52,8 @@ public final class TrainingInputs implements AutoCloseable {
       knowledgeChecksum = Checksums.of(knowledgePath);
       knowledge = KnowledgeFile.open(knowledgePath);
       try {
-        folds = PromptIds.folds(knowledge.ids());
+        knowledgeCheck = new KnowledgeCheck(knowledgePath, knowledge, warn);
+        folds = knowledgeCheck.folds();
       } catch (RuntimeException | Error e) {
         knowledge.close();
         throw e;
@@ -69,6 +73,7 @@ public final class TrainingInputs implements AutoCloseable {
             source.cut(),
             fold + HELD_OUT_OF + folds.count(),
             Checksums.of(dataset));
+    knowledgeCheck = null;
     knowledge = null;
     knowledgeFile = null;
     knowledgeChecksum = null;
@@ -94,14 +99,31 @@ public final class TrainingInputs implements AutoCloseable {
    *
    * @param knowledge null for none
    * @param cut shares of the training rows to keep, by scenario
-   * @throws UserError if anything is wrong with the files
+   * @param warn told a line about each thing that is doubtful about the knowledge, now or when a
+   *     model is to read it
+   * @throws UserError if anything is wrong with the files, or the knowledge is of other training
+   *     rows
    */
-  public static TrainingInputs load(Path data, Path knowledge, Map<String, Double> cut) {
-    return load(DataDescription.read(data), knowledge, cut);
+  public static TrainingInputs load(
+      Path data, Path knowledge, Map<String, Double> cut, Consumer<String> warn) {
+    return load(DataDescription.read(data), knowledge, cut, warn).withItsKnowledge();
+  }
+
+  /** These inputs, unless the knowledge is of other rows. */
+  private TrainingInputs withItsKnowledge() {
+    if (knowledgeCheck != null) {
+      try {
+        knowledgeCheck.requireRowsOf(dataset, dataSource);
+      } catch (UserError e) {
+        close();
+        throw e;
+      }
+    }
+    return this;
   }
 
   private static TrainingInputs load(
-      DataDescription description, Path knowledge, Map<String, Double> cut) {
+      DataDescription description, Path knowledge, Map<String, Double> cut, Consumer<String> warn) {
     Dataset dataset = DatasetLoader.load(description, description.prompts().language(), cut);
     try {
       DataSource source =
@@ -111,7 +133,7 @@ public final class TrainingInputs implements AutoCloseable {
               cut,
               "",
               Checksums.of(dataset));
-      return new TrainingInputs(dataset, source, knowledge);
+      return new TrainingInputs(dataset, source, knowledge, warn);
     } catch (RuntimeException | Error e) {
       dataset.close();
       throw e;
@@ -121,16 +143,18 @@ public final class TrainingInputs implements AutoCloseable {
   /**
    * Reads what a run was trained on.
    *
+   * @param warn as {@link #load(Path, Path, Map, Consumer)} says
    * @throws UserError if it is not what it was then
    */
-  public static TrainingInputs of(RunConfig config) {
+  public static TrainingInputs of(RunConfig config, Consumer<String> warn) {
     Path file = Path.of(config.data().file());
     KnowledgeSource source = config.knowledge();
     TrainingInputs inputs =
         load(
             DataDescription.read(file, Path.of(config.data().folder())),
             source == null ? null : Path.of(source.file()),
-            config.data().cut());
+            config.data().cut(),
+            warn);
     inputs = inputs.asIn(config);
     if (!inputs.dataSource.checksum().equals(config.data().checksum())) {
       inputs.close();
@@ -140,7 +164,7 @@ public final class TrainingInputs implements AutoCloseable {
       inputs.close();
       throw new UserError(source.file() + ": the vectors have changed since the run; train again");
     }
-    return inputs;
+    return inputs.withItsKnowledge();
   }
 
   /** The part of the rows that a run has seen. */
@@ -184,11 +208,16 @@ public final class TrainingInputs implements AutoCloseable {
     return knowledge;
   }
 
-  /** For a run's configuration; null where the model reads no knowledge. */
+  /**
+   * For a run's configuration; null where the model reads no knowledge. Warns where the vectors'
+   * folds do not suit the model.
+   */
   public KnowledgeSource knowledgeSource(ModelSettings model) {
-    return model.meta() == MetaLevels.OFF
-        ? null
-        : new KnowledgeSource(knowledgeFile, knowledgeChecksum, folds.count());
+    if (model.meta() == MetaLevels.OFF) {
+      return null;
+    }
+    knowledgeCheck.warnOfFolds(model);
+    return new KnowledgeSource(knowledgeFile, knowledgeChecksum, folds.count());
   }
 
   /** The vectors as a run's model wants them; null where it reads none. */

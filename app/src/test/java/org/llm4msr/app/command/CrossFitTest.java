@@ -76,7 +76,7 @@ class CrossFitTest {
     assertThat(trained.exitCode()).as(trained.err()).isZero();
     List<Integer> rows = new ArrayList<>();
     for (String line : trained.err().lines().toList()) {
-      if (line.contains("training rows")) {
+      if (line.contains("the backbone, ")) {
         rows.add(Integer.valueOf(line.replaceAll(".*backbone, |,(?=\\d)| training rows", "")));
       }
     }
@@ -209,7 +209,7 @@ class CrossFitTest {
             "compare", "c", "--knowledge", shop.knowledge(), "--controls", "all", "--seeds", "2");
     CommandLineRun run = CommandLineRun.of(args);
     assertThat(run.exitCode()).as(run.err()).isZero();
-    assertThat(run.err().lines().filter(line -> line.contains("training rows"))).hasSize(2 * 2);
+    assertThat(run.err().lines().filter(line -> line.contains("the backbone, "))).hasSize(2 * 2);
     JsonNode json = JsonMapper.shared().readTree(path("c", "compare.json"));
     for (String arm : List.of("random", "learned", "user", "scenario", "with")) {
       assertThat(path("c", "star-" + arm + "-seed2", "config.yaml"))

@@ -168,7 +168,7 @@ class TuneCommandTest {
     assertThat(first.lines().map(line -> line.replaceAll(" +\\d.*", "")).distinct())
         .containsSubsequence("rates", "settings", "level rates", "level settings");
     assertThat(scores()).hasSize(16);
-    assertThat(err.toString().lines().filter(line -> line.contains("training rows"))).hasSize(3);
+    assertThat(err.toString().lines().filter(line -> line.contains("the backbone, "))).hasSize(3);
     assertThat(first).contains("--meta-lr ", "--rank ", "--cross-fit 2");
     assertThat(first.substring(first.indexOf("best: ")))
         .contains("--batch-size 128", "--threads 1", "--scenario-id", "store=1.5", "experts=")
@@ -182,7 +182,7 @@ class TuneCommandTest {
 
     assertThat(tune(search)).isZero();
     assertThat(out.toString()).isEqualTo(first);
-    assertThat(err.toString()).doesNotContain("epochs:", "training rows");
+    assertThat(err.toString()).doesNotContain("epochs:", "the backbone, ");
   }
 
   /** With other labels of the test rows a search does and leaves the same. */

@@ -40,7 +40,8 @@ class TrainingInputsTest {
   void everySeedDrawsRandomVectorsOfItsOwn() throws IOException {
     TinyShop shop = TinyShop.write(folder, 60);
     try (TrainingInputs inputs =
-        TrainingInputs.load(Path.of(shop.data()), Path.of(shop.knowledge()), Map.of())) {
+        TrainingInputs.load(
+            Path.of(shop.data()), Path.of(shop.knowledge()), Map.of(), warning -> {})) {
       float[] first = vector(inputs, VectorSource.RANDOM, 1);
       assertThat(vector(inputs, VectorSource.RANDOM, 2)).isNotEqualTo(first);
       assertThat(vector(inputs, VectorSource.RANDOM, 1)).isEqualTo(first);

@@ -72,7 +72,9 @@ class TuningTest {
   @BeforeEach
   void open() throws IOException {
     TinyShop shop = TinyShop.write(folder, 600);
-    inputs = TrainingInputs.load(Path.of(shop.data()), Path.of(shop.knowledge()), Map.of());
+    inputs =
+        TrainingInputs.load(
+            Path.of(shop.data()), Path.of(shop.knowledge()), Map.of(), warning -> {});
     backend = Backends.open("cpu", new BackendOptions(1));
   }
 

@@ -1,6 +1,7 @@
 package org.llm4msr.model.data;
 
 import java.lang.foreign.MemorySegment;
+import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -316,6 +317,25 @@ public final class Dataset implements AutoCloseable {
   /** A hash of the row's (user, item) pair that does not depend on the order of the log. */
   long pairHash(int row) {
     return StableHash.combine(log.userHash.getLong(user(row)), log.itemHash.getLong(item(row)));
+  }
+
+  /**
+   * A checksum of what the training rows say: their users and items by key, scenarios by name, and
+   * labels, repeats included. The same on every machine and whatever the order of the rows and the
+   * format of the files. 16 hexadecimal digits.
+   */
+  public String trainingRowsChecksum() {
+    long[] scenarioHash =
+        log.scenarios.stream().mapToLong(known -> StableHash.of(known.name())).toArray();
+    long sum = 0;
+    for (int row = 0; row < log.rows; row++) {
+      if (split.getByte(row) == Split.TRAIN.ordinal()) {
+        long hash = StableHash.combine(pairHash(row), scenarioHash[scenario(row)]);
+        // A sum does not depend on the order; an exclusive or would lose repeats.
+        sum += StableHash.combine(hash, label(row));
+      }
+    }
+    return HexFormat.of().toHexDigits(sum);
   }
 
   /** Gives the memory of all columns back; what is on the heap needs no closing. */

@@ -9,9 +9,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.checkpoint.Safetensors;
 import org.llm4msr.model.checkpoint.StoredTensor;
 import org.llm4msr.model.checkpoint.StrictJson;
+import org.llm4msr.model.prompt.PromptSource;
 import org.llm4msr.model.training.KnowledgeVectors;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Shape;
@@ -23,8 +25,10 @@ import tools.jackson.core.JsonToken;
 /**
  * An open knowledge file, memory-mapped. It is a safetensors file: {@code hidden} F32 {@code [n,
  * width]} in input order, and in its metadata {@code ids} (a JSON array of strings, one per row),
- * {@code model} (the checksum of the model), {@code pool}, {@code prompt_hash_algorithm}. Beside
- * {@code hidden} lies {@code prompt_hash} U8 {@code [n, 16]}, which a file from elsewhere may lack.
+ * {@code model} (the checksum of the model), {@code pool}, {@code prompt_hash_algorithm}, {@value
+ * PromptSource#KEY} (JSON, what the prompts were made from). Beside {@code hidden} lies {@code
+ * prompt_hash} U8 {@code [n, 16]}. All but {@code ids} and {@code hidden} a file from elsewhere may
+ * lack.
  */
 public final class KnowledgeFile implements KnowledgeVectors, AutoCloseable {
   static final String HIDDEN = "hidden";
@@ -39,6 +43,7 @@ public final class KnowledgeFile implements KnowledgeVectors, AutoCloseable {
   private final int width;
   private final List<String> ids;
   private final Map<String, Integer> rowOf;
+  private final PromptSource promptSource;
 
   private KnowledgeFile(Safetensors file) {
     this.file = file;
@@ -55,6 +60,7 @@ public final class KnowledgeFile implements KnowledgeVectors, AutoCloseable {
     hidden = tensor.data();
     width = (int) shape.dim(1);
     ids = readIds((int) shape.dim(0));
+    promptSource = readPromptSource();
     rowOf = HashMap.newHashMap(ids.size());
     for (int row = 0; row < ids.size(); row++) {
       if (rowOf.put(ids.get(row), row) != null) {
@@ -106,6 +112,18 @@ public final class KnowledgeFile implements KnowledgeVectors, AutoCloseable {
     return read;
   }
 
+  private PromptSource readPromptSource() {
+    String json = file.metadata().get(PromptSource.KEY);
+    if (json == null) {
+      return null;
+    }
+    try {
+      return PromptSource.of(StrictJson.object(json, PromptSource.KEY));
+    } catch (UserError e) {
+      throw error("the metadata's " + FileErrors.printable(e.getMessage()));
+    }
+  }
+
   private UserError error(String problem) {
     return new UserError(file.file() + ": " + problem);
   }
@@ -150,6 +168,11 @@ public final class KnowledgeFile implements KnowledgeVectors, AutoCloseable {
   /** How the vectors were pooled, such as {@code last_prompt}, or null if the file does not say. */
   public String pool() {
     return file.metadata().get(POOL);
+  }
+
+  /** What the prompts were made from, or null if the file does not say. */
+  public PromptSource promptSource() {
+    return promptSource;
   }
 
   /** The rows' prompt hashes; empty if the file has none or of another kind. */

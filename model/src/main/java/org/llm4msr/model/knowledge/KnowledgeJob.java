@@ -12,11 +12,13 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.llm4msr.model.checkpoint.FileErrors;
 import org.llm4msr.model.checkpoint.SafetensorsWriter;
 import org.llm4msr.model.encoder.FrozenEncoder;
+import org.llm4msr.model.prompt.PromptSource;
 import org.llm4msr.runtime.DType;
 import org.llm4msr.runtime.Shape;
 import org.llm4msr.runtime.UserError;
@@ -78,20 +80,22 @@ public final class KnowledgeJob {
   private final List<String> ids;
   private final List<int[]> prompts;
   private final List<PromptHash> hashes;
+  private final PromptSource source;
   private final Path target;
   private final Path since;
   private final boolean force;
   private Changes changes;
 
-  /** A job without an earlier file. */
+  /** A job without an earlier file, of prompts that do not say what they were made from. */
   public KnowledgeJob(
       FrozenEncoder encoder, List<String> ids, List<int[]> prompts, Path target, boolean force) {
-    this(encoder, ids, prompts, target, null, force);
+    this(encoder, ids, prompts, null, target, null, force);
   }
 
   /**
    * @param ids one per prompt, distinct
    * @param prompts token ids, each as {@link FrozenEncoder#fitted} returns them
+   * @param source what the prompts were made from; null if they do not say
    * @param since an earlier file whose vectors are taken over where prompts are the same; null for
    *     none
    * @param force encode everything anew
@@ -101,6 +105,7 @@ public final class KnowledgeJob {
       FrozenEncoder encoder,
       List<String> ids,
       List<int[]> prompts,
+      PromptSource source,
       Path target,
       Path since,
       boolean force) {
@@ -112,6 +117,7 @@ public final class KnowledgeJob {
     this.ids = ids;
     this.prompts = prompts;
     this.hashes = prompts.stream().map(PromptHash::of).toList();
+    this.source = source;
     this.target = target;
     this.since = since;
     this.force = force;
@@ -312,7 +318,9 @@ public final class KnowledgeJob {
   }
 
   private boolean holdsTheSame(KnowledgeFile earlier) {
-    return earlier.ids().equals(ids) && earlier.promptHashes().equals(hashes);
+    return earlier.ids().equals(ids)
+        && earlier.promptHashes().equals(hashes)
+        && Objects.equals(earlier.promptSource(), source);
   }
 
   /** What a job that was killed while it wrote the target left; the lock says that it is dead. */
@@ -360,6 +368,9 @@ public final class KnowledgeJob {
     metadata.put(KnowledgeFile.POOL, pool());
     metadata.put(KnowledgeFile.HASH_ALGORITHM, PromptHash.ALGORITHM);
     metadata.put(KnowledgeFile.IDS, JsonMapper.shared().writeValueAsString(ids));
+    if (source != null) {
+      metadata.put(PromptSource.KEY, source.toJson().toString());
+    }
     return metadata;
   }
 

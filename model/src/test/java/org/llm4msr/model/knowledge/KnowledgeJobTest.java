@@ -364,7 +364,7 @@ class KnowledgeJobTest {
   }
 
   private KnowledgeJob.Result since(Path old, List<String> ids, List<int[]> prompts) {
-    return new KnowledgeJob(encoder, ids, prompts, target, old, false)
+    return new KnowledgeJob(encoder, ids, prompts, null, target, old, false)
         .run(new Recorder(Integer.MAX_VALUE));
   }
 
@@ -411,14 +411,14 @@ class KnowledgeJobTest {
         FrozenEncoder.load(
             TestFiles.resource("golden/transformers/llama"),
             OPTIONS.withPooling(Pooling.MEAN_PROMPT))) {
-      KnowledgeJob job = new KnowledgeJob(other, ids, prompts(3, 1), target, old, false);
+      KnowledgeJob job = new KnowledgeJob(other, ids, prompts(3, 1), null, target, old, false);
       assertThatThrownBy(() -> job.run(new Recorder(Integer.MAX_VALUE)))
           .isInstanceOf(UserError.class)
           .hasMessageContaining("old.safetensors: its vectors are pooled as last_prompt");
     }
     try (FrozenEncoder other =
         FrozenEncoder.load(TestFiles.resource("golden/transformers/qwen2"), OPTIONS)) {
-      KnowledgeJob job = new KnowledgeJob(other, ids, prompts(3, 1), target, old, false);
+      KnowledgeJob job = new KnowledgeJob(other, ids, prompts(3, 1), null, target, old, false);
       assertThatThrownBy(() -> job.run(new Recorder(Integer.MAX_VALUE)))
           .isInstanceOf(UserError.class)
           .hasMessageContaining("old.safetensors: its vectors are of another model");
