@@ -43,7 +43,7 @@ public record Comparison(
    * What a training took.
    *
    * @param weights how many numbers it changes
-   * @param seconds of training and its evaluations, until it stopped
+   * @param seconds of training until it stopped, with waiting for batches, without evaluations
    */
   public record Cost(long weights, double seconds) {}
 
