@@ -66,6 +66,8 @@ class ServePageTest extends ServedShop {
     enter(browser, TOKEN);
     browser.await("!document.getElementById('live').hidden");
     assertThat(browser.evaluate("document.getElementById('login').hidden").booleanValue()).isTrue();
+    // It comes with the answer to another request.
+    browser.await("document.getElementById('model').textContent !== ''");
     assertThat(browser.evaluate("document.getElementById('model').textContent").stringValue())
         .contains("60 users", "24 items", "snapshot 1");
     assertThat(
