@@ -25,11 +25,7 @@ final class LevelSpace extends TuningSpace {
     double decay = near(given.metaDecay(), 10, random);
     ModelSettings m = base.model();
     ModelSettings model =
-        new ModelSettings(
-            m.backbone(),
-            m.backboneOptions(),
-            m.embeddingDim(),
-            m.dropout(),
+        m.withLevels(
             // One level was asked for, or it is to be seen which ones help.
             m.meta() == MetaLevels.BOTH
                 ? pick(random, MetaLevels.BOTH, MetaLevels.USER, MetaLevels.SCENARIO)
@@ -38,13 +34,7 @@ final class LevelSpace extends TuningSpace {
             m.scenarioInput(),
             pick(random, Fusion.values()),
             RANKS[random.nextInt(RANKS.length)],
-            scaled(m.userHidden(), SCALES[random.nextInt(SCALES.length)]),
-            m.scenarioHidden(),
-            m.generators(),
-            m.normalize(),
-            m.vectors(),
-            m.scenarioId(),
-            m.crossFit());
+            scaled(m.userHidden(), SCALES[random.nextInt(SCALES.length)]));
     return base.with(model).with(rate, given.embeddingDecay(), decay);
   }
 

@@ -140,18 +140,46 @@ public record ModelSettings(
   }
 
   /** The same levels at another backbone. */
-  ModelSettings withBackboneOf(ModelSettings other) {
+  ModelSettings withBackbone(
+      BackboneKind kind, Map<String, String> options, int dim, double share) {
     return new ModelSettings(
-        other.backbone,
-        other.backboneOptions,
-        other.embeddingDim,
-        other.dropout,
+        kind,
+        options,
+        dim,
+        share,
         meta,
         userMode,
         scenarioInput,
         fusion,
         rank,
         userHidden,
+        scenarioHidden,
+        generators,
+        normalize,
+        vectors,
+        scenarioId,
+        crossFit);
+  }
+
+  /** The same backbone with other levels. */
+  ModelSettings withLevels(
+      MetaLevels levels,
+      UserMode mode,
+      ScenarioMode input,
+      Fusion fused,
+      int width,
+      List<Integer> hidden) {
+    return new ModelSettings(
+        backbone,
+        backboneOptions,
+        embeddingDim,
+        dropout,
+        levels,
+        mode,
+        input,
+        fused,
+        width,
+        hidden,
         scenarioHidden,
         generators,
         normalize,

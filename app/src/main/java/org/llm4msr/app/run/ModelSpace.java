@@ -44,27 +44,22 @@ final class ModelSpace extends TuningSpace {
           });
     }
     ModelSettings model =
-        new ModelSettings(
-            m.backbone(),
-            options,
-            DIMS[random.nextInt(DIMS.length)],
-            DROPOUTS[random.nextInt(DROPOUTS.length)],
-            m.meta(),
-            m.beside()
-                ? m.userMode()
-                : pick(random, UserMode.RESIDUAL, UserMode.REPLACE, UserMode.CONCAT),
-            m.beside()
-                ? m.scenarioInput()
-                : pick(random, ScenarioMode.BOTTOM, ScenarioMode.FEATURES),
-            pick(random, Fusion.values()),
-            RANKS[random.nextInt(RANKS.length)],
-            m.userHidden(),
-            m.scenarioHidden(),
-            m.generators(),
-            m.normalize(),
-            m.vectors(),
-            m.scenarioId(),
-            m.crossFit());
+        m.withBackbone(
+                m.backbone(),
+                options,
+                DIMS[random.nextInt(DIMS.length)],
+                DROPOUTS[random.nextInt(DROPOUTS.length)])
+            .withLevels(
+                m.meta(),
+                m.beside()
+                    ? m.userMode()
+                    : pick(random, UserMode.RESIDUAL, UserMode.REPLACE, UserMode.CONCAT),
+                m.beside()
+                    ? m.scenarioInput()
+                    : pick(random, ScenarioMode.BOTTOM, ScenarioMode.FEATURES),
+                pick(random, Fusion.values()),
+                RANKS[random.nextInt(RANKS.length)],
+                m.userHidden());
     return base.with(model).with(rate, decay, given.metaDecay());
   }
 

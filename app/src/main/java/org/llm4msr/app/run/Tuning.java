@@ -161,7 +161,11 @@ public final class Tuning implements AutoCloseable {
       return Optional.empty();
     }
     Candidate backbone = best.get().candidate();
-    Candidate base = new Candidate(model.withBackboneOf(backbone.model()), backbone.training());
+    ModelSettings alone = backbone.model();
+    ModelSettings beside =
+        model.withBackbone(
+            alone.backbone(), alone.backboneOptions(), alone.embeddingDim(), alone.dropout());
+    Candidate base = new Candidate(beside, backbone.training());
     Optional<CrossFit.Prepared> prepared =
         new CrossFit(
                 inputs, backend, err, name -> new RunDirectory(folder.resolve(name)), Split.VALID)
@@ -170,8 +174,7 @@ public final class Tuning implements AutoCloseable {
       return Optional.empty();
     }
     try (CrossFit.Prepared made = prepared.get()) {
-      Beside beside = new Beside(made, backbone.training());
-      return search(new LevelSpace(base), budget, beside, stop)
+      return search(new LevelSpace(base), budget, new Beside(made, backbone.training()), stop)
           .map(levels ->
               found(levels, List.of(best.get().trial()), best.get().space().options(backbone)));
     }
