@@ -64,7 +64,8 @@ final class ModelTable {
     page.append("</h2>\n");
   }
 
-  private static boolean isControlled(List<Model> models) {
+  /** Whether some of them were measured against random vectors. */
+  static boolean isControlled(List<Model> models) {
     return models.stream().anyMatch(model -> !Double.isNaN(model.auc().overRandom().mean()));
   }
 

@@ -16,9 +16,8 @@ final class Overview {
     boolean compares = results.stream().allMatch(result -> result.model(Side.WITH).isPresent());
     boolean controlled =
         compares
-            && results.stream()
-                .flatMap(result -> result.model(Side.WITH).stream())
-                .anyMatch(model -> !Double.isNaN(model.auc().overRandom().mean()));
+            && ModelTable.isControlled(
+                results.stream().flatMap(result -> result.model(Side.WITH).stream()).toList());
     page.append("<section class=\"card\">\n<h2>Backbones, best first</h2>\n");
     page.append("<div class=\"scroll\"><table class=\"stacked overview\">\n<thead>\n<tr>");
     page.append("<th>All test rows</th><th>AUC alone ↑</th>");
